@@ -1,0 +1,80 @@
+"""One event of a job's log, and its one form on every transport. Used by the store, the hub and every reader.
+
+The store keeps an event's parts; the JSON text is made here, once per event and process, and shared by all who are
+told (`Event.line`, `Event.sse`).
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+from sse_starlette.event import ServerSentEvent
+
+from app.clock import rfc3339
+from app.jobs import TERMINAL, Status
+
+KEPT: Final = frozenset({*Status, "waiting", "cancel_requested", "artifact", "progress"})
+"""Types never trimmed from a log; of progress it holds only the latest anyway."""
+
+RESERVED: Final = KEPT | {"log", "snapshot", "retry", "message", "error", "open"}
+"""Names a handler may not emit: ours, and those an EventSource fires by itself."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_.]{0,63}")
+
+
+def is_custom_name(name: str) -> bool:
+    """Whether a handler may emit an event of this name."""
+    return _NAME.fullmatch(name) is not None and name not in RESERVED
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON on one line. Raises ValueError for what JSON cannot say, NaN and infinities among it."""
+    return to_json(value, inf_nan_mode="strings").decode() if value is not None else "null"
+
+
+@dataclass(frozen=True)
+class Event:
+    """`seq` counts from 1 within a job; `at` is milliseconds since 1970; `data` is a JSON object as text."""
+
+    job_id: str
+    seq: int
+    type: str
+    at: int
+    data: str
+    reset: bool = False
+
+    @cached_property
+    def line(self) -> str:
+        """The event object as one line of JSON, alike on SSE, WebSocket and in the JSON log."""
+        reset = ',"reset":true' if self.reset else ""
+        return (
+            f'{{"job_id":"{self.job_id}","seq":{self.seq},"type":"{self.type}","at":"{rfc3339(self.at)}",'
+            f'"data":{self.data}{reset}}}'
+        )
+
+    @cached_property
+    def sse(self) -> bytes:
+        """The SSE block, with `id:` and `event:` (WHATWG HTML 9.2.5)."""
+        return ServerSentEvent(self.line, event=self.type, id=str(self.seq), sep="\n").encode()
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing follows this event."""
+        return self.type in TERMINAL
+
+    @property
+    def conflatable(self) -> bool:
+        """Whether a later one of the same job replaces it."""
+        return self.type == "progress"
+
+    def parsed(self) -> dict[str, Any]:
+        """`data` as an object."""
+        data: dict[str, Any] = from_json(self.data)
+        return data
+
+
+def snapshot(job_id: str, seq: int, at: int, job_object: dict[str, Any], *, reset: bool = False) -> Event:
+    """Where a job stands, for who has no earlier event to go on from."""
+    return Event(job_id, seq, "snapshot", at, json_text(job_object), reset)

@@ -1,0 +1,201 @@
+"""A job: its statuses, the one table of what may follow what, and the object shown to the outside.
+
+Used everywhere, knows nothing of Redis or HTTP. The store renders `SUCCESSORS` into its Lua scripts, so this table
+is the law there too.
+"""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import ceil
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote
+
+from app.clock import rfc3339, rfc3339_or_none
+
+FIRST_POLL_SECONDS: Final = 3
+LAST_POLL_SECONDS: Final = 60
+
+
+class Status(StrEnum):
+    """Where a job stands."""
+
+    PENDING = "pending"
+    #: Waits in its queue, for the first time or for the next attempt. A worker's claim moves it to processing;
+    #: a cancel ends it at once.
+    PROCESSING = "processing"
+    #: A worker holds its lease, or (`waiting_for`) an outside system is to call back. The worker that holds the run
+    #: token ends it or sends it back to pending; an expired lease does so for a worker that died.
+    COMPLETED = "completed"
+    #: The handler returned. Nothing follows.
+    FAILED = "failed"
+    #: Out of attempts, out of time or refused; `error` says why. Nothing follows.
+    CANCELLED = "cancelled"
+    #: Stopped on request, and really gone. Nothing follows.
+
+
+SUCCESSORS: Final[Mapping[Status, frozenset[Status]]] = MappingProxyType(
+    {
+        Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELLED, Status.FAILED}),
+        Status.PROCESSING: frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.PENDING}),
+        Status.COMPLETED: frozenset(),
+        Status.FAILED: frozenset(),
+        Status.CANCELLED: frozenset(),
+    }
+)
+
+TERMINAL: Final = frozenset(status for status, successors in SUCCESSORS.items() if not successors)
+
+
+def new_job_id() -> str:
+    """26 characters of lower-case base32, 128 random bits: not to be guessed, safe in URLs and on command lines."""
+    return base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+
+
+def is_job_id(text: str) -> bool:
+    """Whether text can be a job id at all; what cannot is never looked up."""
+    return len(text) == 26 and text.isascii() and text.isalnum() and text.lower() == text
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is written when a job is accepted. Times are milliseconds, `params` a JSON object as text."""
+
+    kind: str
+    params: str
+    owner: str
+    queue: str
+    max_attempts: int
+    timeout_ms: int
+    result_ttl_ms: int
+    tags: tuple[str, ...] = ()
+    priority: int = 0
+    delay_ms: int = 0
+    idempotency_key: str = ""
+    fingerprint: str = ""
+    job_id: str = field(default_factory=new_job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A stored file of a job. `size` is bytes, `sha256` lower-case hex, `key` where the file store has it."""
+
+    name: str
+    size: int
+    content_type: str
+    sha256: str
+    key: str
+    main: bool = False
+
+    def shown(self, job_url: str) -> dict[str, Any]:
+        """The entry of the job object's `artifacts`."""
+        return {
+            "name": self.name,
+            "size": self.size,
+            "content_type": self.content_type,
+            "sha256": self.sha256,
+            "url": f"{job_url}/artifacts/{quote(self.name, safe='')}",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the store has it. Times are milliseconds since 1970; None is "not yet" or "not at all"."""
+
+    job_id: str
+    kind: str
+    status: Status
+    owner: str
+    queue: str
+    seq: int
+    attempt: int
+    max_attempts: int
+    created_at: int
+    updated_at: int
+    tags: tuple[str, ...] = ()
+    priority: int = 0
+    started_at: int | None = None
+    finished_at: int | None = None
+    expires_at: int | None = None
+    retry_at: int | None = None
+    cancel_requested_at: int | None = None
+    waiting_for: str | None = None
+    trimmed_seq: int = 0
+    position: int | None = None
+    progress: Mapping[str, Any] | None = None
+    result: Any = None
+    error: Mapping[str, Any] | None = None
+    artifacts: tuple[Artifact, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has reached its end."""
+        return self.status in TERMINAL
+
+    @property
+    def main_artifact(self) -> Artifact | None:
+        """The artifact `result_url` leads to: the one saved as main, else the first saved."""
+        return next((a for a in self.artifacts if a.main), next(iter(self.artifacts), None))
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """What the handler last said of the time left, while it runs."""
+        return self.progress.get("eta_seconds") if self.progress and not self.ended else None
+
+    def retry_after(self, now_ms: int) -> int:
+        """Seconds until asking again is worth it: 3, doubling with the job's age to 60, less when the end is near."""
+        age = max(now_ms - self.created_at, 0) / 1000
+        wait = FIRST_POLL_SECONDS
+        while wait * 2 <= age and wait < LAST_POLL_SECONDS:
+            wait *= 2
+        if self.eta_seconds is not None:
+            wait = min(wait, ceil(self.eta_seconds))
+        return max(FIRST_POLL_SECONDS, min(wait, LAST_POLL_SECONDS))
+
+    def shown(self, base_url: str = "") -> dict[str, Any]:
+        """The job object of every transport. Links are path-absolute, or absolute where `base_url` is set."""
+        url = job_url(self.job_id, base_url)
+        done = self.status is Status.COMPLETED
+        return {
+            "job_id": self.job_id,
+            "kind": self.kind,
+            "status": self.status,
+            "owner": self.owner,
+            "queue": self.queue,
+            "priority": self.priority,
+            "tags": list(self.tags),
+            "batch_id": None,
+            "progress": self.progress,
+            "attempt": self.attempt,
+            "max_attempts": self.max_attempts,
+            "position": self.position,
+            "eta_seconds": self.eta_seconds,
+            "seq": self.seq,
+            "created_at": rfc3339(self.created_at),
+            "started_at": rfc3339_or_none(self.started_at),
+            "finished_at": rfc3339_or_none(self.finished_at),
+            "updated_at": rfc3339(self.updated_at),
+            "expires_at": rfc3339_or_none(self.expires_at),
+            "retry_at": rfc3339_or_none(self.retry_at),
+            "cancel_requested_at": rfc3339_or_none(self.cancel_requested_at),
+            "waiting_for": self.waiting_for,
+            "result": self.result,
+            "result_url": f"{url}/result" if done else None,
+            "artifacts": [artifact.shown(url) for artifact in self.artifacts],
+            "error": self.error,
+            "links": {
+                "self": url,
+                "events": f"{url}/events",
+                "websocket": f"{url}/ws",
+                "cancel": f"{url}/cancel",
+                "result": f"{url}/result",
+            },
+        }
+
+
+def job_url(job_id: str, base_url: str = "") -> str:
+    """Where a job is found."""
+    return f"{base_url}/api/jobs/{job_id}"

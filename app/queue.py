@@ -1,0 +1,30 @@
+"""What of a job lies in arq's own keys: the call `run(job_id)` as JSON bytes. Written by the store, read by the worker.
+
+arq's default is pickle, which would let whoever can write to Redis run code in the workers; both sides pass this pair.
+"""
+
+from typing import Any, Final
+
+from arq.jobs import serialize_job
+from pydantic_core import from_json, to_json
+
+FUNCTION: Final = "run"
+"""The one arq function there is."""
+
+
+def encode(call: dict[str, Any]) -> bytes:
+    """arq's job serializer."""
+    return to_json(call)
+
+
+def decode(payload: bytes) -> dict[str, Any]:
+    """arq's job deserializer. Raises ValueError for what is not a JSON object; nothing in it is ever executed."""
+    call = from_json(payload)
+    if not isinstance(call, dict):
+        raise ValueError("not a JSON object")
+    return call
+
+
+def payload(job_id: str) -> bytes:
+    """The arq job that runs this job."""
+    return serialize_job(FUNCTION, (job_id,), {}, None, 0, serializer=encode)

@@ -1,0 +1,84 @@
+"""Every setting, read once from `TIDINGS_*` variables by the assembly (`app/cli.py`) and handed down from there."""
+
+import hashlib
+import os
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SOCKET_PATH_BYTES = 100  # sun_path holds 104 (macOS) to 108 (Linux) bytes
+
+
+class Settings(BaseSettings):
+    """Times are seconds, sizes bytes, unless a name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="TIDINGS_", frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address the web process listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on.")
+    public_url: str = Field("", description="How the outside reaches us; when set, links are absolute.")
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins beside our own whose pages may open WebSockets; comma-separated."
+    )
+    data_dir: Path = Field(Path("data"), description="Where the bundled Valkey, uploads and artifacts live.")
+    redis_url: str = Field(
+        "", description="redis://, rediss:// or unix://; empty means the bundled Valkey below the data directory."
+    )
+
+    handlers: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Modules with a deployment's own handlers; comma-separated."
+    )
+    queues: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("default",), description="Queues a worker serves, most urgent first; comma-separated."
+    )
+    concurrency: PositiveInt = Field(10, description="Jobs a worker runs at once.")
+    lease_seconds: PositiveFloat = Field(10, ge=0.5, description="A silent worker loses its jobs after this long.")
+    shutdown_grace_seconds: float = Field(10, ge=0, description="How long SIGTERM lets jobs and streams finish.")
+
+    result_ttl_seconds: PositiveInt = Field(7 * 86_400, description="How long an ended job and its result are kept.")
+    upload_ttl_seconds: PositiveInt = Field(86_400, description="How long an upload is kept after its last use.")
+    idempotency_ttl_seconds: PositiveInt = Field(86_400, description="How long an Idempotency-Key is remembered.")
+
+    max_body_bytes: PositiveInt = Field(1 << 20, description="Largest JSON request body.")
+    max_params_bytes: PositiveInt = Field(256 << 10, description="Largest params of one job, as JSON.")
+    max_json_depth: PositiveInt = Field(32, description="Deepest nesting of a JSON body.")
+    max_upload_bytes: PositiveInt = Field(10 << 30, description="Largest upload.")
+    max_result_bytes: PositiveInt = Field(256 << 10, description="Largest result as JSON; more belongs in an artifact.")
+    max_event_bytes: PositiveInt = Field(16 << 10, description="Largest data of one event, as JSON.")
+    max_log_line_bytes: PositiveInt = Field(8 << 10, description="A longer log line is cut and marked.")
+    max_log_events: PositiveInt = Field(10_000, description="Events kept per job; lifecycle events always stay.")
+    max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")
+    max_subscriptions: PositiveInt = Field(1_000, description="Subscriptions of one multiplexed WebSocket.")
+
+    log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @field_validator("allowed_origins", "handlers", "queues", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _drop_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @cached_property
+    def valkey_socket(self) -> Path:
+        """The bundled Valkey's socket: below the data directory, or below /tmp where that path is too long for one."""
+        socket = self.data_dir.resolve() / "valkey" / "valkey.sock"
+        if len(os.fsencode(socket)) <= SOCKET_PATH_BYTES:
+            return socket
+        digest = hashlib.sha256(os.fsencode(socket)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"tidings-{os.getuid()}-{digest}" / "valkey.sock"
+
+    @cached_property
+    def store_url(self) -> str:
+        """The URL redis-py connects to."""
+        return self.redis_url or f"unix://{quote(str(self.valkey_socket))}"

@@ -1,0 +1,25 @@
+"""What Redis holds. Four Lua scripts are the only writers of a job's state; each is one noun's file here.
+
+Used by the web process (submit, cancel, read, list) and the workers (claim, apply, renew, announce).
+"""
+
+from app.store.jobs import Change, Claims, JobStore, Renewal, Run, View
+from app.store.kinds import Kind, KindStore
+from app.store.listing import Filter, Listing, Page
+from app.store.uploads import Upload, UploadStore
+
+__all__ = [
+    "Change",
+    "Claims",
+    "Filter",
+    "JobStore",
+    "Kind",
+    "KindStore",
+    "Listing",
+    "Page",
+    "Renewal",
+    "Run",
+    "Upload",
+    "UploadStore",
+    "View",
+]

@@ -1,0 +1,90 @@
+-- apply: events of one job, all of them or none. A change of status comes last; it is legal by SUCCESSORS alone.
+-- ARGV: id, run token ('' for who holds no run), most events to keep, then per event: type, data, argument.
+-- The argument: completed → result JSON or ''; pending → delay in ms, or 'interrupted'; waiting → delay in ms;
+-- artifact → its entry as JSON; else ''. '"@"' in the data of pending and waiting becomes the time that delay leads to.
+-- Returns {'ok' | 'unknown' | 'stale' | 'illegal', seq, status}
+
+local id, token = ARGV[1], ARGV[2]
+local now = now_ms()
+local job = load_job(id)
+if not job then return {'unknown', 0, ''} end
+
+local running = job.status == 'processing' and job.token ~= nil
+local by_worker = running and job.token == token
+
+-- A cancel of what no worker holds takes effect at once; one that is asked for twice changes nothing.
+local function resolve_cancel(data)
+  if ended(job.status) or job.cancel then return nil end
+  if running then return 'cancel_requested', data end
+  local stage = job.waiting and 'waiting' or 'pending'
+  return 'cancelled', '{"by":' .. cjson.encode(cjson.decode(data).by) .. ',"stage":"' .. stage .. '"}'
+end
+
+local function refusal(type, last)
+  if type == 'cancel_requested' then return nil end
+  if token ~= '' and not by_worker then return 'stale' end
+  if SUCCESSORS[type] then
+    if not last or type == 'processing' or not SUCCESSORS[job.status][type] then return 'illegal' end
+    return running and not by_worker and 'stale' or nil
+  end
+  if not by_worker or (type == 'waiting' and not last) then return 'illegal' end
+end
+
+local count = (#ARGV - 3) / 3
+for i = 1, count do
+  local verdict = refusal(ARGV[3 * i + 1], i == count)
+  if verdict then return {verdict, job.seq, job.status} end
+end
+
+local CHANGES = {}
+
+function CHANGES.pending(_, argument)
+  local interrupted = argument == 'interrupted'
+  local due = now + (interrupted and 0 or tonumber(argument))
+  return {
+    status = 'pending', due = due > now and due or false, token = false, worker = false,
+    attempt = interrupted and job.attempt - 1 or job.attempt,
+  }, due
+end
+
+function CHANGES.waiting(data, argument)
+  local deadline = now + tonumber(argument)
+  return {token = false, worker = false, waiting = cjson.decode(data)['for']}, deadline
+end
+
+function CHANGES.cancel_requested(data)
+  redis.call('PUBLISH', PREFIX .. 'worker:' .. job.worker, id)
+  return {cancel = now, cancel_by = cjson.decode(data).by}
+end
+
+function CHANGES.artifact(_, argument)
+  redis.call('HSET', job_key(id, 'artifacts'), cjson.decode(argument).name, job.seq .. ' ' .. argument)
+  return {}
+end
+
+for i = 1, count do
+  local type, data, argument = ARGV[3 * i + 1], ARGV[3 * i + 2], ARGV[3 * i + 3]
+  if type == 'cancel_requested' then type, data = resolve_cancel(data) end
+  if type == 'pending' and job.cancel then -- asked to stop, and it has stopped: there is no next attempt
+    type, data = 'cancelled', '{"by":' .. cjson.encode(job.cancel_by) .. ',"stage":"processing"}'
+  end
+  if type then
+    local changes, due = {}, nil
+    if CHANGES[type] then changes, due = CHANGES[type](data, argument) end
+    if due then data = string.gsub(data, '"@"', '"' .. rfc3339(due) .. '"') end
+    append(job, now, type, data)
+    if type == 'completed' and argument ~= '' then redis.call('SET', job_key(id, 'result'), argument) end
+    if ended(type) then
+      finish(job, now, type)
+    else
+      save(job, now, changes)
+      if due then redis.call('ZADD', queue_key(job.queue), due, id) end
+      if due and due <= now then nudge(job.queue) end
+    end
+  end
+end
+if redis.call('XLEN', job_key(id, 'events')) > tonumber(ARGV[3]) then
+  trim(job, tonumber(ARGV[3]))
+  store(job, {trimmed = job.trimmed or false})
+end
+return {'ok', job.seq, job.status}

@@ -1,0 +1,126 @@
+-- What the scripts share: a job's keys, its record, and the two things that may happen to it: an event, an end.
+-- Rendered in front by app/store/scripts.py: SUCCESSORS (the transition table) and KEPT (event types never trimmed).
+
+local PREFIX = 'tidings:'
+local TOMBSTONE_MS = 86400000 -- an expired result is answered 410 for a day, then the job is unknown
+local KINDS = PREFIX .. 'kinds'
+
+local function job_key(id, part) return PREFIX .. '{' .. id .. '}:' .. part end
+local function queue_key(queue) return PREFIX .. 'queue:' .. queue end
+local function owner_key(owner) return PREFIX .. 'owner:' .. owner end
+local function active_key(owner) return PREFIX .. 'active:' .. owner end
+local function feed_channel(owner) return PREFIX .. 'feed:' .. owner end
+
+local function ended(status) return SUCCESSORS[status] ~= nil and next(SUCCESSORS[status]) == nil end
+
+-- Redis's own clock: hosts may disagree, scripts never do.
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Civil date from a day count (proleptic Gregorian, eras of 400 years beginning in March).
+local function rfc3339(ms)
+  local days, rest = math.floor(ms / 86400000), ms % 86400000
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local month = mp < 10 and mp + 3 or mp - 9
+  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ', year, month, doy - math.floor((153 * mp + 2) / 5) + 1,
+    math.floor(rest / 3600000), math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
+end
+
+local NUMBERS = {'seq', 'attempt', 'max_attempts', 'progress', 'trimmed', 'ttl', 'timeout'}
+
+-- The record as a table, or nil. Numbers are numbers; what is absent is nil.
+local function load_job(id)
+  local flat = redis.call('HGETALL', job_key(id, 'job'))
+  if #flat == 0 then return nil end
+  local job = {id = id}
+  for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
+  for _, name in ipairs(NUMBERS) do job[name] = tonumber(job[name]) end
+  return job
+end
+
+-- Set fields of the record; nil (given as false) removes one.
+local function store(job, changes)
+  local set, removed = {}, {}
+  for name, value in pairs(changes) do
+    job[name] = value or nil
+    if value then set[#set + 1] = name; set[#set + 1] = value else removed[#removed + 1] = name end
+  end
+  if #set > 0 then redis.call('HSET', job_key(job.id, 'job'), unpack(set)) end
+  if #removed > 0 then redis.call('HDEL', job_key(job.id, 'job'), unpack(removed)) end
+end
+
+-- Oldest first, lifecycle never; `trimmed` tells readers from where on the log is whole.
+local function trim(job, most)
+  local log = job_key(job.id, 'events')
+  local excess = redis.call('XLEN', log) - most
+  while excess > 0 do
+    local entries = redis.call('XRANGE', log, '(' .. (job.trimmed or 0) .. '-0', '+', 'COUNT', 128)
+    if #entries == 0 then return end
+    for _, entry in ipairs(entries) do
+      if excess <= 0 then break end
+      job.trimmed = tonumber(string.match(entry[1], '^%d+'))
+      if not KEPT[entry[2][2]] then
+        redis.call('XDEL', log, entry[1])
+        excess = excess - 1
+      end
+    end
+  end
+end
+
+-- One numbered event: into the log (of progress only the latest stays), to the job's watchers, to the owner's feed.
+local function append(job, now, type, data)
+  job.seq = job.seq + 1
+  local log = job_key(job.id, 'events')
+  redis.call('XADD', log, job.seq .. '-0', 't', type, 'a', now, 'd', data)
+  if type == 'progress' then
+    if job.progress then redis.call('XDEL', log, job.progress .. '-0') end
+    job.progress = job.seq
+  end
+  local event = job.seq .. '\n' .. now .. '\n' .. type .. '\n' .. data
+  redis.call('PUBLISH', PREFIX .. '{' .. job.id .. '}', event)
+  redis.call('PUBLISH', feed_channel(job.owner), job.id .. '\n' .. job.kind .. '\n' .. (job.tags or '') .. '\n' .. event)
+end
+
+-- A worker that has a free slot wakes for this; the bound is for when none has.
+local function nudge(queue)
+  local key = PREFIX .. 'nudge:' .. queue
+  redis.call('RPUSH', key, '1')
+  redis.call('LTRIM', key, -64, -1)
+  redis.call('PEXPIRE', key, 60000)
+end
+
+-- The record after the events were appended.
+local function save(job, now, changes)
+  changes.seq, changes.updated = job.seq, now
+  changes.progress, changes.trimmed = job.progress or false, job.trimmed or false
+  store(job, changes)
+end
+
+-- The end: lease and queue entry released, indexes moved, and from here on every key of the job has a TTL.
+local function finish(job, now, status)
+  local expires = now + job.ttl
+  redis.call('ZREM', queue_key(job.queue), job.id)
+  redis.call('DEL', 'arq:job:' .. job.id, 'arq:retry:' .. job.id)
+  redis.call('ZREM', active_key(job.owner), job.id)
+  save(job, now, {
+    status = status, finished = now, expires = expires, token = false, worker = false, due = false, waiting = false,
+  })
+  for _, part in ipairs({'job', 'events', 'artifacts'}) do
+    redis.call('PEXPIREAT', job_key(job.id, part), expires + TOMBSTONE_MS)
+  end
+  for _, part in ipairs({'params', 'result'}) do redis.call('PEXPIREAT', job_key(job.id, part), expires) end
+  if redis.call('EXISTS', job_key(job.id, 'artifacts')) == 1 then
+    redis.call('ZADD', PREFIX .. 'expiring', expires, job.id)
+  end
+  if redis.call('EXISTS', active_key(job.owner)) == 0 then
+    redis.call('PEXPIREAT', owner_key(job.owner), expires + TOMBSTONE_MS, 'GT')
+  end
+end

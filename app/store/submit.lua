@@ -1,0 +1,39 @@
+-- submit: an earlier job of the same idempotency key, else record, first event, queue entry and wake-up, all or none.
+-- ARGV: id, record fields as a flat JSON array, params, delay ms, arq payload, idempotency key, fingerprint, its TTL ms
+-- Returns {'accepted' | 'replayed' | 'conflict', id}
+
+local id, delay = ARGV[1], tonumber(ARGV[4])
+local fields = cjson.decode(ARGV[2])
+local now = now_ms()
+
+local job = {id = id, seq = 0}
+for i = 1, #fields, 2 do job[fields[i]] = fields[i + 1] end
+
+local idempotency = ARGV[6] ~= '' and PREFIX .. 'idem:' .. job.owner .. ':' .. ARGV[6]
+local earlier = idempotency and redis.call('HMGET', idempotency, 'id', 'fingerprint')
+if earlier and earlier[1] then
+  return {earlier[2] == ARGV[7] and 'replayed' or 'conflict', earlier[1]}
+end
+if idempotency then
+  redis.call('HSET', idempotency, 'id', id, 'fingerprint', ARGV[7])
+  redis.call('PEXPIRE', idempotency, ARGV[8])
+end
+
+append(job, now, 'pending', '{"reason":"submitted"}')
+redis.call('HSET', job_key(id, 'job'), 'status', 'pending', 'seq', job.seq, 'attempt', 0, 'created', now,
+  'updated', now, unpack(fields))
+if delay > 0 then redis.call('HSET', job_key(id, 'job'), 'due', now + delay) end
+redis.call('SET', job_key(id, 'params'), ARGV[3])
+redis.call('SET', 'arq:job:' .. id, ARGV[5])
+
+-- Each submission looks at the two oldest entries of its owner's index, so that expired jobs leave it.
+local index = owner_key(job.owner)
+for _, oldest in ipairs(redis.call('ZRANGE', index, 0, 1)) do
+  if redis.call('EXISTS', job_key(oldest, 'job')) == 0 then redis.call('ZREM', index, oldest) end
+end
+redis.call('ZADD', index, now, id)
+redis.call('PERSIST', index)
+redis.call('ZADD', active_key(job.owner), now, id)
+redis.call('ZADD', queue_key(job.queue), now + delay, id)
+nudge(job.queue)
+return {'accepted', id}

@@ -1,0 +1,81 @@
+"""What is known of an uploaded file: whose it is, its name and hash. The bytes lie in `app/artifacts.py`'s folder.
+
+Written by the upload door; read at submission and by the worker that opens the input; the sweeper deletes the file.
+"""
+
+import base64
+import secrets
+import time
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from pydantic_core import from_json
+from redis.asyncio import Redis
+
+from app.events import json_text
+
+BY_EXPIRY: Final = "tidings:uploads"
+
+
+def new_upload_id() -> str:
+    """26 characters of lower-case base32, 128 random bits."""
+    return base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """`size` is bytes, `sha256` lower-case hex, `expires_at` milliseconds since 1970."""
+
+    upload_id: str
+    owner: str
+    name: str
+    size: int
+    sha256: str
+    content_type: str
+    expires_at: int
+
+
+class UploadStore:
+    """Records with a TTL, and one sorted set by expiry for the sweeper."""
+
+    def __init__(self, redis: Redis, ttl_seconds: int) -> None:
+        self._redis = redis
+        self._ttl_ms = ttl_seconds * 1000
+
+    def expiry(self) -> int:
+        """When an upload used now expires."""
+        return int(time.time() * 1000) + self._ttl_ms
+
+    async def add(self, upload: Upload) -> None:
+        """Make an upload known."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.set(_key(upload.upload_id), json_text(asdict(upload)), pxat=upload.expires_at)
+            pipe.zadd(BY_EXPIRY, {upload.upload_id: upload.expires_at})
+            await pipe.execute()
+
+    async def find(self, upload_id: str) -> Upload | None:
+        """The upload, or None when there is none or it has expired."""
+        text = await self._redis.get(_key(upload_id))
+        return Upload(**from_json(text)) if text else None
+
+    async def keep(self, upload_id: str, until_ms: int) -> bool:
+        """Put off the expiry, never bring it forward. False when the upload is gone."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.pexpireat(_key(upload_id), until_ms, gt=True)
+            pipe.zadd(BY_EXPIRY, {upload_id: until_ms}, xx=True, gt=True)
+            pipe.exists(_key(upload_id))
+            *_, known = await pipe.execute()
+        return bool(known)
+
+    async def expired(self, limit: int) -> list[str]:
+        """Uploads whose files are to go."""
+        now = int(time.time() * 1000)
+        return [i.decode() for i in await self._redis.zrangebyscore(BY_EXPIRY, "-inf", now, start=0, num=limit)]
+
+    async def forget(self, upload_ids: list[str]) -> None:
+        """Their files are gone."""
+        await self._redis.zrem(BY_EXPIRY, *upload_ids)
+
+
+def _key(upload_id: str) -> str:
+    return f"tidings:upload:{upload_id}"

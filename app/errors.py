@@ -8,6 +8,7 @@ Refusal
 ├── UnknownArtifact        404  unknown_artifact      the job has no artifact of that name
 ├── MethodNotAllowed       405  method_not_allowed
 ├── NotAcceptable          406  not_acceptable        none of the forms asked for exists here
+├── RequestTimeout         408  request_timeout       the body stopped coming
 ├── ResultNotReady         409  result_not_ready      the job has not completed
 ├── ResultExpired          410  result_expired        retention is over
 ├── BodyTooLarge           413  body_too_large
@@ -21,7 +22,8 @@ Refusal
 ├── IdempotencyConflict    422  idempotency_conflict  the key was used for another request
 ├── HeadersTooLarge        431  headers_too_large
 ├── InternalError          500  internal_error
-└── Unavailable            503  unavailable           the store cannot be reached, or the process is draining
+├── Unavailable            503  unavailable           the store cannot be reached, or the process is draining or full
+└── StorageFull            507  storage_full          the disk has no room for the upload
 
 StoreError                      a change the store did not make; for callers inside, never for clients
 ├── StaleRun                    the run token is no longer the job's
@@ -78,6 +80,10 @@ class NotAcceptable(Refusal):
     status, code, title = 406, "not_acceptable", "None of the forms asked for exists here"
 
 
+class RequestTimeout(Refusal):
+    status, code, title = 408, "request_timeout", "The request took too long to come"
+
+
 class ResultNotReady(Refusal):
     status, code, title = 409, "result_not_ready", "The job has no result"
 
@@ -132,6 +138,10 @@ class InternalError(Refusal):
 
 class Unavailable(Refusal):
     status, code, title = 503, "unavailable", "Not available at the moment"
+
+
+class StorageFull(Refusal):
+    status, code, title = 507, "storage_full", "There is no room for this"
 
 
 class StoreError(Exception):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 from app.clock import rfc3339, rfc3339_or_none
@@ -46,6 +46,8 @@ SUCCESSORS: Final[Mapping[Status, frozenset[Status]]] = MappingProxyType(
         Status.CANCELLED: frozenset(),
     }
 )
+
+STATUSES: Final = frozenset(map(str, Status))
 
 TERMINAL: Final = frozenset(status for status, successors in SUCCESSORS.items() if not successors)
 
@@ -129,6 +131,26 @@ class Job:
     result: Any = None
     error: Mapping[str, Any] | None = None
     artifacts: tuple[Artifact, ...] = ()
+
+    @classmethod
+    def submitted(cls, submission: Submission, created_at: int, position: int | None) -> Self:
+        """The job at its first event, as the store has just written it."""
+        return cls(
+            job_id=submission.job_id,
+            kind=submission.kind,
+            status=Status.PENDING,
+            owner=submission.owner,
+            queue=submission.queue,
+            seq=1,
+            attempt=0,
+            max_attempts=submission.max_attempts,
+            created_at=created_at,
+            updated_at=created_at,
+            tags=submission.tags,
+            priority=submission.priority,
+            retry_at=created_at + submission.delay_ms if submission.delay_ms else None,
+            position=position,
+        )
 
     @property
     def ended(self) -> bool:

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     idempotency_ttl_seconds: PositiveInt = Field(86_400, description="How long an Idempotency-Key is remembered.")
 
     max_body_bytes: PositiveInt = Field(1 << 20, description="Largest JSON request body.")
+    body_silence_seconds: PositiveFloat = Field(30, description="A request body that stays silent so long is given up.")
     max_params_bytes: PositiveInt = Field(256 << 10, description="Largest params of one job, as JSON.")
     max_json_depth: PositiveInt = Field(32, description="Deepest nesting of a JSON body.")
     max_upload_bytes: PositiveInt = Field(10 << 30, description="Largest upload.")

@@ -38,7 +38,7 @@ end
 
 local function start(job)
   job.attempt = job.attempt + 1
-  local token = worker .. '-' .. (job.seq + 1)
+  local token = job.id .. '.' .. (job.seq + 1) -- no seq comes twice, so no token does
   append(job, now, 'processing', '{"attempt":' .. job.attempt .. ',"worker":"' .. worker .. '"}')
   save(job, now, {
     status = 'processing', attempt = job.attempt, token = token, worker = worker, due = false,

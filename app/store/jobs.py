@@ -85,15 +85,15 @@ class View:
 
 
 class JobStore:
-    """Raises redis-py's `RedisError` when Redis cannot be reached; what was not answered may have happened."""
+    """Raises Unavailable when Redis cannot be reached; what was not answered may have happened."""
 
     def __init__(self, redis: Redis, *, max_log_events: int = 10_000, idempotency_ttl_ms: int = 86_400_000) -> None:
         self._scripts = Scripts(redis)
         self._max_log_events = max_log_events
         self._idempotency_ttl_ms = idempotency_ttl_ms
 
-    async def submit(self, submission: Submission) -> tuple[str, bool]:
-        """Accept a job. Returns its id, and whether it is an earlier one of the same idempotency key.
+    async def submit(self, submission: Submission) -> tuple[Job, bool]:
+        """Accept a job. Returns it, and whether it is an earlier one of the same idempotency key.
 
         Raises IdempotencyConflict when that key stands for another request.
         """
@@ -102,7 +102,7 @@ class JobStore:
         fields += ["timeout", s.timeout_ms, "ttl", s.result_ttl_ms]
         fields += ["priority", s.priority] if s.priority else []
         fields += ["tags", TAG_SEPARATOR.join(s.tags)] if s.tags else []
-        verdict, job_id = await self._scripts.run(
+        verdict, job_id, *accepted = await self._scripts.run(
             "submit",
             (
                 s.job_id,
@@ -117,7 +117,12 @@ class JobStore:
         )
         if verdict == b"conflict":
             raise IdempotencyConflict("Send a new key with a new request.", job_id=job_id.decode())
-        return job_id.decode(), verdict == b"replayed"
+        if accepted:  # told from what is known here: nothing that could fail comes after the acceptance
+            return Job.submitted(submission, *accepted), False
+        earlier = await self.read(job_id.decode())
+        if earlier is None:
+            raise UnknownJob("The job of this key is no longer kept.", job_id=job_id.decode())
+        return earlier.job, True
 
     async def apply(self, job_id: str, changes: Iterable[Change], *, token: str = "") -> tuple[int, Status]:
         """Write events, all or none, a change of status last. Returns the job's seq and status after them.

@@ -9,6 +9,7 @@ from pydantic_core import from_json
 from redis.asyncio import Redis
 
 from app.events import json_text
+from app.store.reach import reaching
 
 KEY: Final = "tidings:kinds"
 KNOWN_SECONDS: Final = 7 * 86_400
@@ -33,6 +34,7 @@ class KindStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
+    @reaching
     async def announce(self, kinds: Iterable[Kind]) -> None:
         """Say that a worker here runs these; forget those that none has run for a week."""
         now = time.time()
@@ -46,6 +48,7 @@ class KindStore:
             pipe.expire(KEY, KNOWN_SECONDS)
             await pipe.execute()
 
+    @reaching
     async def known(self) -> dict[str, Kind]:
         """All kinds by name."""
         now = time.time()

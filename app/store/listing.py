@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from app.jobs import Job
 from app.store.jobs import PREFIX, JobStore
+from app.store.reach import reaching
 
 MOST_EXAMINED: Final = 1_000
 """Jobs one call looks at, so that a filter that fits nothing cannot hold Redis."""
@@ -53,11 +54,13 @@ class Listing:
         self._redis = redis
         self._jobs = jobs
 
+    @reaching
     async def active(self, owner: str, limit: int) -> list[Job]:
         """The owner's jobs that have not ended, newest first."""
         ids = await self._redis.zrevrange(f"{PREFIX}active:{owner}", 0, limit - 1)
         return await self._jobs.read_many([job_id.decode() for job_id in ids])
 
+    @reaching
     async def page(self, owner: str, wanted: Filter, *, limit: int, cursor: str | None = None) -> Page:
         """The next jobs after the cursor, which stays true while jobs come and go.
 

@@ -3,6 +3,7 @@
 
 local PREFIX = 'tidings:'
 local TOMBSTONE_MS = 86400000 -- an expired result is answered 410 for a day, then the job is unknown
+local INDEX_MS = 90 * 86400000
 local KINDS = PREFIX .. 'kinds'
 
 local function job_key(id, part) return PREFIX .. '{' .. id .. '}:' .. part end
@@ -104,6 +105,13 @@ local function save(job, now, changes)
   store(job, changes)
 end
 
+-- In its owner's list, which outlives by far what it lists; should it have expired over an idle job, the end lists it.
+local function index(job, now)
+  local key, expires = owner_key(job.owner), now + job.ttl + INDEX_MS
+  redis.call('ZADD', key, job.created, job.id)
+  if expires > redis.call('PEXPIRETIME', key) then redis.call('PEXPIREAT', key, expires) end
+end
+
 -- The end: lease and queue entry released, indexes moved, and from here on every key of the job has a TTL.
 local function finish(job, now, status)
   local expires = now + job.ttl
@@ -120,7 +128,5 @@ local function finish(job, now, status)
   if redis.call('EXISTS', job_key(job.id, 'artifacts')) == 1 then
     redis.call('ZADD', PREFIX .. 'expiring', expires, job.id)
   end
-  if redis.call('EXISTS', active_key(job.owner)) == 0 then
-    redis.call('PEXPIREAT', owner_key(job.owner), expires + TOMBSTONE_MS, 'GT')
-  end
+  index(job, now)
 end

@@ -12,6 +12,7 @@ from redis.exceptions import NoScriptError
 
 from app.events import KEPT
 from app.jobs import SUCCESSORS
+from app.store.reach import reaching
 
 Arguments: TypeAlias = Sequence[str | bytes | int | float]
 
@@ -41,10 +42,12 @@ class Scripts:
             name: redis.register_script(source(name)) for name in ("submit", "apply", "claim", "renew", "read")
         }
 
+    @reaching
     async def run(self, name: str, arguments: Arguments) -> Any:
         """One call, one round trip; a server that lost its script cache gets the text again."""
         return await self._scripts[name](args=arguments)
 
+    @reaching
     async def run_many(self, name: str, calls: Sequence[Arguments]) -> list[Any]:
         """Many calls in one round trip."""
         script = self._scripts[name]

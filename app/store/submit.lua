@@ -1,12 +1,12 @@
 -- submit: an earlier job of the same idempotency key, else record, first event, queue entry and wake-up, all or none.
 -- ARGV: id, record fields as a flat JSON array, params, delay ms, arq payload, idempotency key, fingerprint, its TTL ms
--- Returns {'accepted' | 'replayed' | 'conflict', id}
+-- Returns {'accepted' | 'replayed' | 'conflict', id}, and for an accepted one the time and its position, or false
 
 local id, delay = ARGV[1], tonumber(ARGV[4])
 local fields = cjson.decode(ARGV[2])
 local now = now_ms()
 
-local job = {id = id, seq = 0}
+local job = {id = id, seq = 0, created = now}
 for i = 1, #fields, 2 do job[fields[i]] = fields[i + 1] end
 
 local idempotency = ARGV[6] ~= '' and PREFIX .. 'idem:' .. job.owner .. ':' .. ARGV[6]
@@ -27,13 +27,12 @@ redis.call('SET', job_key(id, 'params'), ARGV[3])
 redis.call('SET', 'arq:job:' .. id, ARGV[5])
 
 -- Each submission looks at the two oldest entries of its owner's index, so that expired jobs leave it.
-local index = owner_key(job.owner)
-for _, oldest in ipairs(redis.call('ZRANGE', index, 0, 1)) do
-  if redis.call('EXISTS', job_key(oldest, 'job')) == 0 then redis.call('ZREM', index, oldest) end
+local listed = owner_key(job.owner)
+for _, oldest in ipairs(redis.call('ZRANGE', listed, 0, 1)) do
+  if redis.call('EXISTS', job_key(oldest, 'job')) == 0 then redis.call('ZREM', listed, oldest) end
 end
-redis.call('ZADD', index, now, id)
-redis.call('PERSIST', index)
+index(job, now)
 redis.call('ZADD', active_key(job.owner), now, id)
 redis.call('ZADD', queue_key(job.queue), now + delay, id)
 nudge(job.queue)
-return {'accepted', id}
+return {'accepted', id, now, delay == 0 and redis.call('ZRANK', queue_key(job.queue), id)}

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from redis.asyncio import Redis
 
 from app.events import json_text
+from app.store.reach import reaching
 
 BY_EXPIRY: Final = "tidings:uploads"
 
@@ -46,6 +47,7 @@ class UploadStore:
         """When an upload used now expires."""
         return int(time.time() * 1000) + self._ttl_ms
 
+    @reaching
     async def add(self, upload: Upload) -> None:
         """Make an upload known."""
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -53,11 +55,13 @@ class UploadStore:
             pipe.zadd(BY_EXPIRY, {upload.upload_id: upload.expires_at})
             await pipe.execute()
 
+    @reaching
     async def find(self, upload_id: str) -> Upload | None:
         """The upload, or None when there is none or it has expired."""
         text = await self._redis.get(_key(upload_id))
         return Upload(**from_json(text)) if text else None
 
+    @reaching
     async def keep(self, upload_id: str, until_ms: int) -> bool:
         """Put off the expiry, never bring it forward. False when the upload is gone."""
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -67,11 +71,13 @@ class UploadStore:
             *_, known = await pipe.execute()
         return bool(known)
 
+    @reaching
     async def expired(self, limit: int) -> list[str]:
         """Uploads whose files are to go."""
         now = int(time.time() * 1000)
         return [i.decode() for i in await self._redis.zrangebyscore(BY_EXPIRY, "-inf", now, start=0, num=limit)]
 
+    @reaching
     async def forget(self, upload_ids: list[str]) -> None:
         """Their files are gone."""
         await self._redis.zrem(BY_EXPIRY, *upload_ids)

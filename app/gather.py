@@ -1,0 +1,46 @@
+"""Gathers a submission's params from the command line, from stdin and from files, which it uploads. For `app/cli.py`."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from app.arguments import ArgumentError, File, Word, params_of, parse_object, parse_words
+from app.client import Client
+from app.terminal import UploadBar
+
+MOST_STDIN_BYTES: Final = 16 << 20
+
+
+def gather(client: Client, kind: str, words: Sequence[str]) -> dict[str, Any]:
+    """The params that `words` say; `-` among them stands for an object on stdin, which the others complete.
+
+    Raises ArgumentError, ClientError. Nothing is uploaded before all the rest is known to be well-formed.
+    """
+    parsed = parse_words(word for word in words if word != "-")
+    given = parse_object(_stdin()) if "-" in words else {}
+    return given | (_values(client, kind, parsed) if parsed else {})
+
+
+def _stdin() -> bytes:
+    text = sys.stdin.buffer.read(MOST_STDIN_BYTES + 1)
+    if len(text) > MOST_STDIN_BYTES:
+        raise ArgumentError(f"stdin holds more than {MOST_STDIN_BYTES >> 20} MiB")
+    return text
+
+
+def _values(client: Client, kind: str, words: Sequence[Word]) -> dict[str, Any]:
+    schemas = {known["kind"]: known["params_schema"] for known in client.kinds()}
+    if kind not in schemas:  # it will be refused, which is not worth an upload
+        return {word.key: word.text for word in words}
+    params = params_of(schemas[kind])
+    values = {word.key: word.value(params.get(word.key)) for word in words}
+    return {key: _uploaded(client, value) if isinstance(value, File) else value for key, value in values.items()}
+
+
+def _uploaded(client: Client, file: File) -> str:
+    try:
+        with UploadBar(file.path.name) as bar:
+            stored: str = client.upload(file.path, bar.show)["input"]
+    except OSError as error:
+        raise ArgumentError(str(error)) from error
+    return stored

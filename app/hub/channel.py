@@ -1,0 +1,174 @@
+"""All watchers of one job. Joins history and live events without a gap or a repeat, and sends each event once framed.
+
+    joining   subscribed on the bus; live events wait in the subscription until its history has been sent
+    late      its history was newer than what the bus has brought; events are filtered until the two meet
+    joined    in step with the channel: gets the shared message, nothing is looked at per client
+
+The channel itself knows the last seq the bus brought. A hole means messages were lost: the log is read again.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeAlias
+
+from app.errors import Unavailable
+from app.events import Event
+from app.hub.history import History, SharedRead
+from app.hub.subscription import Subscription
+from app.hub.wire import Wire
+
+Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
+
+FIRST_BACKOFF_SECONDS: Final = 0.1
+LONGEST_BACKOFF_SECONDS: Final = 5.0
+
+
+class Channel:
+    """One job's. `read` gets its history; `spawn` runs a task the hub owns."""
+
+    def __init__(self, job_id: str, read: SharedRead, spawn: Spawn) -> None:
+        self.job_id = job_id
+        self.history = read
+        self.quiet_since = asyncio.get_running_loop().time()
+        self._spawn = spawn
+        self._seq: int | None = None
+        self._ahead = 0
+        self._recovering = False
+        self._pending: list[Event] = []
+        self._joining: list[Subscription] = []
+        self._joined: dict[Wire, dict[Subscription, None]] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody watches."""
+        return not self._joining and not self._joined
+
+    def attach(self, subscription: Subscription) -> None:
+        """From now on live events are held for it."""
+        self._joining.append(subscription)
+
+    def detach(self, subscription: Subscription) -> None:
+        """It watches no more; none of ours is fine."""
+        if subscription in self._joining:
+            self._joining.remove(subscription)
+        group = self._joined.get(subscription.writer.wire, {})
+        if group.pop(subscription, subscription) is None and not group:
+            del self._joined[subscription.writer.wire]
+
+    def join(self, subscription: Subscription, history: History, after: int | None) -> None:
+        """Send what it is owed, then let the live events through."""
+        writer = subscription.writer
+        if owed := history.owed(after):
+            writer.write(history.message(writer.wire, after), owed)
+        if self._seq is None:
+            self._seq = history.job.seq
+            if self._ahead > self._seq:
+                self._recover()
+        released = subscription.release(history.job.seq)
+        writer.write_events(released)
+        if history.job.ended or (released and released[-1].ends):
+            subscription.on_end()
+        else:
+            self._promote(subscription)
+
+    def accept(self, event: Event) -> None:
+        """One event from the bus, to be delivered with the others of this turn."""
+        self._pending.append(event)
+
+    def deliver(self, now: float) -> int:
+        """Send this turn's events. Returns how many messages that were."""
+        batch = self._contiguous()
+        if not batch:
+            return 0
+        self.quiet_since = now
+        sent = self._send(batch)
+        if batch[-1].ends:
+            self._end()
+        return sent
+
+    def keep_alive(self, now: float) -> None:
+        """A word into the silence, so that no proxy takes it for the end."""
+        self.quiet_since = now
+        for wire, group in self._joined.items():
+            message = wire.keep_alive()
+            if message is not None:
+                for subscription in group:
+                    subscription.writer.write(message)
+
+    def missed(self) -> None:
+        """The bus was away; whatever was published meanwhile is in the log."""
+        if self._seq is not None:
+            self._recover()
+
+    def _contiguous(self) -> list[Event]:
+        """The pending events that follow on what the channel has; what lies beyond a hole comes from the log."""
+        batch = []
+        for event in self._pending:
+            if self._seq is None or self._recovering or event.seq > self._seq + 1:
+                self._ahead = max(self._ahead, event.seq)
+            elif event.seq == self._seq + 1:
+                self._seq = event.seq
+                batch.append(event)
+        self._pending.clear()
+        if self._seq is not None and self._ahead > self._seq:
+            self._recover()
+        return batch
+
+    def _send(self, batch: list[Event]) -> int:
+        sent = 0
+        for wire, group in self._joined.items():
+            message = wire.encode(batch)
+            sent += len(group)
+            for subscription in group:
+                subscription.writer.write(message, batch)
+        for subscription in list(self._joining):
+            if subscription.seq is None:
+                subscription.hold(batch)
+            else:
+                subscription.writer.write_events(subscription.advance(batch))
+                self._promote(subscription)
+        return sent
+
+    def _promote(self, subscription: Subscription) -> None:
+        if subscription.seq == self._seq and subscription in self._joining:
+            self._joining.remove(subscription)
+            self._joined.setdefault(subscription.writer.wire, {})[subscription] = None
+
+    def _end(self) -> None:
+        """Nothing follows: whoever has its history is done; who is still joining learns it from there."""
+        watching = [s for group in self._joined.values() for s in group]
+        for subscription in watching + [s for s in self._joining if s.seq is not None]:
+            subscription.on_end()
+
+    def _recover(self) -> None:
+        if not self._recovering:
+            self._recovering = True
+            self._spawn(self._reread())
+
+    async def _reread(self) -> None:
+        backoff = FIRST_BACKOFF_SECONDS
+        while not self.empty and self._seq is not None:
+            self._ahead = 0
+            try:
+                history = await self.history(self._seq)
+            except Unavailable:
+                await asyncio.sleep(backoff)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+                continue
+            if history is None:
+                self._end()
+                break
+            if self._catch_up(history):
+                break
+        self._recovering = False
+
+    def _catch_up(self, history: History) -> bool:
+        """True when the log had all that the bus spoke of meanwhile."""
+        assert self._seq is not None
+        owed = history.owed(self._seq)
+        self._seq = history.job.seq
+        if owed:
+            self._send(owed)
+        if history.job.ended:
+            self._end()
+        return self._ahead <= self._seq

@@ -1,0 +1,75 @@
+"""What a new watcher is owed before the live events: read once for all who ask at the same moment, framed once too.
+
+Three thousand clients that resume on one job after a restart cost one read and one join of its log, not three thousand.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from app.events import Event, snapshot
+from app.hub.wire import Message, Wire
+from app.store import View
+
+
+class History:
+    """A job at one moment, and its log after the lowest seq anyone asked for. None stands for an unknown job."""
+
+    def __init__(self, view: View, base_url: str) -> None:
+        self.job = view.job
+        self._events = view.events
+        self._base_url = base_url
+        self._snapshots: dict[bool, Event] = {}
+        self._messages: dict[tuple[Wire, int | None], Message] = {}
+
+    def owed(self, after: int | None) -> list[Event]:
+        """The events after that seq; a snapshot for who names none, or one the log does not reach back to."""
+        if after is None:
+            return [self._snapshot(reset=False)]
+        if after < self.job.trimmed_seq or after > self.job.seq:
+            return [self._snapshot(reset=True)]
+        return [event for event in self._events if event.seq > after]
+
+    def message(self, wire: Wire, after: int | None) -> Message:
+        """The same, framed; shared by all who are owed the same."""
+        key = (wire, after)
+        if key not in self._messages:
+            self._messages[key] = wire.encode(self.owed(after))
+        return self._messages[key]
+
+    def _snapshot(self, *, reset: bool) -> Event:
+        if reset not in self._snapshots:
+            job = self.job
+            self._snapshots[reset] = snapshot(
+                job.job_id, job.seq, job.updated_at, job.shown(self._base_url), reset=reset
+            )
+        return self._snapshots[reset]
+
+
+class SharedRead:
+    """Reads a history. Who asks while a read is under way shares the next one, so none is older than its question."""
+
+    def __init__(self, read: Callable[[int | None], Awaitable[History | None]]) -> None:
+        self._read = read
+        self._lock = asyncio.Lock()
+        self._next: asyncio.Task[History | None] | None = None
+        self._after: int | None = None
+
+    async def __call__(self, after: int | None) -> History | None:
+        """The history from `after` on at least. Raises what the read raises."""
+        if after is not None:
+            self._after = after if self._after is None else min(after, self._after)
+        if self._next is None:
+            self._next = asyncio.create_task(self._run())
+            self._next.add_done_callback(_retrieve)
+        return await asyncio.shield(self._next)
+
+    async def _run(self) -> History | None:
+        async with self._lock:
+            after, self._after, self._next = self._after, None, None
+            return await self._read(after)
+
+
+def _retrieve(task: "asyncio.Task[History | None]") -> None:
+    """All who asked may have left; then nobody else looks at the error."""
+    if not task.cancelled():
+        task.exception()

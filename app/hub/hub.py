@@ -1,0 +1,235 @@
+"""The hub: takes what the bus brings, collects it per channel for a moment, and has it delivered to all watchers.
+
+One per web process. It owns every task and timer of the fan-out, admits connections up to a bound, and ends them all
+in jittered batches when the process stops.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+import structlog
+
+from app.errors import Unavailable
+from app.events import Event
+from app.hub.channel import Channel
+from app.hub.feed import Feed, FeedEvent, FeedSubscription
+from app.hub.history import History, SharedRead
+from app.hub.subscription import Subscription
+from app.hub.wire import Close
+from app.hub.writer import Writer
+from app.store import JobStore, Listing
+from app.store.jobs import TAG_SEPARATOR, feed_channel, job_channel
+
+log = structlog.get_logger()
+
+WINDOW_SECONDS: Final = 0.003
+"""How long frames collect when the bus is busy; when it is quiet they go out in the same turn of the loop."""
+
+BUSY_EVENTS_PER_SECOND: Final = 1_000
+RATE_SECONDS: Final = 0.1
+KEEP_ALIVE_SECONDS: Final = 15.0
+CONFIRM_SECONDS: Final = 5.0
+RECONNECT_MS: Final = (1_000, 5_000)
+DRAIN_BATCHES: Final = 20
+
+
+class Subscriber(Protocol):
+    """The bus, as far as the hub needs it."""
+
+    async def subscribe(self, channel: str) -> None: ...
+
+    def unsubscribe(self, channel: str) -> None: ...
+
+
+class Full(Exception):
+    """This connection cannot be had now: too many of its owner, or the process is stopping."""
+
+    def __init__(self, close: Close) -> None:
+        super().__init__(close.name)
+        self.close = close
+
+
+class Hub:
+    """Channels by their name on the bus."""
+
+    def __init__(self, jobs: JobStore, listing: Listing, *, base_url: str, most_per_owner: int) -> None:
+        self._jobs = jobs
+        self._listing = listing
+        self._base_url = base_url
+        self._most_per_owner = most_per_owner
+        self._bus: Subscriber
+        self._channels: dict[str, Channel] = {}
+        self._feeds: dict[str, Feed] = {}
+        self._dirty: dict[Channel | Feed, None] = {}
+        self._flush_handle: asyncio.Handle | None = None
+        self._flushed_at = 0.0
+        self._rate = 0.0
+        self._writers: dict[Writer, None] = {}
+        self._per_owner: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.draining = False
+
+    def connect(self, bus: Subscriber) -> None:
+        """Where to subscribe; the bus in turn calls `publish` and `missed`."""
+        self._bus = bus
+
+    # What the bus brings
+
+    def publish(self, name: str, payload: bytes) -> None:
+        """One message of a channel, as `app/store/record.lua` writes it."""
+        if channel := self._channels.get(name):
+            channel.accept(_event(channel.job_id, payload.split(b"\n", 3)))
+            self._dirty[channel] = None
+        elif feed := self._feeds.get(name):
+            job_id, kind, tags, *rest = payload.split(b"\n", 6)
+            words = tuple(filter(None, tags.decode().split(TAG_SEPARATOR)))
+            feed.accept(FeedEvent(_event(job_id.decode(), rest), kind.decode(), words))
+            self._dirty[feed] = None
+        if self._dirty and self._flush_handle is None:
+            self._flush_handle = self._schedule()
+
+    def missed(self) -> None:
+        """The bus was away and is back: every channel looks into the log."""
+        for channel in self._all():
+            channel.missed()
+
+    def _schedule(self) -> asyncio.Handle:
+        loop = asyncio.get_running_loop()
+        if self._rate < BUSY_EVENTS_PER_SECOND:
+            return loop.call_soon(self._flush)
+        return loop.call_at(max(loop.time(), self._flushed_at + WINDOW_SECONDS), self._flush)
+
+    def _flush(self) -> None:
+        self._flush_handle = None
+        now = asyncio.get_running_loop().time()
+        dirty, self._dirty = self._dirty, {}
+        for channel in dirty:
+            channel.deliver(now)
+        elapsed = max(now - self._flushed_at, 1e-6)
+        self._rate += (len(dirty) / elapsed - self._rate) * min(1.0, elapsed / RATE_SECONDS)
+        self._flushed_at = now
+
+    # Who watches
+
+    @contextmanager
+    def admitted(self, owner: str, writer: Writer) -> Iterator[None]:
+        """A connection, counted for as long as it lasts. Raises Full."""
+        if self.draining:
+            raise Full(Close.RESTARTING)
+        if self._per_owner[owner] >= self._most_per_owner:
+            raise Full(Close.TOO_MANY)
+        self._per_owner[owner] += 1
+        self._writers[writer] = None
+        try:
+            yield
+        finally:
+            self._writers.pop(writer, None)
+            self._per_owner[owner] -= 1
+            if not self._per_owner[owner]:
+                del self._per_owner[owner]
+
+    async def watch(self, job_id: str, subscription: Subscription) -> Channel:
+        """From its return on no event of the job is missed; `unwatch` ends it. Raises Unavailable."""
+        name = job_channel(job_id)
+        channel = self._channels.get(name)
+        if channel is None:
+            channel = self._channels[name] = Channel(job_id, SharedRead(self._history_of(job_id)), self._spawn)
+        channel.attach(subscription)
+        await self._confirmed(name)
+        return channel
+
+    def unwatch(self, job_id: str, subscription: Subscription) -> None:
+        """Nothing more is sent to it."""
+        name = job_channel(job_id)
+        if channel := self._channels.get(name):
+            channel.detach(subscription)
+            if channel.empty:
+                del self._channels[name]
+                self._forget(name, channel)
+
+    async def watch_feed(self, owner: str, subscription: FeedSubscription) -> Feed:
+        """From its return on no event of the owner's jobs is missed; `unwatch_feed` ends it. Raises Unavailable."""
+        name = feed_channel(owner)
+        feed = self._feeds.get(name)
+        if feed is None:
+            feed = self._feeds[name] = Feed(owner, self._listing, self._jobs, self._base_url, self._spawn)
+        feed.attach(subscription)
+        await self._confirmed(name)
+        return feed
+
+    def unwatch_feed(self, owner: str, subscription: FeedSubscription) -> None:
+        """Nothing more is sent to it."""
+        name = feed_channel(owner)
+        if feed := self._feeds.get(name):
+            feed.detach(subscription)
+            if feed.empty:
+                del self._feeds[name]
+                feed.close()
+                self._forget(name, feed)
+
+    async def _confirmed(self, name: str) -> None:
+        try:
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                await self._bus.subscribe(name)
+        except TimeoutError:
+            raise Unavailable("Redis does not answer.", headers={"Retry-After": "5"}) from None
+
+    def _all(self) -> list[Channel | Feed]:
+        return [*self._channels.values(), *self._feeds.values()]
+
+    def _forget(self, name: str, channel: Channel | Feed) -> None:
+        self._dirty.pop(channel, None)
+        self._bus.unsubscribe(name)
+
+    def _history_of(self, job_id: str) -> Callable[[int | None], Awaitable[History | None]]:
+        async def read(after: int | None) -> History | None:
+            view = await self._jobs.read(job_id, after=after)
+            return History(view, self._base_url) if view else None
+
+        return read
+
+    # Life
+
+    async def run(self) -> None:
+        """The one timer behind all keep-alives, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1)
+            now = loop.time()
+            for channel in self._all():
+                if now - channel.quiet_since >= KEEP_ALIVE_SECONDS:
+                    channel.keep_alive(now)
+
+    async def drain(self, seconds: float) -> None:
+        """End every connection within that time, in batches, each told to come back after a moment of its own."""
+        self.draining = True
+        writers = list(self._writers)
+        random.shuffle(writers)
+        log.info("ending streams", action="hub.drain", connections=len(writers))
+        size = -(-len(writers) // DRAIN_BATCHES) or 1
+        for start in range(0, len(writers), size):
+            for writer in writers[start : start + size]:
+                writer.finish(Close.RESTARTING, retry_ms=random.randint(*RECONNECT_MS))  # noqa: S311  jitter
+            await asyncio.sleep(seconds / DRAIN_BATCHES)
+
+    async def close(self) -> None:
+        """Stop the tasks that are still re-reading."""
+        if self._flush_handle:
+            self._flush_handle.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _event(job_id: str, parts: Sequence[bytes]) -> Event:
+    seq, at, kind, data = parts
+    return Event(job_id, int(seq), kind.decode(), int(at), data.decode())

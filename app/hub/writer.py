@@ -1,0 +1,166 @@
+"""One client's way out. Driven by the hub without a task or a queue, as long as the client reads.
+
+The ASGI `send` is a coroutine; the writer runs it by hand. Nearly always it finishes without suspending. When it does
+suspend, the client is not reading: a task finishes that send, newer events wait in a bounded backlog where progress is
+conflated, and a client that stays too slow is hung up on. It resumes by its last id.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from itertools import count
+from typing import Any, Final
+
+import structlog
+
+from app.hub.wire import Close, Message, Sendable, Wire
+
+log = structlog.get_logger()
+
+MOST_BACKLOG_BYTES: Final = 1 << 20
+MOST_SEND_SECONDS: Final = 20.0
+
+
+class Writer:
+    """`send` and `hang_up` are the connection's: the latter ends it without waiting for the client."""
+
+    def __init__(
+        self, wire: Wire, send: Callable[[Message], Awaitable[None]], hang_up: Callable[[Close], None]
+    ) -> None:
+        self.wire = wire
+        self._send = send
+        self._hang_up = hang_up
+        self._backlog = Backlog()
+        self._farewell: Message | None = None
+        self._opened = False
+        self._closed = False
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """The head of the response, or the handshake, has been sent: from now on there may be a good-bye."""
+        self._opened = True
+        if self._farewell:
+            self._closed = True
+            self._start(self._farewell)
+
+    def write(self, message: Message, events: Sequence[Sendable] = ()) -> None:
+        """Send `message`, which says `events`; while the client is not reading, keep the events for later."""
+        if self._closed or self._farewell:
+            return
+        if self._task is None:
+            self._start(message)
+        elif not self._backlog.add(events):
+            self.close(Close.TOO_SLOW)
+
+    def write_events(self, events: Sequence[Sendable]) -> None:
+        """The same, for events no other writer gets in this company."""
+        if events:
+            self.write(self.wire.encode(events), events)
+
+    def finish(self, close: Close, retry_ms: int | None = None) -> None:
+        """Say good-bye after all that is waiting, and nothing after that."""
+        if self._closed or self._farewell:
+            return
+        self._farewell = self.wire.farewell(close, retry_ms)
+        if self._opened and self._task is None:
+            self._closed = True
+            self._start(self._farewell)
+
+    def close(self, close: Close) -> None:
+        """End the connection now; what was waiting is dropped."""
+        if not self._closed:
+            self._closed = True
+            log.info("client hung up on", action="writer.closed", reason=close.name.lower())
+            self._hang_up(close)
+
+    async def aclose(self) -> None:
+        """The connection is over: stop sending and wait until that has stopped."""
+        self._closed = True
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def _start(self, message: Message) -> None:
+        sending = self._send(message)
+        assert isinstance(sending, Coroutine)
+        try:
+            suspended_at = sending.send(None)
+        except StopIteration:
+            return
+        except Exception as error:  # the client is gone; its own connection task notices and cleans up
+            log.debug("client gone", action="writer.lost", error=repr(error))
+            self._closed = True
+            return
+        self._task = asyncio.get_running_loop().create_task(self._drain(_Resumed(sending, suspended_at)))
+
+    async def _drain(self, rest: Awaitable[None]) -> None:
+        """Finish the send that suspended, then send what has gathered, until nothing is left."""
+        try:
+            await self._within_deadline(rest)
+            while self._backlog and not self._closed:
+                await self._within_deadline(self._send(self.wire.encode(self._backlog.take())))
+            if self._farewell and not self._closed:
+                self._closed = True
+                await self._within_deadline(self._send(self._farewell))
+        except TimeoutError:
+            self.close(Close.TOO_SLOW)
+        except Exception as error:  # as above
+            log.debug("client gone", action="writer.lost", error=repr(error))
+            self._closed = True
+        finally:
+            self._task = None
+
+    async def _within_deadline(self, sending: Awaitable[None]) -> None:
+        async with asyncio.timeout(MOST_SEND_SECONDS):
+            await sending
+
+
+class Backlog:
+    """Events waiting for a slow client: of a job's progress only the latest, of all else everything, up to a bound."""
+
+    def __init__(self) -> None:
+        self._keys = count()
+        self._events: dict[str | int, Sendable] = {}
+        self._bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._events)
+
+    def add(self, events: Iterable[Sendable]) -> bool:
+        """False when the bound is passed."""
+        for event in events:
+            key = event.job_id if event.conflatable else next(self._keys)
+            replaced = self._events.pop(key, None)
+            self._bytes += len(event.line) - (len(replaced.line) if replaced else 0)
+            self._events[key] = event
+        return self._bytes <= MOST_BACKLOG_BYTES
+
+    def take(self) -> list[Sendable]:
+        """All of them, in order; the backlog is empty again."""
+        events = list(self._events.values())
+        self._events.clear()
+        self._bytes = 0
+        return events
+
+
+class _Resumed:
+    """A coroutine that was begun by hand and suspended, for a task to finish.
+
+    It first yields the very future the coroutine stopped at, so that the task waits for that one.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], suspended_at: Any) -> None:
+        self._coroutine = coroutine
+        self._suspended_at = suspended_at
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yielded = self._suspended_at
+        try:
+            while True:
+                try:
+                    sent = yield yielded
+                except BaseException as error:  # a cancellation above all: the coroutine's to handle
+                    yielded = self._coroutine.throw(error)
+                else:
+                    yielded = self._coroutine.send(sent)
+        except StopIteration:
+            return

@@ -1,0 +1,47 @@
+"""Whether a submission's inputs exist and are its owner's. What is foreign looks exactly like what is not there."""
+
+from collections.abc import Iterable
+
+from app.clock import now_ms
+from app.errors import UnknownInput
+from app.jobs import is_job_id
+from app.store import JobStore, UploadStore
+
+
+class Inputs:
+    """`upload:<id>` and `artifact:<job id>/<name>`."""
+
+    def __init__(self, jobs: JobStore, uploads: UploadStore) -> None:
+        self._jobs = jobs
+        self._uploads = uploads
+
+    async def hold(self, inputs: Iterable[str], owner: str, until_ms: int) -> None:
+        """Check all of them, then put off the expiry of the uploads until then. Raises UnknownInput."""
+        uploads = [await self._check(text, owner) for text in inputs]
+        for upload_id in filter(None, uploads):
+            if not await self._uploads.keep(upload_id, until_ms):
+                raise _unknown(f"upload:{upload_id}")
+
+    async def _check(self, text: str, owner: str) -> str | None:
+        """The id, where it is an upload's."""
+        scheme, _, name = text.partition(":")
+        if scheme == "upload" and is_job_id(name):
+            upload = await self._uploads.find(name)
+            if upload and upload.owner == owner:
+                return name
+        elif scheme == "artifact" and await self._has_artifact(name, owner):
+            return None
+        raise _unknown(text)
+
+    async def _has_artifact(self, reference: str, owner: str) -> bool:
+        job_id, _, name = reference.partition("/")
+        view = await self._jobs.read(job_id) if is_job_id(job_id) else None
+        if view is None or view.job.owner != owner:
+            return False
+        kept = view.job.expires_at is None or view.job.expires_at > now_ms()
+        return kept and any(artifact.name == name for artifact in view.job.artifacts)
+
+
+def _unknown(text: str) -> UnknownInput:
+    shown = text[:100]
+    return UnknownInput(f"{shown!r} names no upload or artifact of yours.", input=shown)

@@ -1,0 +1,111 @@
+"""The web process put together: what it is made of, and in which order that starts and stops.
+
+`create_app` gives the ASGI application for any server; `serve`, behind `tidings web`, runs it on ours.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+import uvloop
+from redis.asyncio import BlockingConnectionPool, Redis
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Router
+from starlette.types import ASGIApp
+
+from app.artifacts import FileStore
+from app.bus import Bus
+from app.hub import Hub
+from app.server import Server, config
+from app.settings import Settings
+from app.store import JobStore, KindStore, Listing, UploadStore
+from app.submissions import Submissions
+from app.web.health import HealthDoors
+from app.web.jobs import JobDoors
+from app.web.kinds import KindDoors
+from app.web.page import page_routes
+from app.web.problems import HANDLERS, LastResort
+from app.web.results import ResultDoors
+from app.web.security import SecurityHeaders
+from app.web.sse import EventDoors
+from app.web.uploads import UploadDoors
+from app.web.websocket import SocketDoors
+
+log = structlog.get_logger()
+
+REDIS_CONNECTIONS: Final = 64
+REDIS_TIMEOUT_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """The application and the parts whose life it is."""
+
+    redis: Redis
+    files: FileStore
+    bus: Bus
+    hub: Hub
+    doors: ASGIApp
+    streams: list[Any]
+
+    @asynccontextmanager
+    async def alive(self, _: object) -> AsyncIterator[None]:
+        """ASGI lifespan: the bus and the hub run while the server does."""
+        await asyncio.to_thread(self.files.prepare)
+        tasks = [asyncio.create_task(self.bus.run()), asyncio.create_task(self.hub.run())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.hub.close()
+            await self.redis.aclose()
+
+    def app(self) -> Router:
+        """Streams first, outside of the middleware that wraps `send`; all other doors behind it."""
+        return Router(self.streams, default=self.doors, lifespan=self.alive, redirect_slashes=False)
+
+
+def assemble(settings: Settings) -> Web:
+    """Build everything; nothing runs or connects yet."""
+    pool = BlockingConnectionPool.from_url(
+        settings.store_url,
+        max_connections=REDIS_CONNECTIONS,
+        timeout=REDIS_TIMEOUT_SECONDS,
+        socket_timeout=REDIS_TIMEOUT_SECONDS,
+        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+    )
+    redis = Redis(connection_pool=pool)
+    jobs = JobStore(
+        redis,
+        max_log_events=settings.max_log_events,
+        idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000,
+    )
+    listing, kinds = Listing(redis, jobs), KindStore(redis)
+    uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
+    hub = Hub(jobs, listing, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
+    bus = Bus(redis, hub.publish, hub.missed)
+    hub.connect(bus)
+    return Web(redis, files, bus, hub, _doors(), _streams())
+
+
+def create_app(settings: Settings | None = None) -> ASGIApp:
+    """The ASGI application, with the environment's settings unless others are given."""
+    return assemble(settings or Settings()).app()
+
+
+def serve(settings: Settings) -> int:
+    """Run the web process until SIGTERM or SIGINT. Returns the exit code: 0, or 1 when it could not start."""
+    web = assemble(settings)
+    grace = settings.shutdown_grace_seconds
+    server = Server(config(web.app(), settings.host, settings.port, grace), lambda: web.hub.drain(grace / 2))
+    try:
+        uvloop.run(server.serve())
+    except SystemExit:  # uvicorn's way to say that it could not start; the reason has been logged
+        return 1
+    return 0

@@ -1,0 +1,29 @@
+"""What callers see when Redis is away: our own `Unavailable`, whatever redis-py raised. Used by the stores here."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from redis.exceptions import RedisError
+
+from app.errors import Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class OutOfReach(Unavailable, RedisError):
+    """Redis did not answer. What was asked of it may have happened all the same."""
+
+
+def reaching(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Have a method that talks to Redis raise Unavailable when it cannot."""
+
+    @wraps(method)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(*args, **kwargs)
+        except (RedisError, OSError) as error:
+            raise OutOfReach("The store cannot be reached.", headers={"Retry-After": "2"}) from error
+
+    return call

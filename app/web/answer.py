@@ -1,0 +1,16 @@
+"""Answers with a JSON body, written by the same encoder as the events."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from app.events import json_text
+
+
+class JsonAnswer(Response):
+    """Content is anything JSON can say."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return json_text(content).encode()

@@ -1,0 +1,100 @@
+"""Reading a request's body: bounded in size, in depth and in time. Called by the doors that take one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from math import isfinite
+from typing import Any, Final
+
+from pydantic_core import from_json
+from starlette.requests import Request
+
+from app.errors import BadRequest, BodyTooLarge, InvalidJson, Refusal, RequestTimeout, UnsupportedMediaType
+from app.settings import Settings
+
+JSON: Final = "application/json"
+
+
+class Bodies:
+    """What this deployment lets clients send."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._most_bytes = settings.max_body_bytes
+        self._most_depth = settings.max_json_depth
+        self._silence_seconds = settings.body_silence_seconds
+
+    async def json(self, request: Request, *, default: Any = None) -> Any:
+        """The body as a JSON value; `default` where that is given and there is no body.
+
+        Raises UnsupportedMediaType, BodyTooLarge, RequestTimeout or InvalidJson.
+        """
+        body = bytearray()
+        async for chunk in self.chunks(request, self._most_bytes, BodyTooLarge):
+            body += chunk
+        if not body and default is not None:
+            return default
+        content_type = request.headers.get("content-type", "")
+        if content_type.partition(";")[0].strip().lower() != JSON:
+            raise UnsupportedMediaType(f"Send {JSON}.", headers={"Accept": JSON})
+        return parse(bytes(body), self._most_depth)
+
+    async def chunks(self, request: Request, most_bytes: int, too_large: type[Refusal]) -> AsyncIterator[bytes]:
+        """The body as it comes. Refuses what says it is too large before reading it.
+
+        Raises `too_large`, UnsupportedMediaType, RequestTimeout, or starlette's ClientDisconnect when it ends early.
+        """
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
+        refusal = too_large(f"The most is {most_bytes} bytes.", max_bytes=most_bytes)
+        if declared_length(request) > most_bytes:
+            raise refusal
+        received = 0
+        stream = request.stream()
+        while chunk := await self._next(stream):
+            received += len(chunk)
+            if received > most_bytes:
+                raise refusal
+            yield chunk
+
+    async def _next(self, stream: AsyncIterator[bytes]) -> bytes:
+        """Starlette ends a body with an empty chunk."""
+        try:
+            async with asyncio.timeout(self._silence_seconds):
+                return await anext(stream)
+        except TimeoutError:
+            detail = f"Nothing came for {self._silence_seconds:g} s."
+            raise RequestTimeout(detail, headers={"Connection": "close"}) from None
+
+
+def declared_length(request: Request) -> int:
+    """What `Content-Length` says, 0 where it says nothing. Raises BadRequest for what is no length."""
+    text = request.headers.get("content-length", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+        raise BadRequest("Content-Length is not a number.")
+    return int(text)
+
+
+def parse(body: bytes, most_depth: int) -> Any:
+    """A JSON value (RFC 8259). Raises InvalidJson, also for numbers beyond a double and for too many levels."""
+    try:
+        value = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidJson(f"The body is not JSON: {error}.") from None
+    _check(value, most_depth)
+    return value
+
+
+def _check(value: Any, most_depth: int) -> None:
+    """Level by level, so that depth costs no stack."""
+    level, depth = [value], 0
+    while level:
+        if any(isinstance(node, float) and not isfinite(node) for node in level):
+            raise InvalidJson("A number in the body is out of range.")
+        containers = [node for node in level if isinstance(node, (dict, list))]
+        if containers and depth == most_depth:
+            raise InvalidJson(f"The body is nested too deeply; the most is {most_depth} levels.")
+        level = [child for container in containers for child in _children(container)]
+        depth += 1
+
+
+def _children(node: dict[str, Any] | list[Any]) -> Any:
+    return node.values() if isinstance(node, dict) else node

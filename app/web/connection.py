@@ -1,0 +1,56 @@
+"""What the stream doors share: reading a request's wishes, and holding a connection until the client is gone."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope
+
+from app.errors import BadRequest
+from app.hub import Close
+from app.server import HANG_UP
+
+
+def hang_up_of(scope: Scope) -> Callable[[Close], None]:
+    """How to end this connection without waiting for its client; under a server not ours, by ending its task."""
+    extensions: dict[str, dict[str, Any]] = scope.get("extensions") or {}
+    if HANG_UP in extensions:
+        hang_up: Callable[[Close], None] = extensions[HANG_UP]["call"]
+        return hang_up
+    task = asyncio.current_task()
+
+    def end_task(_: Close) -> None:
+        if task is not None:
+            task.cancel()
+
+    return end_task
+
+
+async def until_gone(receive: Receive) -> None:
+    """Returns when the connection is over, whoever ended it."""
+    while (await receive())["type"] not in ("http.disconnect", "websocket.disconnect"):
+        pass
+
+
+def after_of(connection: HTTPConnection) -> int | None:
+    """The seq the client has, from `Last-Event-ID` or else `?after=`; None for a fresh start.
+
+    A reconnecting EventSource sends its original URL and the newer header, so the header wins. An id that is none of
+    ours means a fresh start; a malformed `after` raises BadRequest.
+    """
+    last_event_id = connection.headers.get("last-event-id")
+    if last_event_id:
+        return parse_seq(last_event_id)
+    after = connection.query_params.get("after") or connection.query_params.get("last_event_id")
+    if after is None:
+        return None
+    seq = parse_seq(after)
+    if seq is None:
+        raise BadRequest("`after` must be a seq: a whole number, 0 for the whole log.", parameter="after")
+    return seq
+
+
+def parse_seq(text: str) -> int | None:
+    """A seq, or None for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None

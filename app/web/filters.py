@@ -1,0 +1,54 @@
+"""The filters of lists and feeds, as they stand in a query string. Read by the list, the feed and the WebSocket."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from app.errors import BadRequest
+from app.jobs import STATUSES
+from app.store import Filter
+
+
+def filter_of(query: QueryParams) -> Filter:
+    """`status`, `kind` and `tag`, each repeatable or with commas, and `created_after`. Raises BadRequest."""
+    wanted = {name: _words(query.getlist(name)) for name in ("status", "kind", "tag")}
+    return _filter(wanted, query.get("created_after"))
+
+
+def filter_from(members: Mapping[str, Any]) -> Filter:
+    """The same from a WebSocket frame's `filter`, whose members are strings or lists of strings. Raises BadRequest."""
+    wanted = {}
+    for name in ("status", "kind", "tag"):
+        value = members.get(name, [])
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(word, str) for word in values):
+            raise BadRequest(f"`{name}` must be a string or a list of strings.", parameter=name)
+        wanted[name] = frozenset(values)
+    return _filter(wanted, None)
+
+
+def _words(values: Iterable[str]) -> frozenset[str]:
+    return frozenset(word for value in values for word in value.split(",") if word)
+
+
+def _filter(wanted: Mapping[str, frozenset[str]], created_after: str | None) -> Filter:
+    if unknown := wanted["status"] - STATUSES:
+        raise BadRequest(f"`status` is none of ours: {', '.join(sorted(unknown))}.", parameter="status")
+    return Filter(wanted["status"], wanted["kind"], wanted["tag"], _created_after(created_after))
+
+
+def _created_after(text: str | None) -> int:
+    """RFC 3339 with an offset, or seconds since 1970, as milliseconds."""
+    if text is None:
+        return 0
+    try:
+        if text.replace(".", "", 1).isdigit() and text.isascii():
+            return int(float(text) * 1000)
+        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" in a query string arrives as a space
+    except (ValueError, OverflowError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadRequest("`created_after` must be RFC 3339 with an offset, or seconds.", parameter="created_after")
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,171 @@
+"""One multiplexed WebSocket: subscriptions that come and go, all told through one writer.
+
+    client → {"op": "subscribe", "job_id", "after"?} | {"op": "subscribe", "feed": true, "filter"?}
+             {"op": "unsubscribe", "job_id"} | {"op": "unsubscribe", "feed": true}
+             {"op": "cancel", "job_id", "reason"?} | {"op": "ping"}            each with an optional "ref", echoed
+    server → {"op": "subscribed" | "unsubscribed" | "cancelling" | "pong" | "error", …}, and events as on SSE
+
+What is no JSON object closes the connection with 4400; what is one but cannot be done is answered by an error.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+from starlette.types import Receive
+
+from app.errors import BadRequest, Refusal, UnknownJob
+from app.events import json_text
+from app.hub import Close, FeedSubscription, Hub, Subscription, Writer
+from app.jobs import is_job_id
+from app.store import JobStore
+from app.web.filters import filter_from
+
+MOST_REF_CHARACTERS = 128
+
+
+class BadMessage(BadRequest):
+    code, title = "bad_message", "The frame is not understood"
+
+
+class TooManySubscriptions(Refusal):
+    status, code, title = 429, "too_many_subscriptions", "No more subscriptions on this connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to a frame, in line with the events."""
+
+    line: str
+    job_id: str = ""
+    conflatable: bool = False
+
+
+class Session:
+    """The subscriptions of one connection."""
+
+    def __init__(self, owner: str, hub: Hub, jobs: JobStore, writer: Writer, most_subscriptions: int) -> None:
+        self._owner = owner
+        self._hub = hub
+        self._jobs = jobs
+        self._writer = writer
+        self._most = most_subscriptions
+        self._watched: dict[str, Subscription] = {}
+        self._feed: FeedSubscription | None = None
+
+    async def run(self, receive: Receive) -> None:
+        """Serve frames until the client is gone."""
+        while (message := await receive())["type"] == "websocket.receive":
+            frame = _parse(message.get("text"))
+            if frame is None:
+                return self._writer.finish(Close.BAD_MESSAGE)
+            try:
+                await self._serve(frame)
+            except Refusal as refusal:
+                self._reply(frame, "error", code=refusal.code, detail=refusal.detail or refusal.title)
+
+    def close(self) -> None:
+        """Give up all subscriptions."""
+        for job_id, subscription in self._watched.items():
+            self._hub.unwatch(job_id, subscription)
+        self._watched.clear()
+        self._drop_feed()
+
+    async def _serve(self, frame: dict[str, Any]) -> None:
+        match frame:
+            case {"op": "subscribe", "feed": True}:
+                await self._subscribe_feed(frame)
+            case {"op": "unsubscribe", "feed": True}:
+                self._drop_feed()
+                self._reply(frame, "unsubscribed", feed=True)
+            case {"op": "subscribe", "job_id": str(job_id)}:
+                await self._subscribe(frame, job_id)
+            case {"op": "unsubscribe", "job_id": str(job_id)}:
+                self._drop(job_id)
+                self._reply(frame, "unsubscribed", job_id=job_id)
+            case {"op": "cancel", "job_id": str(job_id)}:
+                await self._cancel(frame, job_id)
+            case {"op": "ping"}:
+                self._reply(frame, "pong")
+            case _:
+                raise BadMessage("`op` must be subscribe, unsubscribe, cancel or ping, with a `job_id` or `feed`.")
+
+    async def _subscribe(self, frame: dict[str, Any], job_id: str) -> None:
+        after = frame.get("after")
+        if after is not None and (not isinstance(after, int) or isinstance(after, bool) or after < 0):
+            raise BadMessage("`after` must be a seq: a whole number, 0 for the whole log.")
+        if not is_job_id(job_id):
+            raise UnknownJob
+        self._drop(job_id)
+        if len(self._watched) >= self._most:
+            raise TooManySubscriptions(f"At most {self._most}; unsubscribe from some.")
+        subscription = Subscription(self._writer, self._ender(job_id))
+        self._watched[job_id] = subscription
+        try:
+            channel = await self._hub.watch(job_id, subscription)
+            history = await channel.history(after)
+            if history is None or history.job.owner != self._owner:
+                raise UnknownJob
+        except Refusal:
+            self._drop(job_id)
+            raise
+        self._reply(frame, "subscribed", job_id=job_id)
+        channel.join(subscription, history, after)
+
+    async def _subscribe_feed(self, frame: dict[str, Any]) -> None:
+        wanted = frame.get("filter", {})
+        if not isinstance(wanted, dict):
+            raise BadMessage("`filter` must be an object.")
+        self._drop_feed()
+        self._feed = FeedSubscription(self._writer, filter_from(wanted))
+        try:
+            feed = await self._hub.watch_feed(self._owner, self._feed)
+            jobs = await feed.active()
+        except Refusal:
+            self._drop_feed()
+            raise
+        self._reply(frame, "subscribed", feed=True)
+        feed.join(self._feed, jobs)
+
+    async def _cancel(self, frame: dict[str, Any], job_id: str) -> None:
+        view = await self._jobs.read(job_id) if is_job_id(job_id) else None
+        if view is None or view.job.owner != self._owner:
+            raise UnknownJob
+        reason = frame.get("reason")
+        status = await self._jobs.cancel(job_id, by=self._owner, reason=str(reason)[:256] if reason else None)
+        self._reply(frame, "cancelling", job_id=job_id, status=status)
+
+    def _ender(self, job_id: str) -> Callable[[], None]:
+        def end() -> None:
+            if self._drop(job_id):
+                self._reply({}, "unsubscribed", job_id=job_id, reason="ended")
+
+        return end
+
+    def _drop(self, job_id: str) -> bool:
+        subscription = self._watched.pop(job_id, None)
+        if subscription:
+            self._hub.unwatch(job_id, subscription)
+        return subscription is not None
+
+    def _drop_feed(self) -> None:
+        if self._feed:
+            self._hub.unwatch_feed(self._owner, self._feed)
+            self._feed = None
+
+    def _reply(self, frame: dict[str, Any], op: str, **members: Any) -> None:
+        ref = {"ref": frame["ref"]} if "ref" in frame else {}
+        self._writer.write_events([Reply(json_text({"op": op} | ref | members))])
+
+
+def _parse(text: str | None) -> dict[str, Any] | None:
+    """A frame's object, or None for what is none."""
+    try:
+        frame = from_json(text or "", allow_inf_nan=False)
+    except ValueError:
+        return None
+    if not isinstance(frame, dict):
+        return None
+    ref = frame.get("ref")
+    return frame if isinstance(ref, str | int | None) and len(str(ref)) <= MOST_REF_CHARACTERS else None

@@ -1,0 +1,40 @@
+"""The page and its files, as they lie in `static/`."""
+
+import os
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from app.web.resource import resource
+
+
+def page_routes() -> list[BaseRoute]:
+    """`/` and `/static/…`. Raises RuntimeError when the files are not there."""
+    files = RevalidatedFiles(directory=static_dir())
+
+    async def index(request: Request) -> Response:
+        return await files.get_response("index.html", request.scope)
+
+    return [resource("/", get=index), Mount("/static", files)]
+
+
+class RevalidatedFiles(StaticFiles):
+    """Files without a version in their name: a browser asks each time, and is told 304."""
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def static_dir() -> Path:
+    """Inside the package when installed from a wheel, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "static"
+    return installed if installed.is_dir() else package.parent / "static"

@@ -1,0 +1,132 @@
+"""The stream doors over HTTP: a job's events and an owner's feed, as SSE; a job's also as a text bar or a JSON log.
+
+They are plain ASGI applications outside of any middleware, so that the hub's writer calls the server's own `send`.
+"""
+
+import random
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from app.auth import owner_of
+from app.errors import MethodNotAllowed, NotAcceptable, Refusal, UnknownJob, Unavailable
+from app.events import json_text
+from app.hub import SSE, BarWire, Close, FeedSubscription, Full, History, Hub, Subscription, Writer
+from app.jobs import is_job_id
+from app.web.connection import after_of, hang_up_of, until_gone
+from app.web.filters import filter_of
+from app.web.negotiation import preferred
+from app.web.problems import problem_response
+
+EVENT_STREAM: Final = "text/event-stream"
+RETRY_MS: Final = 3_000
+COME_BACK_MS: Final = (2_000, 10_000)
+
+
+class EventDoors:
+    """`GET /api/jobs/{id}/events` and `GET /api/events`."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/api/jobs/{job_id}/events", _Door(self._job_events)),
+            Route("/api/events", _Door(self._feed)),
+        ]
+
+    async def _job_events(self, request: Request, send: Send) -> None:
+        form = preferred(request.headers.get("accept"), [EVENT_STREAM, "application/json", "text/plain"])
+        if form is None:
+            raise NotAcceptable("Events come as text/event-stream, application/json or text/plain.")
+        job_id, after = request.path_params["job_id"], after_of(request)
+        if not is_job_id(job_id):
+            raise UnknownJob(job_id=job_id)
+        writer = Writer(SSE, send, hang_up_of(request.scope))
+        subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
+        with self._hub.admitted(owner_of(request), writer):
+            try:
+                channel = await self._hub.watch(job_id, subscription)
+                history = await channel.history(0 if form == "application/json" and after is None else after)
+                if history is None or history.job.owner != owner_of(request):
+                    raise UnknownJob(job_id=job_id)
+                if form == "application/json":
+                    return await _log(history, after or 0)(request.scope, request.receive, send)
+                if history.job.ended and after == history.job.seq:
+                    return await Response(status_code=204)(request.scope, request.receive, send)
+                if form == "text/plain":
+                    writer.wire = BarWire(history.job)
+                await _start(writer, send, form)
+                channel.join(subscription, history, after)
+                await until_gone(request.receive)
+            finally:
+                self._hub.unwatch(job_id, subscription)
+                await writer.aclose()
+
+    async def _feed(self, request: Request, send: Send) -> None:
+        if preferred(request.headers.get("accept"), [EVENT_STREAM]) is None:
+            raise NotAcceptable("The feed comes as text/event-stream.")
+        owner = owner_of(request)
+        writer = Writer(SSE, send, hang_up_of(request.scope))
+        subscription = FeedSubscription(writer, filter_of(request.query_params))
+        with self._hub.admitted(owner, writer):
+            try:
+                feed = await self._hub.watch_feed(owner, subscription)
+                jobs = await feed.active()
+                await _start(writer, send, EVENT_STREAM)
+                feed.join(subscription, jobs)
+                await until_gone(request.receive)
+            finally:
+                self._hub.unwatch_feed(owner, subscription)
+                await writer.aclose()
+
+
+class _Door:
+    """An ASGI application around one stream: only GET, refusals as problems."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            if request.method != "GET":
+                raise MethodNotAllowed(headers={"Allow": "GET"})
+            await self._stream(request, send)
+        except Full:
+            await _come_back(request)(scope, receive, send)
+        except Refusal as refusal:
+            await problem_response(refusal, request)(scope, receive, send)
+
+
+async def _start(writer: Writer, send: Send, form: str) -> None:
+    """The head and, for SSE, the first bytes at once (WHATWG HTML 9.2)."""
+    headers = [
+        (b"content-type", form.encode() + (b"; charset=utf-8" if form == "text/plain" else b"")),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"vary", b"Accept"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if form == EVENT_STREAM:
+        await send({"type": "http.response.body", "body": b"retry: %d\n\n" % RETRY_MS, "more_body": True})
+    writer.open()
+
+
+def _come_back(request: Request) -> Response:
+    """Any status but 200 would end an EventSource for ever; so it is told to come back, after a moment of its own."""
+    retry = random.randint(*COME_BACK_MS)  # noqa: S311  jitter
+    if preferred(request.headers.get("accept"), [EVENT_STREAM]) is None:
+        refusal = Unavailable("No stream is free at the moment.", headers={"Retry-After": str(retry // 1000)})
+        return problem_response(refusal, request)
+    return Response(f"retry: {retry}\n\n", media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
+
+
+def _log(history: History, after: int) -> Response:
+    lines = ",".join(event.line for event in history.owed(after))
+    body = f'{{"job_id":{json_text(history.job.job_id)},"events":[{lines}],"seq":{history.job.seq}}}'
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store", "Vary": "Accept"})

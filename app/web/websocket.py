@@ -1,0 +1,97 @@
+"""The WebSocket doors: one job's events, and many jobs' and the feed's over one connection.
+
+Like the SSE doors they stand outside of any middleware; the hub's writer calls the server's own `send`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+from urllib.parse import urlsplit
+
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from app.auth import owner_of
+from app.errors import BadRequest, Unavailable
+from app.hub import LINES, Close, Full, Hub, Subscription, Writer
+from app.jobs import is_job_id
+from app.store import JobStore
+from app.web.connection import after_of, hang_up_of, until_gone
+from app.web.multiplex import Session
+
+SUBPROTOCOL: Final = "tidings.v1"
+
+Serve: TypeAlias = Callable[[WebSocket, Writer], Awaitable[None]]
+
+
+class SocketDoors:
+    """`/api/jobs/{id}/ws` and `/api/ws`."""
+
+    def __init__(self, hub: Hub, jobs: JobStore, *, allowed_origins: tuple[str, ...], most_subscriptions: int) -> None:
+        self._hub = hub
+        self._jobs = jobs
+        self._allowed_origins = frozenset(allowed_origins)
+        self._most_subscriptions = most_subscriptions
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            WebSocketRoute("/api/jobs/{job_id}/ws", _Door(self._hub, self._allowed_origins, self._job_events)),
+            WebSocketRoute("/api/ws", _Door(self._hub, self._allowed_origins, self._multiplex)),
+        ]
+
+    async def _job_events(self, socket: WebSocket, writer: Writer) -> None:
+        job_id, after = socket.path_params["job_id"], after_of(socket)
+        if not is_job_id(job_id):
+            return writer.finish(Close.UNKNOWN_JOB)
+        subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
+        try:
+            channel = await self._hub.watch(job_id, subscription)
+            history = await channel.history(after)
+            if history is None or history.job.owner != owner_of(socket):
+                return writer.finish(Close.UNKNOWN_JOB)
+            channel.join(subscription, history, after)
+            await until_gone(socket.receive)
+        finally:
+            self._hub.unwatch(job_id, subscription)
+
+    async def _multiplex(self, socket: WebSocket, writer: Writer) -> None:
+        session = Session(owner_of(socket), self._hub, self._jobs, writer, self._most_subscriptions)
+        try:
+            await session.run(socket.receive)
+        finally:
+            session.close()
+
+
+class _Door:
+    """An ASGI application around one socket: the handshake before, the close code after."""
+
+    def __init__(self, hub: Hub, allowed_origins: frozenset[str], serve: Serve) -> None:
+        self._hub = hub
+        self._allowed_origins = allowed_origins
+        self._serve = serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = WebSocket(scope, receive, send)
+        if not self._is_welcome(socket):
+            return await socket.close()  # before the handshake this answers 403
+        await socket.accept(SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None)
+        writer = Writer(LINES, send, hang_up_of(scope))
+        writer.open()
+        try:
+            with self._hub.admitted(owner_of(socket), writer):
+                await self._serve(socket, writer)
+        except Full as full:
+            writer.finish(full.close)
+        except BadRequest:
+            writer.finish(Close.BAD_MESSAGE)
+        except Unavailable:
+            writer.finish(Close.RESTARTING)
+        finally:
+            await writer.aclose()
+
+    def _is_welcome(self, socket: WebSocket) -> bool:
+        """Browsers send the page's Origin (RFC 6455 section 10.2); other clients send none."""
+        origin = socket.headers.get("origin")
+        if origin is None or origin in self._allowed_origins:
+            return True
+        return urlsplit(origin).netloc == socket.headers.get("host")

@@ -1,0 +1,72 @@
+"""What every test may count on: no `TIDINGS_*` of whoever runs it, and a real Valkey, empty for each test that asks."""
+
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis as blocking_redis
+from redis.asyncio import Redis
+
+from app.embedded import Valkey
+from app.store import JobStore
+
+
+def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until the condition holds; the deadline only ends a test that has failed."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+def is_gone(pid: int) -> bool:
+    """Ended; whether the machine's first process has reaped it is not our matter."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("TIDINGS_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory whose name leaves room for a socket's: `tmp_path` carries the test's name."""
+    with tempfile.TemporaryDirectory(prefix="tidings-", dir="/tmp") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """One server for each xdist worker; its URL."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tidings-", dir="/tmp") as directory,
+        Valkey(Path(directory), Path(directory) / "valkey.sock", persist=False) as server,
+    ):
+        yield server.url
+
+
+@pytest.fixture
+def redis_url(valkey: str) -> str:
+    with blocking_redis.Redis.from_url(valkey) as client:
+        client.flushall()
+    return valkey
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def jobs(redis: Redis) -> JobStore:
+    return JobStore(redis)

@@ -1,0 +1,326 @@
+import asyncio
+import re
+
+import pytest
+from redis.asyncio import Redis
+
+from app.clock import now_ms, rfc3339
+from app.errors import IdempotencyConflict, IllegalChange, StaleRun, Unavailable, UnknownJob
+from app.events import KEPT
+from app.jobs import SUCCESSORS, TERMINAL, Job, Status, new_job_id
+from app.store import Change, JobStore, View
+from tests.ground import (
+    INTERRUPTED,
+    OWNER,
+    accepted,
+    claimed,
+    completed,
+    failed,
+    log,
+    progress,
+    retry,
+    running,
+    submission,
+    waiting,
+)
+
+
+async def view(jobs: JobStore, job_id: str, after: int | None = 0) -> View:
+    found = await jobs.read(job_id, after=after)
+    assert found
+    return found
+
+
+async def job(jobs: JobStore, job_id: str) -> Job:
+    return (await view(jobs, job_id)).job
+
+
+async def types(jobs: JobStore, job_id: str) -> list[str]:
+    return [event.type for event in (await view(jobs, job_id)).events]
+
+
+async def until_claimable(jobs: JobStore, *, lease_ms: int = 60_000) -> None:
+    """Claim as soon as something is due."""
+    while not (await jobs.claim("next", ["default"], 1, lease_ms=lease_ms, kinds=["k"])).runs:
+        await asyncio.sleep(0.005)
+
+
+async def test_an_accepted_job_is_wholly_there(jobs: JobStore, redis: Redis) -> None:
+    job_id = await accepted(jobs, tags=("a", "b c"))
+    found = await view(jobs, job_id)
+    assert found.job.status is Status.PENDING
+    assert found.job.tags == ("a", "b c")
+    assert found.job.position == 0
+    assert [(e.seq, e.type, e.parsed()) for e in found.events] == [(1, "pending", {"reason": "submitted"})]
+    assert await redis.exists(f"arq:job:{job_id}")
+    assert await redis.zcard("tidings:queue:default") == 1
+    assert await redis.llen("tidings:nudge:default") == 1
+
+
+async def test_the_same_idempotency_key_gives_the_same_job_even_to_fifty_at_once(jobs: JobStore, redis: Redis) -> None:
+    replies = await asyncio.gather(
+        *(jobs.submit(submission(idempotency_key="once", fingerprint="f")) for _ in range(50))
+    )
+    assert len({reply[0] for reply in replies}) == 1
+    assert await redis.zcard("tidings:queue:default") == 1
+
+
+async def test_an_idempotency_key_used_for_something_else_is_refused(jobs: JobStore) -> None:
+    await jobs.submit(submission(idempotency_key="once", fingerprint="f"))
+    with pytest.raises(IdempotencyConflict):
+        await jobs.submit(submission(idempotency_key="once", fingerprint="g"))
+    await jobs.submit(submission(idempotency_key="once", fingerprint="g", owner="another"))
+
+
+async def test_a_claim_gives_each_job_to_one_worker_with_a_fresh_token(jobs: JobStore) -> None:
+    ids = {await accepted(jobs) for _ in range(20)}
+    claims = await asyncio.gather(
+        *(jobs.claim(f"w{n}", ["default"], 5, lease_ms=60_000, kinds=["k"]) for n in range(6))
+    )
+    runs = [run for claim in claims for run in claim.runs]
+    assert sorted(run.job_id for run in runs) == sorted(ids)
+    assert len({run.token for run in runs}) == 20
+
+
+async def test_queues_are_looked_through_in_the_order_given(jobs: JobStore) -> None:
+    low, high = await accepted(jobs, queue="low"), await accepted(jobs, queue="high")
+    claims = await jobs.claim("w", ["high", "low"], 1, lease_ms=60_000, kinds=["k"])
+    assert [run.job_id for run in claims.runs] == [high]
+    assert (await job(jobs, low)).status is Status.PENDING
+
+
+async def test_a_delayed_job_is_not_claimed_before_its_time(jobs: JobStore) -> None:
+    await accepted(jobs, delay_ms=60_000)
+    claims = await jobs.claim("w", ["default"], 1, lease_ms=60_000, kinds=["k"])
+    assert not claims.runs
+    assert claims.next_due_ms is not None
+    assert 50_000 < claims.next_due_ms <= 60_000
+
+
+async def test_of_progress_only_the_latest_is_kept_and_shown(jobs: JobStore) -> None:
+    run = await running(jobs)
+    await jobs.apply(run.job_id, [progress(1), log("x"), progress(2)], token=run.token)
+    await jobs.apply(run.job_id, [progress(3)], token=run.token)
+    assert await types(jobs, run.job_id) == ["pending", "processing", "log", "progress"]
+    shown = await job(jobs, run.job_id)
+    assert shown.progress == {"percent": 3}
+    assert shown.seq == 6
+
+
+async def test_the_log_is_trimmed_from_its_oldest_end_but_never_of_lifecycle(redis: Redis) -> None:
+    jobs = JobStore(redis, max_log_events=10)
+    run = await running(jobs)
+    await jobs.apply(run.job_id, [progress(1), *(log(str(n)) for n in range(30))], token=run.token)
+    await jobs.apply(run.job_id, [completed()], token=run.token)
+    found = await view(jobs, run.job_id)
+    kept = [event.type for event in found.events]
+    assert len(kept) == 10
+    assert kept[:3] == ["pending", "processing", "progress"]
+    assert kept[-1] == "completed"
+    first_log = next(event for event in found.events if event.type not in KEPT)
+    assert found.job.trimmed_seq == first_log.seq - 1
+
+
+@pytest.mark.parametrize(
+    "end",
+    [completed({"x": 1}), failed(), Change("cancelled", '{"by":"default","stage":"processing"}')],
+    ids=lambda change: change.type,
+)
+async def test_an_end_releases_everything_and_gives_every_key_a_ttl(
+    jobs: JobStore, redis: Redis, end: Change
+) -> None:
+    run = await running(jobs, result_ttl_ms=50_000)
+    await jobs.apply(run.job_id, [end], token=run.token)
+    ended = await job(jobs, run.job_id)
+    assert ended.status == end.type
+    assert ended.finished_at
+    assert ended.expires_at == ended.finished_at + 50_000
+    assert await redis.zcard("tidings:queue:default") == 0
+    assert not await redis.exists(f"arq:job:{run.job_id}")
+    assert not await redis.exists(f"tidings:active:{OWNER}")
+    async for key in redis.scan_iter("*"):
+        assert await redis.ttl(key) > 0, key
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+async def test_nothing_follows_an_end(jobs: JobStore, status: Status) -> None:
+    run = await running(jobs)
+    data = '{"error":{}}' if status is Status.FAILED else '{"by":"x","stage":"processing"}'
+    await jobs.apply(run.job_id, [Change(status, data)], token=run.token)
+    before = await view(jobs, run.job_id)
+    for change in (completed(), failed(), retry(), log("late"), progress(5)):
+        with pytest.raises(StaleRun):
+            await jobs.apply(run.job_id, [change], token=run.token)
+        with pytest.raises(IllegalChange):
+            await jobs.apply(run.job_id, [change])
+    assert await view(jobs, run.job_id) == before
+
+
+async def test_every_pair_outside_the_table_is_refused_by_the_script(jobs: JobStore) -> None:
+    for status, following in SUCCESSORS.items():
+        for target in set(Status) - following:
+            run = await running(jobs)
+            match status:
+                case Status.PENDING:
+                    await jobs.apply(run.job_id, [retry(60_000)], token=run.token)
+                case Status.PROCESSING:
+                    pass
+                case _:
+                    await jobs.apply(run.job_id, [Change(status, '{"by":"x"}')], token=run.token)
+            with pytest.raises((IllegalChange, StaleRun)):
+                await jobs.apply(run.job_id, [Change(target, "{}", "0")], token=run.token)
+            with pytest.raises((IllegalChange, StaleRun)):
+                await jobs.apply(run.job_id, [Change(target, "{}", "0")])
+
+
+async def test_a_change_of_status_comes_last_or_nothing_is_written(jobs: JobStore) -> None:
+    run = await running(jobs)
+    before = await view(jobs, run.job_id)
+    with pytest.raises(IllegalChange):
+        await jobs.apply(run.job_id, [completed(), log("after the end")], token=run.token)
+    assert await view(jobs, run.job_id) == before
+
+
+async def test_an_expired_lease_makes_the_job_run_again_and_fences_off_the_first_worker(jobs: JobStore) -> None:
+    job_id = await accepted(jobs)
+    first = await claimed(jobs, "first", lease_ms=1)
+    await until_claimable(jobs)
+    assert await types(jobs, job_id) == ["pending", "processing", "pending", "processing"]
+    assert (await job(jobs, job_id)).attempt == 2
+    with pytest.raises(StaleRun):
+        await jobs.apply(job_id, [completed()], token=first.token)
+    assert (await jobs.renew({job_id: first.token}, lease_ms=60_000)).lost == {job_id}
+
+
+async def test_a_worker_lost_on_the_last_attempt_fails_the_job(jobs: JobStore) -> None:
+    job_id = await accepted(jobs, max_attempts=1)
+    await claimed(jobs, lease_ms=1)
+    while not (await job(jobs, job_id)).ended:
+        await jobs.claim("next", ["default"], 1, lease_ms=60_000, kinds=["k"])
+    ended = await job(jobs, job_id)
+    assert ended.status is Status.FAILED
+    assert ended.error
+    assert ended.error["code"] == "worker_lost"
+
+
+async def test_a_renewed_lease_keeps_the_job(jobs: JobStore) -> None:
+    job_id = await accepted(jobs)
+    run = await claimed(jobs, lease_ms=50)
+    renewal = await jobs.renew({job_id: run.token}, lease_ms=60_000)
+    assert (renewal.lost, renewal.cancelled) == (frozenset(), frozenset())
+    claims = await jobs.claim("next", ["default"], 1, lease_ms=60_000, kinds=["k"])
+    assert not claims.runs
+    assert (claims.next_due_ms or 0) > 1_000
+
+
+async def test_a_retry_waits_its_delay_and_says_until_when(jobs: JobStore) -> None:
+    run = await running(jobs)
+    await jobs.apply(run.job_id, [retry(30_000)], token=run.token)
+    found = await view(jobs, run.job_id)
+    assert found.job.retry_at
+    assert found.events[-1].parsed() == {"reason": "retry", "retry_at": rfc3339(found.job.retry_at)}
+    assert abs(found.job.retry_at - now_ms() - 30_000) < 10_000
+    assert not (await jobs.claim("next", ["default"], 1, lease_ms=1, kinds=["k"])).runs
+
+
+async def test_an_interruption_consumes_no_attempt(jobs: JobStore) -> None:
+    run = await running(jobs, max_attempts=1)
+    await jobs.apply(run.job_id, [INTERRUPTED], token=run.token)
+    assert (await job(jobs, run.job_id)).attempt == 0
+    again = await claimed(jobs)
+    assert again.attempt == 1
+
+
+async def test_a_wait_holds_no_lease_and_fails_at_its_deadline(jobs: JobStore) -> None:
+    run = await running(jobs)
+    await jobs.apply(run.job_id, [waiting(1)], token=run.token)
+    assert (await job(jobs, run.job_id)).waiting_for == "callback"
+    assert (await jobs.renew({run.job_id: run.token}, lease_ms=60_000)).lost == {run.job_id}
+    while not (await job(jobs, run.job_id)).ended:
+        await jobs.claim("next", ["default"], 1, lease_ms=60_000, kinds=["k"])
+    error = (await job(jobs, run.job_id)).error
+    assert error
+    assert error["code"] == "callback_timeout"
+
+
+async def test_cancelling_what_no_worker_holds_ends_it_at_once(jobs: JobStore) -> None:
+    pending = await accepted(jobs)
+    assert await jobs.cancel(pending, OWNER) is Status.CANCELLED
+    run = await running(jobs)
+    await jobs.apply(run.job_id, [waiting(60_000)], token=run.token)
+    assert await jobs.cancel(run.job_id, OWNER) is Status.CANCELLED
+    stages = [(await view(jobs, i)).events[-1].parsed() for i in (pending, run.job_id)]
+    assert stages == [{"by": OWNER, "stage": "pending"}, {"by": OWNER, "stage": "waiting"}]
+
+
+async def test_cancelling_a_run_asks_its_worker_and_a_repeat_changes_nothing(jobs: JobStore) -> None:
+    run = await running(jobs)
+    assert await jobs.cancel(run.job_id, OWNER, "enough") is Status.PROCESSING
+    assert await jobs.cancel(run.job_id, OWNER) is Status.PROCESSING
+    found = await view(jobs, run.job_id)
+    assert found.events[-1].parsed() == {"by": OWNER, "reason": "enough"}
+    assert [e.type for e in found.events].count("cancel_requested") == 1
+    assert found.job.cancel_requested_at
+    assert (await jobs.renew({run.job_id: run.token}, lease_ms=60_000)).cancelled == {run.job_id}
+
+
+async def test_a_cancelled_run_that_would_retry_is_cancelled_instead(jobs: JobStore) -> None:
+    for change in (retry(0), INTERRUPTED):
+        run = await running(jobs)
+        await jobs.cancel(run.job_id, "somebody")
+        assert await jobs.apply(run.job_id, [change], token=run.token) == (4, Status.CANCELLED)
+        assert (await view(jobs, run.job_id)).events[-1].parsed()["by"] == "somebody"
+
+
+async def test_a_cancelled_run_whose_worker_dies_is_cancelled(jobs: JobStore) -> None:
+    job_id = await accepted(jobs)
+    await claimed(jobs, lease_ms=1)
+    await jobs.cancel(job_id, OWNER)
+    while not (await job(jobs, job_id)).ended:
+        await jobs.claim("next", ["default"], 1, lease_ms=60_000, kinds=["k"])
+    assert (await job(jobs, job_id)).status is Status.CANCELLED
+
+
+async def test_a_kind_nobody_knows_fails_and_one_another_worker_knows_is_left_to_it(
+    jobs: JobStore, redis: Redis
+) -> None:
+    await redis.hset("tidings:kinds", "elsewhere", "{}")  # type: ignore[misc]  # redis-py's own types
+    elsewhere, nowhere = await accepted(jobs, kind="elsewhere"), await accepted(jobs, kind="nowhere")
+    await jobs.claim("w", ["default"], 5, lease_ms=60_000, kinds=["k"])
+    assert (await job(jobs, elsewhere)).status is Status.PENDING
+    error = (await job(jobs, nowhere)).error
+    assert error
+    assert error["code"] == "unknown_kind"
+
+
+async def test_an_unknown_job_is_none_to_read_and_an_error_to_change(jobs: JobStore) -> None:
+    assert await jobs.read(new_job_id()) is None
+    with pytest.raises(UnknownJob):
+        await jobs.cancel(new_job_id(), OWNER)
+
+
+async def test_the_scripts_and_python_write_times_alike(jobs: JobStore) -> None:
+    run = await running(jobs)
+    for delay in (1, 999, 86_400_000, 400 * 86_400_000, 10_000 * 86_400_000):
+        await jobs.apply(run.job_id, [retry(delay)], token=run.token)
+        found = await view(jobs, run.job_id)
+        assert found.events[-1].parsed()["retry_at"] == rfc3339(found.events[-1].at + delay)
+        await jobs.cancel(run.job_id, OWNER)
+        run = await running(jobs)
+
+
+async def test_a_server_that_forgot_the_scripts_is_told_them_again(jobs: JobStore, redis: Redis) -> None:
+    job_id = await accepted(jobs)
+    await redis.script_flush()
+    assert [found.job_id for found in await jobs.read_many([job_id])] == [job_id]
+
+
+async def test_a_redis_that_cannot_be_reached_is_unavailable() -> None:
+    redis = Redis.from_url("unix:///nonexistent.sock")
+    with pytest.raises(Unavailable):
+        await JobStore(redis).read(new_job_id())
+    await redis.aclose()
+
+
+def test_job_ids_are_plain_words() -> None:
+    assert all(re.fullmatch(r"[a-z2-7]{26}", new_job_id()) for _ in range(100))

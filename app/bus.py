@@ -83,7 +83,7 @@ class Bus:
         for channel, confirmed in self._channels.items():
             if confirmed.done():
                 self._channels[channel] = asyncio.get_running_loop().create_future()
-        self._unconfirmed = Counter(self._channels)
+        self._unconfirmed = Counter(list(self._channels))
         self._outbox = [("SUBSCRIBE", channel) for channel in self._channels]
         self._posted.set()
         return connection

@@ -7,19 +7,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import structlog
 import uvloop
 from redis.asyncio import BlockingConnectionPool, Redis
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Router
+from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 
 from app.artifacts import FileStore
 from app.bus import Bus
+from app.catalog import Catalog
 from app.hub import Hub
+from app.inputs import Inputs
 from app.server import Server, config
 from app.settings import Settings
 from app.store import JobStore, KindStore, Listing, UploadStore
@@ -35,8 +36,6 @@ from app.web.sse import EventDoors
 from app.web.uploads import UploadDoors
 from app.web.websocket import SocketDoors
 
-log = structlog.get_logger()
-
 REDIS_CONNECTIONS: Final = 64
 REDIS_TIMEOUT_SECONDS: Final = 5.0
 
@@ -49,8 +48,8 @@ class Web:
     files: FileStore
     bus: Bus
     hub: Hub
+    streams: list[BaseRoute]
     doors: ASGIApp
-    streams: list[Any]
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
@@ -80,18 +79,47 @@ def assemble(settings: Settings) -> Web:
         socket_timeout=REDIS_TIMEOUT_SECONDS,
         socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
     )
-    redis = Redis(connection_pool=pool)
+    redis = Redis.from_pool(pool)
     jobs = JobStore(
         redis,
         max_log_events=settings.max_log_events,
         idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000,
     )
-    listing, kinds = Listing(redis, jobs), KindStore(redis)
+    listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
     uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
+    submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads))
     hub = Hub(jobs, listing, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
-    return Web(redis, files, bus, hub, _doors(), _streams())
+    sockets = SocketDoors(
+        hub, jobs, allowed_origins=settings.allowed_origins, most_subscriptions=settings.max_subscriptions
+    )
+    return Web(
+        redis=redis,
+        files=files,
+        bus=bus,
+        hub=hub,
+        streams=[*EventDoors(hub).routes(), *sockets.routes()],
+        doors=_behind_middleware(
+            *JobDoors(settings, jobs, listing, submissions).routes(),
+            *ResultDoors(jobs, files).routes(),
+            *UploadDoors(settings, files, uploads).routes(),
+            *KindDoors(catalog).routes(),
+            *HealthDoors(redis.ping, lambda: hub.draining).routes(),
+            *page_routes(),
+        ),
+    )
+
+
+def _behind_middleware(*routes: BaseRoute) -> ASGIApp:
+    """The plain doors: every answer with its security headers, every refusal a problem."""
+    app = Starlette(
+        routes=routes,
+        exception_handlers=HANDLERS,
+        middleware=[Middleware(SecurityHeaders), Middleware(LastResort)],
+    )
+    app.router.redirect_slashes = False
+    return app
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:

@@ -1,0 +1,68 @@
+# Every daily command; `make` alone lists them. Nothing is needed beforehand but Python >= 3.11.
+
+PYTHON ?= python3
+VENV := .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# Through the environment the pins also hold for the build back end, which pip installs on its own (older pips take
+# the first variable for that, newer ones the second). A relative path, since pip splits them at spaces.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint types format bench constraints clean
+
+help:  ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.installed  ## Install everything into .venv (quick when nothing changed)
+
+run: setup  ## Run the bundled Valkey, web and worker on http://127.0.0.1:8000 until Ctrl-C
+	@exec $(BIN)/tidings up
+
+test: lint types  ## Check style and types, then run every test
+	@sh tests/install_chromium.sh
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-dev  ## Check style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.installed-dev  ## Check types
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev  ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+bench: setup  ## Measure latency, throughput and fan-out
+	$(BIN)/python -m benchmarks
+
+# Named beside the extras, so that they are pinned too: the build back end with what it asks for, and what only Python < 3.11.3 needs.
+constraints: export PIP_CONSTRAINT :=
+constraints: VENV := build/constraints
+constraints: pyproject.toml  ## Pin the newest versions that pyproject.toml allows
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])') editables async-timeout
+	$(PIP) install --no-build-isolation --editable '.[dev]'
+	{ echo '# Every distribution we install, pinned. Written by `make constraints`.'; \
+	  $(PIP) freeze --exclude-editable | LC_ALL=C sort -f; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:  ## Remove .venv and everything generated; the data directory stays
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Tidings needs Python 3.11 or newer: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@echo 'Installing into $(VENV) ...'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo 'Installing what the tests need ...'
+	@$(PIP) install --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,56 @@
+"""`python -m benchmarks`: prints the machine, the versions, the date, the command, then one JSON object of figures."""
+
+import json
+import os
+import platform
+import resource
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import uvloop
+
+from benchmarks import fanout, latency
+from benchmarks.rig import Rig, rig
+
+BUDGETS = {
+    "post_202_p50_ms": 3.0,
+    "post_processing_p50_ms": 6.0,
+    "post_processing_p99_ms": 25.0,
+    "fanout_us_per_delivery_median": 1.5,
+    "idle_stream_kb": 12.0,
+}
+
+
+def main() -> None:
+    _raise_file_limit()
+    print(f"command   python -m benchmarks   {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    print(f"machine   {platform.platform()}, {os.cpu_count()} cores, {_processor()}")
+    packages = ("uvicorn", "starlette", "uvloop", "redis", "hiredis", "arq", "sse-starlette", "websockets")
+    print("versions  python", platform.python_version(), *(f"{name} {version(name)}" for name in packages))
+    with rig() as running:
+        figures = uvloop.run(_measure(running))
+    for name, figure in figures.items():
+        budget = BUDGETS.get(name)
+        verdict = "" if budget is None else f"   (budget {budget:g}: {'kept' if figure <= budget else 'MISSED'})"
+        print(f"{name:32} {figure:>9}{verdict}")
+    print(json.dumps(figures))
+
+
+async def _measure(running: Rig) -> dict[str, float]:
+    return await latency.measure(running) | await fanout.measure(running)
+
+
+def _raise_file_limit() -> None:
+    """Our own sockets and, inherited, those of the web process."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536), hard))
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown processor")
+
+
+if __name__ == "__main__":
+    main()

@@ -5,9 +5,11 @@ an event loop go through a thread.
 """
 
 import hashlib
+import math
 import mimetypes
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +19,7 @@ CHUNK_BYTES: Final = 1 << 20
 
 
 class FileStore:
-    """`uploads/<upload id>`, `uploads/<upload id>.part` while it comes in, and `artifacts/<job id>/<attempt>/<name>`."""
+    """`uploads/<upload id>`, with `.part` behind while it comes in, and `artifacts/<job id>/<attempt>/<name>`."""
 
     def __init__(self, data_dir: Path) -> None:
         self._uploads = data_dir.resolve() / "uploads"
@@ -59,6 +61,15 @@ class FileStore:
         guessed = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
         return Artifact(name, size, guessed, sha256, key, main)
 
+    def abandoned(self, silent_seconds: float) -> list[str]:
+        """Unfinished uploads to which nothing was added for so long."""
+        latest = time.time() - silent_seconds
+        return [path.stem for path in self._uploads.glob("*.part") if _changed_at(path) < latest]
+
+    def drop_unfinished(self, upload_id: str) -> None:
+        """Delete what has come of an upload; nothing is fine."""
+        self.unfinished(upload_id).unlink(missing_ok=True)
+
     def drop_artifacts(self, job_id: str) -> None:
         """Delete all files of a job; none is fine."""
         shutil.rmtree(self._artifacts / job_id, ignore_errors=True)
@@ -72,6 +83,14 @@ class FileStore:
 def is_file_name(name: str) -> bool:
     """Whether a name can stand for a file in any folder: 1 to 200 bytes, no separator, no leading dot, printable."""
     return 0 < len(os.fsencode(name)) <= 200 and not name.startswith(".") and name.isprintable() and "/" not in name
+
+
+def _changed_at(path: Path) -> float:
+    """For ever young, if it has gone meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _copy(source: Path, target: Path) -> tuple[int, str]:

@@ -94,6 +94,7 @@ class Bus:
         reader = asyncio.ensure_future(self._read(connection))
         others = [asyncio.ensure_future(self._write(connection)), asyncio.ensure_future(self._watch(connection))]
         try:
+            _heed_cancel()
             done, _ = await asyncio.wait([reader, *others], return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()
         finally:
@@ -154,3 +155,10 @@ class Bus:
         if self._missed and not self._unconfirmed:
             self._missed = False
             self._on_reconnect()
+
+
+def _heed_cancel() -> None:
+    """Python 3.11's `wait_for`, by which redis-py sends as it connects, can swallow one (python/cpython#86296)."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError

@@ -235,7 +235,7 @@ def _follow(client: Client, job_id: str, after: int | None, *, as_json: bool) ->
     """Show the job to its end; answers the exit code."""
     try:
         with _display(as_json) as display:
-            for event in client.follow(job_id, after, display.lost):
+            for event in client.follow(job_id, after, display.away):
                 display.show(event)
         job = client.job(job_id)
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
@@ -51,8 +51,9 @@ class ClientError(Exception):
 class Unreachable(ClientError):
     """No service of ours answers at `url`; the message says how it failed."""
 
-    def __init__(self, url: str, cause: object) -> None:
+    def __init__(self, url: str, cause: object, *, heals: bool = True) -> None:
         super().__init__(f"{url}: {cause}")
+        self.heals = heals
 
 
 class Refused(ClientError):
@@ -127,18 +128,18 @@ class Client:
             return self._json(self._try("PUT", target, content=_chunks(file, size, on_progress), headers=headers))
 
     def follow(
-        self, job_id: str, after: int | None = None, on_lost: Callable[[float], None] = lambda seconds: None
-    ) -> Iterator[Json]:
+        self, job_id: str, after: int | None = None, on_away: Callable[[float], None] = lambda seconds: None
+    ) -> Generator[Json]:
         """The job's events to its end, over as many connections as it takes.
 
-        Without `after` a snapshot comes first; with it, what the log has of a higher seq (0: everything). `on_lost`
-        hears how many seconds pass before a lost connection is sought again.
+        Without `after` a snapshot comes first; with it, what the log has of a higher seq (0: everything). `on_away`
+        hears for how many seconds a lost service is left alone, and 0 when it is back.
         """
         follower = Follower(after)
         while True:
             failure: ClientError = Unreachable(self.url, "the stream ended before the job did")
             try:
-                yield from self._stream(f"{_job_path(job_id)}/events", follower)
+                yield from self._stream(f"{_job_path(job_id)}/events", follower, on_away)
             except ClientError as error:
                 failure = error
             if follower.ended:
@@ -146,10 +147,10 @@ class Client:
             seconds = follower.lost(failure.retry_after) if failure.heals else None
             if seconds is None:
                 raise failure
-            on_lost(seconds)
+            on_away(seconds)
             time.sleep(seconds)
 
-    def _stream(self, path: str, follower: Follower) -> Iterator[Json]:
+    def _stream(self, path: str, follower: Follower, on_away: Callable[[float], None]) -> Iterator[Json]:
         """One connection's events. Raises Refused, Unreachable."""
         try:
             with self._http.stream("GET", path, headers=follower.connect(), timeout=self._silence) as response:
@@ -157,11 +158,14 @@ class Client:
                     case Answer.OVER:
                         follower.ended = True
                     case Answer.STREAM:
+                        on_away(0)
                         for chunk in response.iter_bytes():
                             yield from follower.feed(chunk)
                     case _:
                         raise _refused(response)
-        except (httpx.TransportError, httpx.DecodingError, NotOurs) as error:
+        except NotOurs as error:
+            raise Unreachable(self.url, error, heals=False) from error
+        except (httpx.TransportError, httpx.DecodingError) as error:
             raise Unreachable(self.url, _words(error)) from error
 
     def _ask(self, method: str, path: str, **request: Any) -> Json:
@@ -188,7 +192,7 @@ class Client:
         try:
             return _object(response.content)
         except ValueError as error:
-            raise Unreachable(self.url, "what answers there is no Tidings") from error
+            raise Unreachable(self.url, "what answers there is no Tidings", heals=False) from error
 
 
 def _checked(url: str) -> str:

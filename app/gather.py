@@ -1,11 +1,12 @@
-"""Gathers a submission's params from the command line, from stdin and from files, which it uploads. For `app/cli.py`."""
+"""Gathers a submission's params from the command line, stdin and files, which it uploads. Called by `app/cli.py`."""
 
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
 from app.arguments import ArgumentError, File, Word, params_of, parse_object, parse_words
-from app.client import Client
+from app.client import Client, Refused
+from app.errors import UnknownKind
 from app.terminal import UploadBar
 
 MOST_STDIN_BYTES: Final = 16 << 20
@@ -30,8 +31,8 @@ def _stdin() -> bytes:
 
 def _values(client: Client, kind: str, words: Sequence[Word]) -> dict[str, Any]:
     schemas = {known["kind"]: known["params_schema"] for known in client.kinds()}
-    if kind not in schemas:  # it will be refused, which is not worth an upload
-        return {word.key: word.text for word in words}
+    if kind not in schemas:  # the service would say the same, but only after an upload
+        raise Refused({"status": UnknownKind.status, "code": UnknownKind.code, "detail": f"No worker knows {kind!r}."})
     params = params_of(schemas[kind])
     values = {word.key: word.value(params.get(word.key)) for word in words}
     return {key: _uploaded(client, value) if isinstance(value, File) else value for key, value in values.items()}

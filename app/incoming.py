@@ -21,7 +21,7 @@ class IncomingFile:
         self.size = 0
         self._files = files
         self._path = files.unfinished(upload_id)
-        self._path.touch(mode=0o600, exist_ok=False)
+        self._path.touch(exist_ok=False)
         self._digest = hashlib.sha256()
 
     @property

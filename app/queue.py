@@ -13,8 +13,8 @@ FUNCTION: Final = "run"
 
 
 def encode(call: dict[str, Any]) -> bytes:
-    """arq's job serializer."""
-    return to_json(call)
+    """arq's serializer, of jobs and of why it could not make sense of one: that is an exception, kept as its text."""
+    return to_json(call, fallback=str)
 
 
 def decode(payload: bytes) -> dict[str, Any]:

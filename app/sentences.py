@@ -56,7 +56,7 @@ def left(progress: Json) -> str:
 
 def away(seconds: float) -> str:
     """That the service cannot be heard for the moment."""
-    return f"connection lost, trying again in {seconds:.1f} s"
+    return f"no connection, trying again in {seconds:.1f} s"
 
 
 def ending(job: Json, absolute: Callable[[str], str]) -> Iterator[str]:

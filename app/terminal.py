@@ -32,8 +32,8 @@ class Display(Protocol):
     def show(self, event: Json) -> None:
         """Show an event."""
 
-    def lost(self, seconds: float) -> None:
-        """Show that the connection is lost, and after how many seconds it is sought again."""
+    def away(self, seconds: float) -> None:
+        """Show that the service is away and sought again after so many seconds; 0 when it is back."""
 
 
 class Lines:
@@ -55,8 +55,9 @@ class Lines:
                 return
         typer.echo(clean(f"{event['at']}  {event['type']}  {told(event)}").rstrip())
 
-    def lost(self, seconds: float) -> None:
-        typer.echo(away(seconds), err=True)
+    def away(self, seconds: float) -> None:
+        if seconds:
+            typer.echo(away(seconds), err=True)
 
 
 class JsonLines(Lines):
@@ -100,15 +101,15 @@ class Bar:
             said = told(event) if type_ == "log" else clean(f"{type_}: {told(event)}")
             self._progress.console.print(Text(said), soft_wrap=True)
 
-    def lost(self, seconds: float) -> None:
-        self._progress.update(self._task, message=away(seconds), left="")
+    def away(self, seconds: float) -> None:
+        self._progress.update(self._task, left=away(seconds) if seconds else "")
 
     def _become(self, status: str, message: str = "") -> None:
         """A new attempt starts from nothing; a completed job is full, any other end leaves the bar where it was."""
-        if status in RUNNING:
-            self._progress.reset(self._task, total=None, description=status, percent="")
         self._progress.update(self._task, description=status, message=message, left="")
-        if status == "completed":
+        if status in RUNNING:
+            self._progress.update(self._task, completed=0, percent="")
+        elif status == "completed":
             self._progress.update(self._task, total=100, completed=100, percent="100 %")
 
     def _move(self, progress: Json) -> None:

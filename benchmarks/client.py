@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 
 SUBMISSION = json.dumps({"kind": "countdown", "params": {"seconds": 0.1, "steps": 1}}).encode()
 
@@ -20,8 +20,9 @@ class Poster:
 
     async def submit(self, body: bytes = SUBMISSION) -> dict[str, Any]:
         """The accepted job."""
-        head = f"POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._writer.write(head.encode() + body)
+        head = [b"POST /api/jobs HTTP/1.1", b"Host: x", b"Content-Type: application/json"]
+        head.append(b"Content-Length: %d" % len(body))
+        self._writer.write(b"\r\n".join((*head, b"", body)))
         headers = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
         if " 202 " not in headers.splitlines()[0]:
             raise RuntimeError(headers)
@@ -44,9 +45,8 @@ class Stream(asyncio.Protocol):
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(self._request)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         if not self.opened.done():

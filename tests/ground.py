@@ -11,7 +11,7 @@ OWNER = "default"
 
 def submission(**fields: Any) -> Submission:
     """An ordinary job of kind `k` unless told otherwise."""
-    ordinary = {
+    ordinary: dict[str, Any] = {
         "kind": "k",
         "params": "{}",
         "owner": OWNER,

@@ -108,17 +108,13 @@ async def test_a_busy_hub_collects_for_a_moment(hub: Hub, jobs: JobStore) -> Non
     clients = [Client() for _ in runs]
     for client, run in zip(clients, runs, strict=True):
         await client.join(hub, run.job_id)
-    await asyncio.gather(
-        *(jobs.apply(run.job_id, [log(str(n))], token=run.token) for n in range(50) for run in runs)
-    )
+    await asyncio.gather(*(jobs.apply(run.job_id, [log(str(n))], token=run.token) for n in range(50) for run in runs))
     await until(lambda: all(len(client.events) == 51 for client in clients))
     assert all(client.seqs == sorted(client.seqs) for client in clients)
     assert WINDOW_SECONDS <= 0.003
 
 
-async def test_a_client_that_stops_reading_delays_nobody_and_finds_progress_conflated(
-    hub: Hub, jobs: JobStore
-) -> None:
+async def test_a_client_that_stops_reading_delays_nobody_and_finds_progress_conflated(hub: Hub, jobs: JobStore) -> None:
     run = await running(jobs)
     slow, quick = Client(), Client()
     for client in (slow, quick):

@@ -6,6 +6,8 @@ Used by the web process (submit, cancel, read, list) and the workers (claim, app
 from app.store.jobs import Change, Claims, JobStore, Renewal, Run, View
 from app.store.kinds import Kind, KindStore
 from app.store.listing import Filter, Listing, Page
+from app.store.nudges import Nudges
+from app.store.retention import Retention
 from app.store.uploads import Upload, UploadStore
 
 __all__ = [
@@ -16,8 +18,10 @@ __all__ = [
     "Kind",
     "KindStore",
     "Listing",
+    "Nudges",
     "Page",
     "Renewal",
+    "Retention",
     "Run",
     "Upload",
     "UploadStore",

@@ -36,6 +36,8 @@ for i = 1, count do
   if verdict then return {verdict, job.seq, job.status} end
 end
 
+local STOPPED = {pending = true, waiting = true, cancelled = true}
+
 local CHANGES = {}
 
 function CHANGES.pending(_, argument)
@@ -65,13 +67,13 @@ end
 for i = 1, count do
   local type, data, argument = ARGV[3 * i + 1], ARGV[3 * i + 2], ARGV[3 * i + 3]
   if type == 'cancel_requested' then type, data = resolve_cancel(data) end
-  if type == 'pending' and job.cancel then -- asked to stop, and it has stopped: there is no next attempt
+  if job.cancel and STOPPED[type] then -- asked to stop, and it has stopped: there is no next attempt, nor a wait
     type, data = 'cancelled', '{"by":' .. cjson.encode(job.cancel_by) .. ',"stage":"processing"}'
   end
   if type then
     local changes, due = {}, nil
     if CHANGES[type] then changes, due = CHANGES[type](data, argument) end
-    if due then data = string.gsub(data, '"@"', '"' .. rfc3339(due) .. '"') end
+    if due then data = string.gsub(data, '"@"', '"' .. rfc3339(due) .. '"', 1) end
     append(job, now, type, data)
     if type == 'completed' and argument ~= '' then redis.call('SET', job_key(id, 'result'), argument) end
     if ended(type) then

@@ -5,6 +5,7 @@
 -- Returns {ms until something is due, or -1; then one array per run}
 
 local MOST_EXAMINED = 64
+local MOST_PASSED = 48 -- jobs for other workers keep their place, but may not hide all that lies behind them
 local UNKNOWN_KIND_DELAY_MS = 1000
 
 local worker, slots, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -51,9 +52,9 @@ end
 
 local runs, examined = {}, 0
 for q = 5, #ARGV do
-  local queue = queue_key(ARGV[q])
+  local queue, passed = queue_key(ARGV[q]), 0
   while #runs < slots and examined < MOST_EXAMINED do
-    local due = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, slots - #runs)
+    local due = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', passed, slots - #runs)
     if #due == 0 then break end
     for _, id in ipairs(due) do
       examined = examined + 1
@@ -61,7 +62,7 @@ for q = 5, #ARGV do
       if not job then
         redis.call('ZREM', queue, id)
       elseif not kinds[job.kind] and redis.call('HEXISTS', KINDS, job.kind) == 1 then
-        redis.call('ZADD', queue, now + UNKNOWN_KIND_DELAY_MS, id) -- another worker knows it
+        if passed < MOST_PASSED then passed = passed + 1 else redis.call('ZADD', queue, now + UNKNOWN_KIND_DELAY_MS, id) end
       elseif ready(job) then
         if kinds[job.kind] then
           runs[#runs + 1] = start(job)
@@ -73,9 +74,11 @@ for q = 5, #ARGV do
   end
 end
 
+-- What was passed is not waited for.
+local from = #runs < slots and examined < MOST_EXAMINED and '(' .. now or '-inf'
 local wait = -1
 for q = 5, #ARGV do
-  local first = redis.call('ZRANGE', queue_key(ARGV[q]), 0, 0, 'WITHSCORES')
+  local first = redis.call('ZRANGEBYSCORE', queue_key(ARGV[q]), from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if first[2] then
     local left = math.max(0, tonumber(first[2]) - now)
     if wait < 0 or left < wait then wait = left end

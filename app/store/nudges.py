@@ -30,7 +30,9 @@ class Nudges:
     @reaching
     async def wait(self, queues: Sequence[str], seconds: float) -> str | None:
         """The queue one came for; None when none came in time. Holds a connection of the pool meanwhile."""
-        popped = await self._redis.execute_command("BLPOP", *map(nudge_key, queues), seconds)
+        popped = await self._redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py
+            "BLPOP", *map(nudge_key, queues), seconds
+        )
         return popped[0].decode().removeprefix(nudge_key("")) if popped else None
 
     @reaching

@@ -15,13 +15,18 @@ from app.jobs import Artifact
 from app.web.negotiation import has_current
 
 PRIVATE: Final = "private, no-cache"
-POLICY: Final = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
-"""As a document of its own, a file gets no script, no origin and nothing but the browser's player."""
+INERT: Final = "sandbox; default-src 'none'"
+"""Should a browser show the file as a document after all: no script, no origin, nothing loaded."""
+
+PLAYER: Final = (
+    "sandbox allow-same-origin; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+)
+"""Still no script. A player of no origin would be refused the file it is to play."""
 
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(; *[\w.+-]+=[\w.+-]+)*", re.ASCII)
-_PLAYABLE = re.compile(r"(video|audio|image(?!/svg))/")
+_PLAYABLE = re.compile(r"(video|audio|image(?!/svg))/", re.IGNORECASE)
 
 
 async def download(request: Request, artifact: Artifact, path: Path) -> Response | None:
@@ -30,22 +35,23 @@ async def download(request: Request, artifact: Artifact, path: Path) -> Response
         stat = await asyncio.to_thread(os.stat, path)
     except FileNotFoundError:
         return None
+    media_type = artifact.content_type if _MEDIA_TYPE.fullmatch(artifact.content_type) else UNKNOWN_TYPE
+    playable = _PLAYABLE.match(media_type)
     headers = {
         "ETag": f'"{artifact.sha256}"',
         "Cache-Control": PRIVATE,
-        "Content-Security-Policy": POLICY,
+        "Content-Security-Policy": PLAYER if playable else INERT,
         "X-Content-Type-Options": "nosniff",
     }
     if has_current(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    media_type = artifact.content_type if _MEDIA_TYPE.fullmatch(artifact.content_type) else UNKNOWN_TYPE
     return Download(
         path,
         headers=headers,
         media_type=media_type,
         filename=artifact.name,
         stat_result=stat,
-        content_disposition_type="inline" if _PLAYABLE.match(media_type) else "attachment",
+        content_disposition_type="inline" if playable else "attachment",
     )
 
 

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from app.auth import owner_of
-from app.errors import MethodNotAllowed, NotAcceptable, Refusal, UnknownJob, Unavailable
+from app.errors import MethodNotAllowed, NotAcceptable, Refusal, Unavailable, UnknownJob
 from app.events import json_text
 from app.hub import SSE, BarWire, Close, FeedSubscription, Full, History, Hub, Subscription, Writer
 from app.jobs import is_job_id

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.hub import wire
-from app.hub.hub import Hub
+from app.hub import SSE as SSE_WIRE
+from app.hub import Close, Full, Hub
 from app.jobs import new_job_id
 from tests.web.conftest import Store, assert_problem
 
@@ -194,9 +194,7 @@ async def test_the_bar_redraws_itself_as_text(web: httpx.AsyncClient, store: Sto
     assert text.endswith("\n")
 
 
-async def test_the_feed_starts_with_the_active_jobs_and_goes_on_with_all(
-    web: httpx.AsyncClient, store: Store
-) -> None:
+async def test_the_feed_starts_with_the_active_jobs_and_goes_on_with_all(web: httpx.AsyncClient, store: Store) -> None:
     active = await store.submitted()
     await store.completed()
     await store.submitted(owner="another")
@@ -228,8 +226,6 @@ async def test_one_stream_too_many_is_told_to_come_back(
 
 
 def _full(*_: object) -> None:
-    from app.hub import Close, Full  # noqa: PLC0415
-
     raise Full(Close.TOO_MANY)
 
 
@@ -244,5 +240,5 @@ async def test_events_read_by_polling_are_those_of_the_stream(web: httpx.AsyncCl
 
 
 def test_the_keep_alive_is_a_comment_and_nothing_else() -> None:
-    assert wire.SSE.keep_alive()["body"].startswith(b":")
-    assert b"id" not in wire.SSE.keep_alive()["body"]
+    assert SSE_WIRE.keep_alive()["body"].startswith(b":")
+    assert b"id" not in SSE_WIRE.keep_alive()["body"]

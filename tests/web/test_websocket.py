@@ -8,8 +8,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from app.hub import Hub, Writer
 from app.jobs import new_job_id
-from app.settings import Settings
+from app.store import JobStore
+from app.web.multiplex import Session
 from tests.web.conftest import Store
 
 
@@ -199,7 +201,7 @@ async def test_a_frame_over_the_bound_closes_the_socket_with_1009(address: str) 
 
 
 async def test_subscriptions_of_a_socket_are_bounded(
-    address: str, store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    address: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.web.websocket.Session", _narrow)
     first, second = await store.submitted(), await store.submitted()
@@ -210,7 +212,5 @@ async def test_subscriptions_of_a_socket_are_bounded(
         assert (answer["op"], answer["code"]) == ("error", "too_many_subscriptions")
 
 
-def _narrow(*arguments: Any) -> Any:
-    from app.web.multiplex import Session  # noqa: PLC0415
-
-    return Session(*arguments[:-1], 1)
+def _narrow(owner: str, hub: Hub, jobs: JobStore, writer: Writer, _most: int) -> Session:
+    return Session(owner, hub, jobs, writer, 1)

@@ -1,0 +1,248 @@
+"""The main job as a user lives it, through the very processes a user starts: `tidings up` and its children."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.conftest import eventually, is_gone
+from workers.handlers import ffmpeg
+
+FFMPEG = ffmpeg.executable()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty seconds of picture and sound."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=duration=20:size=640x360:rate=25"]
+    sound = ["-f", "lavfi", "-i", "sine=frequency=440:duration=20"]
+    subprocess.run([FFMPEG, "-v", "error", *picture, *sound, "-shortest", path], check=True)
+    return path
+
+
+def plays(path: Path) -> bool:
+    """Whether every frame of it decodes without a complaint."""
+    decoded = subprocess.run([FFMPEG, "-v", "error", "-i", path, "-f", "null", "-"], capture_output=True, check=True)
+    return not decoded.stderr
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Service:
+    """`tidings up` in a directory of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        settings = {
+            "TIDINGS_PORT": str(self.port),
+            "TIDINGS_DATA_DIR": "my data",
+            "TIDINGS_LEASE_SECONDS": "1.5",
+            "TIDINGS_SHUTDOWN_GRACE_SECONDS": "3",
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "up"], cwd=self._folder, env=os.environ | settings
+        )
+        try:
+            eventually(self._ready, 60)
+            yield
+        finally:
+            family = self.family()
+            self._process.send_signal(signal.SIGINT)
+            code = self._process.wait(60)
+        assert code == 0
+        eventually(lambda: all(map(is_gone, family)))
+
+    def family(self) -> list[int]:
+        """The process and all its descendants."""
+        assert self._process
+        parents = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has just ended
+                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        family = [self._process.pid]
+        for pid in family:
+            family += [child for child, parent in parents.items() if parent == pid]
+        return family
+
+    def worker(self) -> int:
+        """The worker's process."""
+        found: list[int] = []
+
+        def look() -> bool:
+            for pid in self.family()[1:]:
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                if b"worker" in command and b"app.cli" in command:
+                    found.append(pid)
+            return bool(found)
+
+        eventually(look)
+        return found[0]
+
+    def _ready(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, "it did not come up"
+        try:
+            kinds = httpx.get(f"{self.url}/api/kinds", trust_env=False).json()["kinds"]
+        except httpx.HTTPError:
+            return False
+        return len(kinds) >= 2
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    return Service(tmp_path)
+
+
+@pytest.fixture
+async def web(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=service.url, timeout=60, trust_env=False) as client:
+        yield client
+
+
+async def submit(web: httpx.AsyncClient, kind: str, **params: Any) -> dict[str, Any]:
+    answer = await web.post("/api/jobs", json={"kind": kind, "params": params})
+    assert answer.status_code == 202, answer.text
+    job: dict[str, Any] = answer.json()
+    assert answer.headers["location"] == job["links"]["self"]
+    return job
+
+
+async def by_sse(web: httpx.AsyncClient, job: dict[str, Any], after: int = 0) -> list[dict[str, Any]]:
+    """Followed to the end; a connection that breaks is resumed as EventSource does."""
+    events: list[dict[str, Any]] = []
+    last = after
+    while True:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(last)} if events or after else {}
+        query = {} if headers else {"after": "0"}
+        try:
+            async with web.stream("GET", job["links"]["events"], headers=headers, params=query) as response:
+                if response.status_code == 204:
+                    return events
+                async for line in response.aiter_lines():
+                    if line.startswith("data: "):
+                        events.append(json.loads(line[6:]))
+                        last = events[-1]["seq"]
+        except httpx.TransportError:
+            await asyncio.sleep(0.1)
+
+
+async def by_websocket(service: Service, job: dict[str, Any]) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = []
+    url = service.url.replace("http", "ws", 1) + job["links"]["websocket"] + "?after=0"
+    async with connect(url) as connection:
+        with suppress(ConnectionClosed):
+            while True:
+                events += map(json.loads, str(await connection.recv()).split("\n"))
+        assert connection.close_code == 1000
+    return events
+
+
+async def by_polling(web: httpx.AsyncClient, job: dict[str, Any]) -> list[dict[str, Any]]:
+    """The states seen; 304 in between."""
+    states: list[dict[str, Any]] = []
+    etag = ""
+    while not states or states[-1]["finished_at"] is None:
+        answer = await web.get(job["links"]["self"], headers={"If-None-Match": etag})
+        if answer.status_code == 200:
+            states.append(answer.json())
+            etag = answer.headers["etag"]
+            assert etag == f'"{states[-1]["seq"]}"'
+        else:
+            assert answer.status_code == 304
+        await asyncio.sleep(0.05)
+    return states
+
+
+async def test_a_video_is_submitted_followed_three_ways_at_once_and_plays(
+    service: Service, web: httpx.AsyncClient, clip: Path, tmp_path: Path
+) -> None:
+    with service.up():
+        uploaded = await web.put(f"/api/uploads/{clip.name}", content=clip.read_bytes())
+        assert uploaded.status_code == 201
+        job = await submit(web, "transcode", input=uploaded.json()["input"], format="webm", height=180)
+        streamed, socketed, polled = await asyncio.gather(
+            by_sse(web, job), by_websocket(service, job), by_polling(web, job)
+        )
+        assert streamed == socketed
+        seqs = [event["seq"] for event in streamed]
+        assert seqs == sorted(set(seqs))
+        assert [e["type"] for e in streamed if e["type"] in ("pending", "processing", "completed")] == [
+            "pending",
+            "processing",
+            "completed",
+        ]
+        percents = [event["data"]["percent"] for event in streamed if event["type"] == "progress"]
+        assert percents == sorted(percents)
+        assert len(percents) >= 2
+        end = polled[-1]
+        assert (end["status"], end["seq"]) == ("completed", seqs[-1])
+        result = await web.get(end["result_url"])
+        assert result.headers["content-type"] == "video/webm"
+        produced = tmp_path / "produced.webm"
+        produced.write_bytes(result.content)
+        assert plays(produced)
+        part = await web.get(end["result_url"], headers={"Range": "bytes=10-19"})
+        assert (part.status_code, part.content) == (206, result.content[10:20])
+
+
+async def test_a_killed_worker_only_makes_the_bar_pause(service: Service, web: httpx.AsyncClient) -> None:
+    with service.up():
+        job = await submit(web, "countdown", seconds=3, steps=30)
+        following = asyncio.create_task(by_sse(web, job))
+        while (await web.get(job["links"]["self"])).json()["progress"] is None:
+            await asyncio.sleep(0.02)
+        os.kill(service.worker(), signal.SIGKILL)
+        events = await following
+    told = [(e["type"], e["data"].get("reason")) for e in events if e["type"] in ("pending", "processing", "completed")]
+    assert told == [
+        ("pending", "submitted"),
+        ("processing", None),
+        ("pending", "worker_lost"),
+        ("processing", None),
+        ("completed", None),
+    ]
+    seqs = [event["seq"] for event in events]
+    assert seqs == sorted(set(seqs))
+
+
+async def test_what_was_there_before_a_restart_is_there_after_it(service: Service, web: httpx.AsyncClient) -> None:
+    with service.up():
+        done = await submit(web, "countdown", seconds=0.1, steps=1)
+        before = (await by_polling(web, done))[-1]
+        going = await submit(web, "countdown", seconds=60, steps=60)
+        while (await web.get(going["links"]["self"])).json()["status"] != "processing":
+            await asyncio.sleep(0.02)
+    with service.up():
+        assert (await web.get(done["links"]["self"])).json() == before
+        again = (await web.get(going["links"]["self"])).json()
+        assert again["status"] in ("pending", "processing")
+        assert again["attempt"] <= 1
+        cancelled = await web.post(going["links"]["cancel"])
+        assert cancelled.status_code in (200, 202)
+        assert (await by_polling(web, going))[-1]["status"] == "cancelled"

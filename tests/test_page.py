@@ -1,0 +1,230 @@
+"""The page in a real browser, before a real web process and a real worker."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect, sync_playwright
+
+from tests.conftest import eventually
+from tests.page_handlers import HOSTILE
+from workers.handlers import ffmpeg
+
+ROOT = Path(__file__).parents[1]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+KINDS = {"transcode", "countdown", "every_control", "hostile"}
+END_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def service(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A web process and a worker; their address."""
+    with redis.Redis.from_url(valkey) as client:
+        client.flushall()
+    url = f"http://127.0.0.1:{_free_port()}"
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "TIDINGS_REDIS_URL": valkey,
+        "TIDINGS_DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "TIDINGS_PORT": url.rpartition(":")[2],
+        "TIDINGS_HANDLERS": "tests.page_handlers",
+        "TIDINGS_LOG_LEVEL": "warning",
+    }
+    commands = ([sys.executable, "-m", "app.cli", role] for role in ("web", "worker"))
+    processes = [subprocess.Popen(command, cwd=ROOT, env=environment) for command in commands]
+    try:
+        eventually(lambda: _kinds(url) >= KINDS)
+        yield url
+    finally:
+        for process in processes:
+            process.terminate()
+        assert [process.wait(20) for process in processes] == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    assert path, "the page is tested in a real Chromium; tests/install_chromium.sh gets one"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, service: str) -> Iterator[Page]:
+    """The page, opened. A script error or a breach of the CSP fails the test; a refused request does not."""
+    context = browser.new_context(base_url=service)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto("/")
+    expect(page.locator("form")).to_have_attribute("data-state", "ready")
+    yield page
+    context.close()
+    assert [complaint for complaint in complaints if not complaint.startswith("Failed to load")] == []
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of test card and tone."""
+    path = tmp_path_factory.mktemp("clip") / "test card.mp4"
+    _ffmpeg("-f", "lavfi", "-i", "testsrc=duration=2:size=160x120", "-f", "lavfi", "-i", "sine=duration=2", path)
+    return path
+
+
+def test_the_form_is_made_of_the_schema_of_the_kind(page: Page) -> None:
+    _choose(page, "every_control")
+    expect(page.locator("input[name=word]")).to_have_attribute("required", "")
+    expect(page.locator("select[name=size]")).to_have_value("large")
+    expect(page.locator("input[name=count]")).to_have_attribute("step", "1")
+    expect(page.locator("input[name=loud]")).to_be_checked()
+    page.fill("[name=word]", "hello")
+    page.select_option("[name=size]", "small")
+    page.fill("[name=options]", '{"a": 1}')
+    card = _start(page)
+    expect(card.locator(".message")).to_have_text('word hello · size small · count null · loud true · options {"a":1}')
+
+
+def test_params_that_are_refused_are_told_at_their_field(page: Page) -> None:
+    _choose(page, "every_control")
+    page.fill("[name=word]", "hello")
+    page.fill("[name=options]", '{"a": "not a number"}')
+    page.click("button[type=submit]")
+    options = page.locator(".field", has=page.locator("[name=options]"))
+    expect(options.locator(".complaint")).to_contain_text("not valid")
+    expect(page.locator("button[type=submit]")).to_be_enabled()
+
+
+def test_a_countdown_rises_to_its_end_and_survives_a_reload(page: Page) -> None:
+    card = _start_countdown(page, seconds=2)
+    expect(card).to_have_attribute("data-connection", "live")
+    eventually(lambda: 0 < _value(card) < 100)
+    page.reload()
+    risen = _value(card)
+    assert risen < 100
+    expect(card.locator(".status")).to_have_text("completed", timeout=END_MS)
+    assert _value(card) == 100
+
+
+def test_a_dropped_clip_comes_back_transcoded(page: Page, clip: Path, tmp_path: Path) -> None:
+    _choose(page, "countdown")
+    page.locator("body").dispatch_event("drop", {"dataTransfer": _transfer(page, clip)})
+    expect(page.locator("[name=kind]")).to_have_value("transcode")
+    page.fill("[name=height]", "60")
+    card = _start(page)
+    with page.expect_download(timeout=END_MS) as download:
+        card.locator(".download").click(timeout=END_MS)
+    download.value.save_as(tmp_path / "made.mp4")
+    assert "x60" in _ffmpeg("-i", tmp_path / "made.mp4", "-f", "null", "-")
+
+
+def test_a_job_is_polled_where_streams_are_blocked(page: Page) -> None:
+    polls: list[Request] = []
+    page.on("request", lambda asked: polls.append(asked) if re.search(r"/api/jobs/\w+$", asked.url) else None)
+    page.route("**/events*", _block)
+    card = _start_countdown(page, seconds=4)
+    expect(card).to_have_attribute("data-connection", "polling")
+    eventually(lambda: 0 < _value(card) < 100)
+    expect(card.locator(".status")).to_have_text("completed", timeout=END_MS)
+    assert any("if-none-match" in asked.headers for asked in polls)
+
+
+def test_a_job_is_cancelled_from_the_page(page: Page) -> None:
+    card = _start_countdown(page, seconds=60)
+    expect(card.locator(".status")).to_have_text("processing")
+    card.get_by_role("button", name="Cancel").click()
+    expect(card.locator(".status")).to_have_text("cancelled")
+    expect(card.get_by_role("button")).to_be_hidden()
+
+
+def test_whatever_a_handler_says_is_only_text(page: Page) -> None:
+    _choose(page, "hostile")
+    card = _start(page)
+    expect(card.locator(".error")).to_contain_text(HOSTILE)
+    card.locator("summary").click()
+    expect(card.locator(".lines")).to_contain_text(HOSTILE)
+    expect(page.locator("main img")).to_have_count(0)
+    expect(page).to_have_title("Tidings")
+
+
+def test_the_whole_page_weighs_less_than_sixty_kilobytes() -> None:
+    assert sum(file.stat().st_size for file in (ROOT / "static").iterdir()) < 60_000
+
+
+def _choose(page: Page, kind: str) -> None:
+    page.select_option("[name=kind]", kind)
+
+
+def _start(page: Page) -> Locator:
+    """Submit the form; the card of the new job."""
+    with page.expect_response(lambda response: response.request.method == "POST") as accepted:
+        page.click("button[type=submit]")
+    title = page.get_by_title(accepted.value.json()["job_id"])
+    return page.locator(".job", has=title)
+
+
+def _start_countdown(page: Page, seconds: int) -> Locator:
+    _choose(page, "countdown")
+    page.fill("[name=seconds]", str(seconds))
+    return _start(page)
+
+
+def _value(card: Locator) -> float:
+    value = card.locator("progress").get_attribute("value")
+    return float(value or 0)
+
+
+def _transfer(page: Page, file: Path) -> object:
+    """What a browser hands over when this file is dropped."""
+    make = """([name, bytes]) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], name));
+        return transfer;
+    }"""
+    return page.evaluate_handle(make, [file.name, list(file.read_bytes())])
+
+
+def _block(route: Route) -> None:
+    if "text/event-stream" in route.request.headers["accept"]:
+        route.abort()
+    else:
+        route.continue_()
+
+
+def _kinds(url: str) -> set[str]:
+    try:
+        return {kind["kind"] for kind in httpx.get(f"{url}/api/kinds").json()["kinds"]}
+    except (httpx.TransportError, KeyError, ValueError):
+        return set()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _ffmpeg(*arguments: str | Path) -> str:
+    """Run ffmpeg; what it said."""
+    done = subprocess.run([ffmpeg.executable(), "-y", *arguments], capture_output=True, text=True, check=True)
+    return done.stderr

@@ -1,0 +1,18 @@
+import httpx
+
+
+async def test_the_page_is_revalidated_not_cached(web: httpx.AsyncClient) -> None:
+    page = await web.get("/")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["cache-control"] == "no-cache"
+    again = await web.get("/", headers={"If-None-Match": page.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["cache-control"] == "no-cache"
+
+
+async def test_its_files_have_their_types(web: httpx.AsyncClient) -> None:
+    for name, kind in [("style.css", "text/css"), ("page.js", "text/javascript")]:
+        response = await web.get(f"/static/{name}")
+        assert response.headers["content-type"].startswith(kind)
+        assert response.headers["cache-control"] == "no-cache"

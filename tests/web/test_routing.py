@@ -1,0 +1,157 @@
+"""What every door has in common: methods, unknown paths, security headers, unexpected errors; and the small doors."""
+
+import asyncio
+import re
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from structlog.testing import capture_logs
+
+from app import catalog, errors
+from app.errors import Refusal
+from app.web import health
+from app.web.health import HealthDoors
+from app.web.problems import HANDLERS, LastResort
+from app.web.resource import resource
+from app.web.security import SecurityHeaders
+from tests.web.conftest import ANYTHING, TRANSCODE, Store, assert_problem, calling
+
+
+def behind_the_middleware(*routes: object) -> Starlette:
+    middleware = [Middleware(SecurityHeaders), Middleware(LastResort)]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PUT", "/api/jobs", "GET, HEAD, POST, OPTIONS"),
+        ("POST", "/api/jobs/x", "GET, HEAD, DELETE, OPTIONS"),
+        ("GET", "/api/jobs/x/cancel", "POST, OPTIONS"),
+        ("POST", "/api/uploads/x", "PUT, OPTIONS"),
+        ("DELETE", "/api/kinds", "GET, HEAD, OPTIONS"),
+        ("POST", "/static/app.js", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_ones(
+    web: httpx.AsyncClient, method: str, path: str, allow: str
+) -> None:
+    response = await web.request(method, path)
+    assert_problem(response, 405, "method_not_allowed")
+    assert set(response.headers["allow"].split(", ")) == set(allow.split(", "))
+
+
+async def test_options_tells_the_methods(web: httpx.AsyncClient) -> None:
+    response = await web.options("/api/jobs")
+    assert (response.status_code, response.headers["allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/nothing", "/nothing", "/static/nothing.js", "/static/..%2fREADME.md"])
+async def test_an_unknown_path_is_a_problem(web: httpx.AsyncClient, path: str) -> None:
+    response = await web.get(path)
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/api/kinds", "/api/nothing", "/livez"])
+async def test_every_answer_is_secured(web: httpx.AsyncClient, path: str) -> None:
+    headers = (await web.get(path)).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+
+
+async def test_an_unexpected_error_is_logged_and_shown_by_its_id_alone() -> None:
+    async def broken(_: Request) -> Response:
+        raise RuntimeError("secret")
+
+    async with calling(behind_the_middleware(resource("/broken", get=broken))) as web:
+        with capture_logs() as lines:
+            response = await web.get("/broken")
+    problem = assert_problem(response, 500, "internal_error")
+    assert "secret" not in response.text
+    assert "Traceback" not in response.text
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert [line["action"] for line in lines] == ["request.failed"]
+    assert lines[0]["error_id"] == problem["error_id"]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+async def test_an_error_behind_the_first_byte_breaks_the_answer_off() -> None:
+    async def half(_: Request) -> Response:
+        async def content() -> object:
+            yield b"half"
+            raise RuntimeError("secret")
+
+        return StreamingResponse(content())  # type: ignore[arg-type]
+
+    async with calling(behind_the_middleware(resource("/half", get=half))) as web:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await web.get("/half")
+
+
+def test_every_refusal_has_a_code_of_its_own_and_stands_in_the_tree() -> None:
+    refusals = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Refusal)}
+    drawn = re.findall(r"── (\w+) +(\d{3})  (\w+)", errors.__doc__ or "")
+    assert {(r.__name__, str(r.status), r.code) for r in refusals - {Refusal}} == set(drawn)
+    assert len({code for _, _, code in drawn}) == len(drawn)
+
+
+async def test_the_kinds_are_listed_with_their_schemas(web: httpx.AsyncClient) -> None:
+    kinds = {kind["kind"]: kind for kind in (await web.get("/api/kinds")).json()["kinds"]}
+    assert list(kinds) == ["anything", "transcode"]
+    assert kinds["transcode"] == {
+        "kind": "transcode",
+        "description": "Encode a video.",
+        "params_schema": TRANSCODE.params_schema,
+        "queue": "default",
+        "timeout_seconds": 3600,
+        "max_attempts": 3,
+    }
+
+
+async def test_the_kinds_are_read_again_when_they_are_old(
+    web: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def listed() -> list[str]:
+        return [kind["kind"] for kind in (await web.get("/api/kinds")).json()["kinds"]]
+
+    assert await listed() == ["anything", "transcode"]
+    await store.redis.delete("tidings:kinds")
+    await store.kinds.announce([ANYTHING])
+    monkeypatch.setattr(catalog, "FRESH_SECONDS", 0)
+    assert await listed() == ["anything"]
+
+
+async def test_a_healthy_process_lives_and_is_ready(web: httpx.AsyncClient) -> None:
+    assert (await web.get("/livez")).json() == {"status": "live"}
+    assert (await web.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_without_its_store_a_process_lives_but_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "ANSWER_SECONDS", 0.02)
+    asked = asyncio.Event()
+
+    async def silent() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async with calling(behind_the_middleware(*HealthDoors(silent, lambda: False).routes())) as web:
+        assert (await web.get("/livez")).status_code == 200
+        response = await web.get("/readyz")
+    assert asked.is_set()
+    assert_problem(response, 503, "unavailable")
+    assert response.headers["retry-after"] == "1"
+
+
+async def test_a_process_about_to_stop_is_not_ready() -> None:
+    async def ping() -> None:
+        pass
+
+    async with calling(behind_the_middleware(*HealthDoors(ping, lambda: True).routes())) as web:
+        assert_problem(await web.get("/readyz"), 503, "unavailable")

@@ -1,0 +1,241 @@
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from pydantic_core import to_json
+
+from app.main import create_app
+from app.settings import Settings
+from app.store import Kind, Upload
+from tests.web.conftest import ANYTHING, TRANSCODE, Store, assert_problem, away, calling
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def upload(store: Store, owner: str = "default", ttl_ms: int = 60_000) -> str:
+    upload_id = "abcdefghijklmnopqrstuvwx23"
+    expires_at = store.uploads.expiry() - 86_400_000 + ttl_ms
+    await store.uploads.add(Upload(upload_id, owner, "a.mp4", 1, "00", "video/mp4", expires_at))
+    return upload_id
+
+
+async def test_a_submission_is_answered_with_the_job_as_the_store_has_it(web: httpx.AsyncClient, store: Store) -> None:
+    response = await web.post(
+        "/api/jobs", json={"kind": "transcode", "params": {"height": 240}, "tags": ["a", "b", "a"]}
+    )
+
+    assert response.status_code == 202
+    job = response.json()
+    assert response.headers["location"] == f"/api/jobs/{job['job_id']}"
+    assert response.headers["retry-after"] == "3"
+    assert response.headers["content-type"] == "application/json"
+    assert (job["status"], job["seq"], job["tags"], job["max_attempts"]) == ("pending", 1, ["a", "b"], 3)
+    view = await store.jobs.read(job["job_id"])
+    assert view is not None
+    assert view.job.shown() == job
+
+
+async def test_what_is_asked_for_wins_over_the_kind(web: httpx.AsyncClient, store: Store) -> None:
+    body = {"kind": "anything", "timeout_seconds": 1.5, "max_attempts": 7, "result_ttl_seconds": 9, "delay_seconds": 60}
+    job = (await web.post("/api/jobs", json=body)).json()
+
+    record = await store.record(job["job_id"])
+    assert (record[b"timeout"], record[b"max_attempts"], record[b"ttl"]) == (b"1500", b"7", b"9000")
+    assert job["retry_at"] > job["created_at"]
+    assert job["position"] is None
+    view = await store.jobs.read(job["job_id"])
+    assert view is not None
+    assert view.job.shown() == job
+
+
+async def test_a_kind_announced_this_moment_is_known(web: httpx.AsyncClient, store: Store) -> None:
+    await web.post("/api/jobs", json={"kind": "anything"})
+    await store.kinds.announce([Kind("new", "", {"type": "object"}, "default", 1, 1)])
+    assert (await web.post("/api/jobs", json={"kind": "new"})).status_code == 202
+
+
+NESTED = b'{"kind":"anything","params":{"a":' + b"[" * 31 + b"]" * 31 + b"}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        pytest.param(b"", 400, "invalid_json", id="empty"),
+        pytest.param(b"{", 400, "invalid_json", id="cut off"),
+        pytest.param(b'{"kind": "anything"} x', 400, "invalid_json", id="trailing"),
+        pytest.param(b'{"kind": "\xff"}', 400, "invalid_json", id="not UTF-8"),
+        pytest.param(b'{"kind": "\\ud800"}', 400, "invalid_json", id="lone surrogate"),
+        pytest.param(b'{"kind": "anything", "params": {"a": NaN}}', 400, "invalid_json", id="NaN"),
+        pytest.param(b'{"kind": "anything", "params": {"a": -1e999}}', 400, "invalid_json", id="out of range"),
+        pytest.param(NESTED, 400, "invalid_json", id="one level too deep"),
+        pytest.param(b'{"params": ' + b"[" * 100_000, 400, "invalid_json", id="nested without end"),
+        pytest.param(b"x" * (1 << 20) + b"y", 413, "body_too_large", id="a byte over 1 MiB"),
+        pytest.param(b"[]", 422, "invalid_job", id="no object"),
+        pytest.param(b"{}", 422, "invalid_job", id="no kind"),
+        pytest.param(b'{"kind": 1}', 422, "invalid_job", id="kind is a number"),
+        pytest.param(b'{"kind": "anything", "params": []}', 422, "invalid_job", id="params are a list"),
+        pytest.param(b'{"kind": "anything", "priority": 1}', 422, "invalid_job", id="unknown field"),
+        pytest.param(b'{"kind": "anything", "max_attempts": true}', 422, "invalid_job", id="a boolean for a number"),
+        pytest.param(b'{"kind": "anything", "max_attempts": 0}', 422, "invalid_job", id="no attempts"),
+        pytest.param(b'{"kind": "anything", "timeout_seconds": -1}', 422, "invalid_job", id="negative time"),
+        pytest.param(b'{"kind": "anything", "timeout_seconds": 1e12}', 422, "invalid_job", id="endless time"),
+        pytest.param(b'{"kind": "anything", "delay_seconds": "5"}', 422, "invalid_job", id="text for a number"),
+        pytest.param(b'{"kind": "anything", "tags": ["a\\nb"]}', 422, "invalid_job", id="tag with a line break"),
+        pytest.param(b'{"kind": "anything", "tags": ["a,b"]}', 422, "invalid_job", id="tag with a comma"),
+        pytest.param(b'{"kind": "anything", "tags": [""]}', 422, "invalid_job", id="empty tag"),
+        pytest.param(to_json({"kind": "anything", "tags": ["t" * 65]}), 422, "invalid_job", id="long tag"),
+        pytest.param(to_json({"kind": "anything", "tags": [*"abcdefghijk"]}), 422, "invalid_job", id="eleven tags"),
+        pytest.param(b'{"kind": "nothing"}', 422, "unknown_kind", id="unknown kind"),
+        pytest.param(b'{"kind": "transcode", "params": {"height": 1}}', 422, "invalid_params", id="misfit"),
+        pytest.param(b'{"kind": "transcode", "params": {"x": 1}}', 422, "invalid_params", id="unknown param"),
+        pytest.param(
+            to_json({"kind": "anything", "params": {"a": "x" * (256 << 10)}}), 422, "invalid_params", id="large params"
+        ),
+        pytest.param(b'{"kind": "transcode", "params": {"input": "x"}}', 422, "unknown_input", id="no input at all"),
+        pytest.param(
+            b'{"kind": "transcode", "params": {"input": "https://example.org/a"}}', 422, "unknown_input", id="URL"
+        ),
+        pytest.param(
+            b'{"kind": "transcode", "params": {"input": "upload:../../etc/passwd"}}', 422, "unknown_input", id="path"
+        ),
+        pytest.param(
+            b'{"kind": "transcode", "params": {"input": "artifact:abcdefghijklmnopqrstuvwx22/a"}}',
+            422,
+            "unknown_input",
+            id="artifact of no job",
+        ),
+    ],
+)
+async def test_bad_input_is_refused_and_nothing_queued(
+    web: httpx.AsyncClient, store: Store, body: bytes, status: int, code: str
+) -> None:
+    response = await web.post("/api/jobs", content=body, headers=JSON)
+    assert_problem(response, status, code)
+    assert await store.queued() == 0
+
+
+async def test_the_deepest_body_that_is_allowed_is_taken(web: httpx.AsyncClient) -> None:
+    body = b'{"kind":"anything","params":{"a":' + b"[" * 30 + b"]" * 30 + b"}}"
+    assert (await web.post("/api/jobs", content=body, headers=JSON)).status_code == 202
+
+
+async def test_a_body_without_a_length_is_bounded_while_it_comes(web: httpx.AsyncClient, store: Store) -> None:
+    async def endless() -> Any:
+        for _ in range(40):
+            yield b"x" * 65536
+
+    assert_problem(await web.post("/api/jobs", content=endless(), headers=JSON), 413, "body_too_large")
+    assert await store.queued() == 0
+
+
+async def test_every_misfit_is_named_by_its_pointer(web: httpx.AsyncClient) -> None:
+    body: dict[str, Any] = {"kind": "transcode", "params": {"height": 1, "input": 2}}
+    errors = assert_problem(await web.post("/api/jobs", json=body), 422, "invalid_params")["errors"]
+    assert {error["pointer"] for error in errors} == {"/params/height", "/params/input"}
+    assert all(error["message"] for error in errors)
+
+    body = {"kind": "anything", "tags": ["ok", ""], "a/b": 1}
+    errors = assert_problem(await web.post("/api/jobs", json=body), 422, "invalid_job")["errors"]
+    assert {error["pointer"] for error in errors} == {"/tags/1", "/a~1b"}
+
+
+async def test_an_unknown_kind_is_told_which_there_are(web: httpx.AsyncClient) -> None:
+    problem = assert_problem(await web.post("/api/jobs", json={"kind": "x"}), 422, "unknown_kind")
+    assert problem["kinds"] == ["anything", "transcode"]
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx"])
+async def test_only_json_is_taken(web: httpx.AsyncClient, store: Store, content_type: str | None) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    response = await web.post("/api/jobs", content=b'{"kind": "anything"}', headers=headers)
+    assert_problem(response, 415, "unsupported_media_type")
+    assert await store.queued() == 0
+
+
+async def test_a_charset_does_no_harm_and_a_content_encoding_is_refused(web: httpx.AsyncClient) -> None:
+    body = b'{"kind": "anything"}'
+    typed = {"Content-Type": "Application/JSON; charset=utf-8"}
+    assert (await web.post("/api/jobs", content=body, headers=typed)).status_code == 202
+    response = await web.post("/api/jobs", content=body, headers=JSON | {"Content-Encoding": "gzip"})
+    assert_problem(response, 415, "unsupported_media_type")
+
+
+async def test_an_upload_is_kept_until_its_job_is_over(web: httpx.AsyncClient, store: Store) -> None:
+    upload_id = await upload(store)
+    body: dict[str, Any] = {"kind": "transcode", "params": {"input": f"upload:{upload_id}"}}
+    body["result_ttl_seconds"] = 5000
+    assert (await web.post("/api/jobs", json=body)).status_code == 202
+    assert 4_990_000 < await store.redis.pttl(f"tidings:upload:{upload_id}") <= 5_000_000
+
+
+async def test_an_upload_of_another_owner_looks_unknown(web: httpx.AsyncClient, store: Store) -> None:
+    body = {"kind": "transcode", "params": {"input": f"upload:{await upload(store, owner='other')}"}}
+    foreign = assert_problem(await web.post("/api/jobs", json=body), 422, "unknown_input")
+    await store.redis.flushdb()
+    await store.kinds.announce([TRANSCODE])
+    absent = assert_problem(await web.post("/api/jobs", json=body), 422, "unknown_input")
+    assert foreign == absent
+
+
+async def test_an_artifact_of_an_own_job_is_an_input(web: httpx.AsyncClient, store: Store) -> None:
+    own, foreign = await store.claimed(), await store.claimed(owner="other")
+    for run in (own, foreign):
+        await store.save(run, "a.mp4", b"film")
+    for reference, status in [
+        (f"{own.job_id}/a.mp4", 202),
+        (f"{own.job_id}/b.mp4", 422),
+        (f"{foreign.job_id}/a.mp4", 422),
+    ]:
+        body = {"kind": "transcode", "params": {"input": f"artifact:{reference}"}}
+        assert (await web.post("/api/jobs", json=body)).status_code == status
+
+
+async def test_a_repeat_with_the_same_key_gets_the_earlier_job(web: httpx.AsyncClient, store: Store) -> None:
+    first = await web.post("/api/jobs", json={"kind": "anything"}, headers={"Idempotency-Key": '"one"'})
+    await store.jobs.cancel(first.json()["job_id"], "default")
+    again = await web.post("/api/jobs", json={"params": {}, "kind": "anything"}, headers={"Idempotency-Key": "one"})
+
+    assert "idempotency-replayed" not in first.headers
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
+    assert again.json()["job_id"] == first.json()["job_id"]
+    assert again.json()["status"] == "cancelled"
+    assert again.headers["location"] == first.headers["location"]
+
+
+async def test_repeats_at_the_same_time_make_one_job(web: httpx.AsyncClient, store: Store) -> None:
+    headers = {"Idempotency-Key": "at-once"}
+    posts = [web.post("/api/jobs", json={"kind": "anything"}, headers=headers) for _ in range(8)]
+    answers = await asyncio.gather(*posts)
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["job_id"] for answer in answers}) == 1
+
+
+async def test_the_same_key_for_another_request_is_a_conflict(web: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "one"}
+    await web.post("/api/jobs", json={"kind": "anything"}, headers=headers)
+    response = await web.post("/api/jobs", json={"kind": "anything", "params": {"a": 1}}, headers=headers)
+    assert_problem(response, 422, "idempotency_conflict")
+
+
+@pytest.mark.parametrize("key", ["", '""', '"open', "two words", '"a"; b=1', "k" * 256, '"bad\\escape"'])
+async def test_a_malformed_key_is_refused(web: httpx.AsyncClient, store: Store, key: str) -> None:
+    response = await web.post("/api/jobs", json={"kind": "anything"}, headers={"Idempotency-Key": key})
+    assert_problem(response, 400, "invalid_request")
+    assert await store.queued() == 0
+
+
+async def test_links_are_absolute_where_a_public_url_is_set(settings: Settings, store: Store) -> None:
+    await store.kinds.announce([ANYTHING])
+    public = settings.model_copy(update={"public_url": "https://tidings.example"})
+    async with calling(create_app(public)) as web:
+        response = await web.post("/api/jobs", json={"kind": "anything"})
+    assert response.headers["location"].startswith("https://tidings.example/api/jobs/")
+    assert response.json()["links"]["self"] == response.headers["location"]
+
+
+async def test_without_redis_a_submission_is_unavailable_and_says_when_to_come_again(settings: Settings) -> None:
+    async with calling(create_app(away(settings))) as web:
+        response = await web.post("/api/jobs", json={"kind": "anything"})
+    problem = assert_problem(response, 503, "unavailable")
+    assert problem["retry_after"] == int(response.headers["retry-after"])

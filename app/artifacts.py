@@ -8,6 +8,7 @@ import hashlib
 import math
 import mimetypes
 import os
+import secrets
 import shutil
 import time
 from pathlib import Path
@@ -52,7 +53,7 @@ class FileStore:
         key = f"{job_id}/{attempt}/{name}"
         target = self.artifact(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{len(name)}.part")
+        unfinished = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
             size, sha256 = _copy(source, unfinished)
             unfinished.replace(target)

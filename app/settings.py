@@ -5,7 +5,7 @@ import os
 import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
@@ -34,7 +34,7 @@ class Settings(BaseSettings):
         (), description="Modules with a deployment's own handlers; comma-separated."
     )
     queues: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("default",), description="Queues a worker serves, most urgent first; comma-separated."
+        ("default",), min_length=1, description="Queues a worker serves, most urgent first; comma-separated."
     )
     concurrency: PositiveInt = Field(10, description="Jobs a worker runs at once.")
     lease_seconds: PositiveFloat = Field(10, ge=0.5, description="A silent worker loses its jobs after this long.")
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")
     max_subscriptions: PositiveInt = Field(1_000, description="Subscriptions of one multiplexed WebSocket.")
 
-    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error.")
 
     @field_validator("allowed_origins", "handlers", "queues", mode="before")
     @classmethod

@@ -1,7 +1,8 @@
 -- apply: events of one job, all of them or none. A change of status comes last; it is legal by SUCCESSORS alone.
 -- ARGV: id, run token ('' for who holds no run), most events to keep, then per event: type, data, argument.
 -- The argument: completed → result JSON or ''; pending → delay in ms, or 'interrupted'; waiting → delay in ms;
--- artifact → its entry as JSON; else ''. '"@"' in the data of pending and waiting becomes the time that delay leads to.
+-- artifact → its entry as JSON; else ''. '"@"' in the data of pending and waiting becomes the time that delay leads to;
+-- a worker's `cancelled` gets its data here.
 -- Returns {'ok' | 'unknown' | 'stale' | 'illegal', seq, status}
 
 local id, token = ARGV[1], ARGV[2]

@@ -58,7 +58,7 @@ async def test_a_form_that_does_not_exist_is_refused(web: httpx.AsyncClient, sto
     assert_problem(await web.get(f"/api/jobs/{job.job_id}", headers={"Accept": "image/png"}), 406, "not_acceptable")
 
 
-@pytest.mark.parametrize("job_id", [new_job_id(), "x", "A" * 26, "é" * 26, "%2e%2e", "a" * 3000])
+@pytest.mark.parametrize("job_id", ["a234567bcdefghijklmnopqrst", "x", "A" * 26, "é" * 26, "%2e%2e", "a" * 3000])
 @pytest.mark.parametrize(
     ("method", "suffix"),
     [("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/result"), ("GET", "/artifacts/a")],

@@ -1,0 +1,336 @@
+"""Kinds that the tests of the runner have it run: one for each place where a handler runs, with a choice of deeds."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from asyncio import CancelledError, Event, gather
+from collections.abc import Callable
+from datetime import date
+from inspect import isawaitable
+from pathlib import Path
+from typing import Any
+
+from workers import AsyncContext, Cancelled, Context, Failed, Input, Retry, Wait, job
+
+PLAIN: dict[str, Callable[..., Any]] = {}
+BLOCKING: dict[str, Callable[..., Any]] = {}
+AWAITED: dict[str, Callable[..., Any]] = {}
+
+
+def deed(*tables: dict[str, Callable[..., Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def enter(function: Callable[..., Any]) -> Callable[..., Any]:
+        for table in tables:
+            table[function.__name__.removesuffix("_awaited")] = function
+        return function
+
+    return enter
+
+
+@job("loop")
+async def loop(ctx: AsyncContext, deed: str, arguments: list[Any] | None = None) -> Any:
+    """Do something on the loop,
+    as told.
+
+    This is no part of the description.
+    """
+    answer = (PLAIN | AWAITED)[deed](ctx, *arguments or [])
+    return await answer if isawaitable(answer) else answer
+
+
+@job("thread")
+def thread(ctx: Context, deed: str, arguments: list[Any] | None = None) -> Any:
+    return (PLAIN | BLOCKING)[deed](ctx, *arguments or [])
+
+
+@job("process", process=True)
+def process(ctx: Context, deed: str, arguments: list[Any] | None = None) -> Any:
+    return (PLAIN | BLOCKING)[deed](ctx, *arguments or [])
+
+
+@job("dated", process=True)
+def dated(ctx: Context, day: date, inputs: dict[str, Input] | None = None) -> str:
+    """Have a param that JSON does not know."""
+    return f"{day:%Y}, {inputs}"
+
+
+@deed(PLAIN)
+def tell(ctx: Context) -> str:
+    ctx.progress(20, "begun", eta_seconds=4, data={"step": 1})
+    ctx.log("one")
+    ctx.emit("metric", {"value": 2})
+    ctx.log("three", "warning")
+    ctx.progress(140)
+    ctx.check()
+    return "done"
+
+
+@deed(PLAIN)
+def facts(ctx: Context) -> list[Any]:
+    return [ctx.job_id, ctx.attempt, ctx.run_token, dict(ctx.params), ctx.callback_url, ctx.callback]
+
+
+@deed(PLAIN)
+def give(_: Context, value: Any) -> Any:
+    return float(value) if value == "nan" else value
+
+
+@deed(PLAIN)
+def give_much(_: Context, size: int) -> str:
+    return "x" * size
+
+
+@deed(PLAIN)
+def give_object(_: Context) -> object:
+    return object()
+
+
+@deed(PLAIN)
+def fail(_: Context, outcome: str) -> None:
+    raise {
+        "value": ValueError("boom"),
+        "again": Retry(0),
+        "later": Retry(),
+        "wait": Wait(60),
+        "failed": Failed("for good", "no_use"),
+        "cancelled": Cancelled(),
+        "stop": StopIteration(),
+        "at": ValueError("@"),
+        "odd": ValueError("\ud800" + "x" * 100_000),
+        "exit": SystemExit(3),
+        "itself": CancelledError(),
+    }[outcome]
+
+
+@deed(PLAIN)
+def give_up(_: Context) -> None:
+    try:
+        raise KeyError("the cause")
+    except KeyError as error:
+        raise Retry(0) from error
+
+
+@deed(PLAIN)
+def refused(ctx: Context) -> list[str]:
+    """What each misuse raises."""
+    tries: list[Callable[[], Any]] = [
+        lambda: ctx.progress(float("nan")),
+        lambda: ctx.progress(1, eta_seconds=-1),
+        lambda: ctx.log("x", "loud"),
+        lambda: ctx.emit("completed"),
+        lambda: ctx.emit("No"),
+        lambda: ctx.emit("metric", {"x": "y" * 20_000}),
+    ]
+    return [_raised(attempt) for attempt in tries]
+
+
+def _raised(attempt: Callable[[], Any]) -> str:
+    try:
+        attempt()
+    except Exception as error:
+        return type(error).__name__
+    return "nothing"
+
+
+@deed(BLOCKING)
+def flood(ctx: Context, count: int) -> None:
+    for number in range(count):
+        ctx.log(str(number))
+
+
+@deed(AWAITED)
+async def flood_awaited(ctx: AsyncContext, count: int, every: int) -> None:
+    for number in range(count):
+        ctx.log(str(number))
+        if every and number % every == 0:
+            await ctx.flush()
+
+
+@deed(BLOCKING)
+def spin(ctx: Context) -> None:
+    """Until told to stop, as a handler does that never heard of stopping."""
+    ctx.emit("begun", {"pid": os.getpid()})
+    try:
+        while True:
+            ctx.progress(1)
+            time.sleep(0.002)
+    finally:
+        ctx.log("cleaned up")
+
+
+@deed(AWAITED)
+async def spin_awaited(ctx: AsyncContext) -> None:
+    ctx.emit("begun")
+    try:
+        await Event().wait()
+    finally:
+        ctx.log("cleaned up")
+        await ctx.flush()
+
+
+@deed(BLOCKING)
+def deaf(ctx: Context, gate: str) -> str:
+    """Go on until the file is there, whatever is asked."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ctx.emit("begun", {"pid": os.getpid()})
+    while not Path(gate).exists():
+        time.sleep(0.005)
+    return "finished all the same"
+
+
+@deed(AWAITED)
+async def deaf_awaited(ctx: AsyncContext, gate: str) -> str:
+    ctx.emit("begun")
+    while not Path(gate).exists():
+        try:
+            await ctx.flush()
+        except CancelledError:
+            continue
+    return "finished all the same"
+
+
+@deed(BLOCKING)
+def checking(ctx: Context) -> None:
+    ctx.emit("begun")
+    while True:
+        ctx.check()
+        time.sleep(0.002)
+
+
+@deed(PLAIN)
+def die(_: Context, number: int) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+@deed(PLAIN)
+def leave(_: Context, code: int) -> None:
+    os._exit(code)
+
+
+@deed(PLAIN)
+def print_something(_: Context) -> None:
+    print("to stdout")
+    print("to stderr", file=sys.stderr)
+
+
+@deed(PLAIN)
+def environment(_: Context) -> list[str]:
+    return sorted(os.environ)
+
+
+@deed(BLOCKING)
+def save(ctx: Context) -> list[Any]:
+    (ctx.scratch / "made").write_text("by path")
+    first = ctx.save("first.txt", ctx.scratch / "made")
+    second = ctx.save("second.bin", b"by bytes", "application/x-odd", main=True)
+    return [first.name, first.size, second.content_type, str(ctx.scratch)]
+
+
+@deed(AWAITED)
+async def save_awaited(ctx: AsyncContext) -> list[Any]:
+    (ctx.scratch / "made").write_text("by path")
+    first = await ctx.save("first.txt", ctx.scratch / "made")
+    second = await ctx.save("second.bin", b"by bytes", "application/x-odd", main=True)
+    return [first.name, first.size, second.content_type, str(ctx.scratch)]
+
+
+@deed(AWAITED)
+async def save_at_once(ctx: AsyncContext) -> list[str]:
+    names = ["a.txt", "b.txt", "c.txt"]
+    saved = await gather(*(ctx.save(name, name.encode() * 1000) for name in names))
+    return [artifact.sha256 for artifact in saved]
+
+
+@deed(BLOCKING)
+def misuse(ctx: Context) -> list[str]:
+    tries: list[Callable[[], Any]] = [
+        lambda: ctx.save("a/b", b""),
+        lambda: ctx.save("a", "/nowhere"),
+        lambda: ctx.run(["no-such-program"]),
+        lambda: ctx.run("ls"),
+        lambda: ctx.open_input("upload:nothing"),
+        lambda: ctx.open_input("what"),
+    ]
+    return [_raised(attempt) for attempt in tries]
+
+
+@deed(AWAITED)
+async def misuse_awaited(ctx: AsyncContext) -> list[str]:
+    raised = []
+    for method, arguments in [
+        (ctx.save, ("a/b", b"")),
+        (ctx.save, ("a", "/nowhere")),
+        (ctx.run, (["no-such-program"],)),
+        (ctx.run, ("ls",)),
+        (ctx.open_input, ("upload:nothing",)),
+        (ctx.open_input, ("what",)),
+    ]:
+        try:
+            await method(*arguments)  # type: ignore[operator]  # of different signatures
+        except Exception as error:
+            raised.append(type(error).__name__)
+    return raised
+
+
+@deed(BLOCKING)
+def read(ctx: Context, reference: str) -> list[str]:
+    path = ctx.open_input(reference)
+    return [path.name, path.read_text()]
+
+
+@deed(AWAITED)
+async def read_awaited(ctx: AsyncContext, reference: str) -> list[str]:
+    path = await ctx.open_input(reference)
+    return [path.name, path.read_text()]
+
+
+@deed(BLOCKING)
+def call(ctx: Context, script: str) -> Any:
+    """Run a shell script, and tell its lines."""
+    return ctx.run(["sh", "-c", script], lambda line: ctx.emit("line", {"line": line}), env={"EXTRA": "given"})
+
+
+@deed(AWAITED)
+async def call_awaited(ctx: AsyncContext, script: str) -> Any:
+    async def on_line(line: str) -> None:
+        ctx.emit("line", {"line": line})
+        await ctx.flush()
+
+    return await ctx.run(["sh", "-c", script], on_line, env={"EXTRA": "given"})
+
+
+@deed(BLOCKING)
+def call_and_object(ctx: Context) -> str:
+    """Raise from the lines of a program that does not end, and go on."""
+
+    def on_line(line: str) -> None:
+        raise ValueError(line)
+
+    try:
+        ctx.run(["sh", "-c", "echo $$; sleep 600"], on_line)
+    except ValueError as error:
+        return str(error)
+    return "nothing"
+
+
+@deed(AWAITED)
+async def call_and_object_awaited(ctx: AsyncContext) -> str:
+    def on_line(line: str) -> None:
+        raise ValueError(line)
+
+    try:
+        await ctx.run(["sh", "-c", "echo $$; sleep 600"], on_line)
+    except ValueError as error:
+        return str(error)
+    return "nothing"
+
+
+@deed(BLOCKING)
+def save_from_a_line(ctx: Context) -> list[str]:
+    """Calls within calls."""
+    saved: list[str] = []
+    ctx.run(["sh", "-c", "echo a; echo b"], lambda line: saved.append(ctx.save(line, line.encode()).name))
+    return saved

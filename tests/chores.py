@@ -1,0 +1,44 @@
+"""Kinds that the tests of the worker have it run."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from workers import Context, job
+
+DONE: list[str] = []
+"""What `chore` was given, in the order it ran in this process."""
+
+STOPPED: list[int] = []
+"""The attempts of `endless` that were stopped in this process."""
+
+
+@job("chore")
+async def chore(ctx: Context, name: str = "") -> None:
+    """End at once."""
+    DONE.append(name)
+
+
+@job("endless")
+async def endless(ctx: Context) -> None:
+    """Go on until stopped."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        STOPPED.append(ctx.attempt)
+
+
+@job("gated")
+async def gated(ctx: Context, gate: str) -> None:
+    """Go on until there is a file of that name."""
+    while True:
+        if Path(gate).exists():
+            return
+        await asyncio.sleep(0.005)
+
+
+@job("stubborn")
+def stubborn(ctx: Context) -> None:
+    """Block a thread, deaf to everything."""
+    while True:
+        time.sleep(60)

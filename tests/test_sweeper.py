@@ -1,0 +1,152 @@
+"""What is deleted when it has expired, and what is not."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from app.artifacts import FileStore
+from app.errors import Unavailable
+from app.events import json_text
+from app.jobs import new_job_id
+from app.store import Change, JobStore, Retention, Upload, UploadStore
+from app.store.retention import BY_EXPIRY
+from app.store.uploads import BY_EXPIRY as UPLOADS_BY_EXPIRY
+from app.store.uploads import new_upload_id
+from tests.ground import completed, running
+from workers import sweeper as sweeper_module
+from workers.sweeper import ABANDONED_SECONDS, Sweeper
+
+AN_HOUR = 3_600_000
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> FileStore:
+    store = FileStore(tmp_path)
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def uploads(redis: Redis) -> UploadStore:
+    return UploadStore(redis, 60)
+
+
+@pytest.fixture
+def sweeper(redis: Redis, uploads: UploadStore, files: FileStore) -> Sweeper:
+    return Sweeper(uploads, Retention(redis), files)
+
+
+async def uploaded(uploads: UploadStore, files: FileStore, left_ms: int) -> str:
+    """The id of an upload that expires so soon."""
+    upload_id = new_upload_id()
+    files.upload(upload_id).write_bytes(b"bytes")
+    expires_at = int(time.time() * 1000) + left_ms
+    await uploads.add(Upload(upload_id, "default", "a.mp4", 5, "0" * 64, "video/mp4", expires_at))
+    return upload_id
+
+
+async def ended_with_artifact(jobs: JobStore, files: FileStore, source: Path, ttl_ms: int) -> Path:
+    """Where the artifact of a job lies whose retention is so long."""
+    source.write_bytes(b"bytes")
+    run = await running(jobs, result_ttl_ms=ttl_ms)
+    saved = files.save(run.job_id, run.attempt, "a.txt", source)
+    entry = json_text({"name": saved.name, "size": 5, "content_type": "", "sha256": saved.sha256, "key": saved.key})
+    await jobs.apply(run.job_id, [Change("artifact", "{}", entry), completed()], token=run.token)
+    return files.artifact(saved.key)
+
+
+async def test_an_expired_upload_is_deleted_and_forgotten(
+    redis: Redis, sweeper: Sweeper, uploads: UploadStore, files: FileStore
+) -> None:
+    expired, kept = await uploaded(uploads, files, -1), await uploaded(uploads, files, AN_HOUR)
+    await sweeper.sweep()
+    assert not files.upload(expired).exists()
+    assert files.upload(kept).exists()
+    assert await redis.zrange(UPLOADS_BY_EXPIRY, 0, -1) == [kept.encode()]
+
+
+async def test_the_artifacts_of_a_job_go_when_its_retention_is_over(
+    redis: Redis, sweeper: Sweeper, jobs: JobStore, files: FileStore, tmp_path: Path
+) -> None:
+    expired = await ended_with_artifact(jobs, files, tmp_path / "source", ttl_ms=1)
+    kept = await ended_with_artifact(jobs, files, tmp_path / "source", ttl_ms=AN_HOUR)
+    await redis.zadd(BY_EXPIRY, {expired.parent.parent.name: 1})
+    await sweeper.sweep()
+    assert not expired.parent.parent.exists()
+    assert kept.exists()
+    assert await redis.zrange(BY_EXPIRY, 0, -1) == [kept.parent.parent.name.encode()]
+
+
+async def test_an_upload_that_has_been_silent_for_a_day_is_deleted(sweeper: Sweeper, files: FileStore) -> None:
+    silent, coming = files.unfinished(new_upload_id()), files.unfinished(new_upload_id())
+    for path in (silent, coming):
+        path.write_bytes(b"half")
+    then = time.time() - ABANDONED_SECONDS - 1
+    os.utime(silent, (then, then))
+    await sweeper.sweep()
+    assert not silent.exists()
+    assert coming.exists()
+
+
+async def test_workers_may_sweep_at_the_same_time_and_again(
+    redis: Redis, sweeper: Sweeper, uploads: UploadStore, files: FileStore, tmp_path: Path
+) -> None:
+    expired = [await uploaded(uploads, files, -1) for _ in range(20)]
+    others = [Sweeper(uploads, Retention(redis), files) for _ in range(4)]
+    await asyncio.gather(*(each.sweep() for each in (sweeper, *others)))
+    await sweeper.sweep()
+    assert not any(files.upload(upload_id).exists() for upload_id in expired)
+    assert not await redis.exists(UPLOADS_BY_EXPIRY)
+
+
+async def test_what_was_deleted_but_not_forgotten_is_forgotten_the_next_time(redis: Redis, sweeper: Sweeper) -> None:
+    await redis.zadd(BY_EXPIRY, {new_job_id(): 1})
+    await sweeper.sweep()
+    assert not await redis.exists(BY_EXPIRY)
+
+
+async def test_more_than_one_batch_is_deleted_in_one_round(
+    redis: Redis, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper_module, "BATCH", 4)
+    await redis.zadd(BY_EXPIRY, {new_job_id(): 1 for _ in range(10)})
+    await sweeper.sweep()
+    assert not await redis.exists(BY_EXPIRY)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../../uploads", "/"])
+async def test_what_is_no_id_never_becomes_a_path(redis: Redis, sweeper: Sweeper, files: FileStore, name: str) -> None:
+    bystander = files.upload(new_upload_id())
+    bystander.write_bytes(b"bytes")
+    await redis.zadd(BY_EXPIRY, {name: 1})
+    await redis.zadd(UPLOADS_BY_EXPIRY, {name: 1})
+    await sweeper.sweep()
+    assert bystander.exists()
+    assert not await redis.exists(BY_EXPIRY, UPLOADS_BY_EXPIRY)
+
+
+async def test_a_file_that_cannot_be_deleted_is_left_for_the_next_round_and_stops_no_other(
+    redis: Redis, sweeper: Sweeper, uploads: UploadStore, files: FileStore
+) -> None:
+    stuck, other = await uploaded(uploads, files, -2), await uploaded(uploads, files, -1)
+    files.upload(stuck).unlink()
+    files.upload(stuck).mkdir()
+    await sweeper.sweep()
+    assert not files.upload(other).exists()
+    assert await redis.zrange(UPLOADS_BY_EXPIRY, 0, -1) == [stuck.encode()]
+
+
+async def test_the_next_round_comes_within_half_a_minute_and_not_at_once(sweeper: Sweeper) -> None:
+    delays = [await sweeper.sweep() for _ in range(20)]
+    assert all(20 <= delay <= 30 for delay in delays)
+    assert len(set(delays)) > 1
+
+
+async def test_redis_being_away_is_told_to_the_caller(tmp_path: Path, files: FileStore) -> None:
+    async with Redis(unix_socket_path=str(tmp_path / "none.sock")) as away:
+        with pytest.raises(Unavailable):
+            await Sweeper(UploadStore(away, 60), Retention(away), files).sweep()

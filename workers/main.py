@@ -1,0 +1,103 @@
+"""A worker process put together: what it is made of, and in which order that stops. Behind `tidings worker`."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+import uvloop
+from arq.connections import ArqRedis
+from redis.asyncio import BlockingConnectionPool
+
+from app.artifacts import FileStore
+from app.queue import decode, encode
+from app.settings import Settings
+from app.store import JobStore, KindStore, Retention, UploadStore
+from workers.awaiting import gone
+from workers.periodic import Periodic
+from workers.registry import HandlersError, Registry
+from workers.runner import Runner
+from workers.sweeper import Sweeper
+from workers.worker import JobWorker
+
+REDIS_CONNECTIONS: Final = 64
+REDIS_TIMEOUT_SECONDS: Final = 5.0
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+log = structlog.get_logger()
+
+
+def main(settings: Settings) -> int:
+    """Run a worker until SIGTERM or SIGINT. Returns the exit code: 0, or 1 when the handlers cannot be loaded."""
+    try:
+        uvloop.run(work(settings))
+    except HandlersError as error:
+        log.error("worker not started", action="worker.not_started", reason=str(error))
+        return 1
+    return 0
+
+
+async def work(settings: Settings) -> None:
+    """The worker and the sweeper. Redis may be away, at the start as at any time."""
+    redis = connect(settings.store_url)
+    store = JobStore(redis, max_log_events=settings.max_log_events)
+    uploads = UploadStore(redis, settings.upload_ttl_seconds)
+    files = FileStore(settings.data_dir)
+    await asyncio.to_thread(files.prepare)
+    registry = Registry.load(settings.handlers)
+    runner = Runner(registry, store, uploads, files, settings)
+    worker = JobWorker(
+        redis=redis, store=store, kinds=KindStore(redis), registry=registry, runner=runner, settings=settings
+    )
+    sweeping = Periodic("sweep", Sweeper(uploads, Retention(redis), files).sweep)
+    with stopping(worker, settings.shutdown_grace_seconds):
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(sweeping.run())
+            await worker.main()
+            await gone([task])
+    await redis.aclose(close_connection_pool=True)
+    if worker.drain.stuck:
+        leave()
+
+
+def connect(url: str) -> ArqRedis:
+    """A client as arq wants it; it connects when first used. No command is sent twice: it may have been done."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=REDIS_CONNECTIONS,
+        timeout=REDIS_TIMEOUT_SECONDS,
+        socket_timeout=REDIS_TIMEOUT_SECONDS,
+        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+    )
+    return ArqRedis(pool, job_serializer=encode, job_deserializer=decode)
+
+
+@contextmanager
+def stopping(worker: JobWorker, grace_seconds: float) -> Iterator[None]:
+    """The first stop signal gives running jobs the grace, the next one none."""
+    loop = asyncio.get_running_loop()
+    graces = iter((grace_seconds,))
+
+    def stop() -> None:
+        grace = next(graces, 0.0)
+        log.info("worker stopping", action="worker.stopping", grace_seconds=grace)
+        worker.stop(grace)
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def leave() -> None:
+    """End the process although threads of handlers go on in it; Python would wait for them."""
+    log.error("handlers do not end", action="worker.stuck")
+    logging.shutdown()
+    os._exit(1)

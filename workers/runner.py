@@ -1,0 +1,84 @@
+"""Runs claimed jobs: finds the handler, checks the params, and sees the run to its end. Used by `workers/worker.py`."""
+
+import structlog
+
+from app.artifacts import FileStore
+from app.settings import Settings
+from app.store import JobStore, Run, UploadStore
+from workers import verdict
+from workers.entries import Bounds
+from workers.execution import Execution
+from workers.flusher import Flusher
+from workers.handler import Handler
+from workers.operations import Stores
+from workers.outbox import Outbox
+from workers.registry import Registry
+from workers.signature import InvalidParams
+from workers.stop import Reason
+
+log = structlog.get_logger()
+
+
+class Runner:
+    """One per worker process. `cancel`, `lose` and `interrupt` do nothing for a job that is not being run here."""
+
+    def __init__(
+        self, registry: Registry, store: JobStore, uploads: UploadStore, files: FileStore, settings: Settings
+    ) -> None:
+        self._registry = registry
+        self._stores = Stores(store, uploads, files, settings.data_dir, settings.public_url)
+        self._bounds = Bounds(settings.max_event_bytes, settings.max_log_line_bytes, settings.max_result_bytes)
+        self._executions: dict[str, Execution] = {}
+
+    async def run(self, run: Run) -> None:
+        """Run the job's handler and write how it ended. Returns when the job no longer takes up a slot.
+
+        Never raises; cancelled, it abandons the run without a word: the job comes back when the lease has run out.
+        """
+        try:
+            await self._run(run)
+        except Exception:
+            log.exception("run not completed", action="run.broken", job_id=run.job_id, kind=run.kind)
+
+    async def reject(self, run: Run, message: str) -> None:
+        """It cannot be run at all: it has failed."""
+        await Flusher(self._stores.jobs, run, Outbox(), _ignore).finish(verdict.failed("rejected", message))
+
+    def cancel(self, job_id: str) -> None:
+        """Its end was asked for. The job is cancelled when the handler has really stopped."""
+        self._stop(job_id, Reason.CANCELLED)
+
+    def lose(self, job_id: str) -> None:
+        """The lease is another's: stop the handler, and write nothing more."""
+        self._stop(job_id, Reason.LOST)
+
+    def interrupt(self, job_id: str) -> None:
+        """The worker shuts down: the job goes back to its queue, and keeps its attempt."""
+        self._stop(job_id, Reason.INTERRUPTED)
+
+    async def _run(self, run: Run) -> None:
+        handler = self._registry.find(run.kind)
+        if handler is None:
+            return await self.reject(run, f"This worker does not know the kind {run.kind!r}.")
+        try:
+            arguments = handler.signature.arguments(run.params)
+        except InvalidParams as error:
+            return await self.reject(run, str(error))
+        await self._execute(run, handler, arguments)
+
+    async def _execute(self, run: Run, handler: Handler, arguments: dict[str, object]) -> None:
+        execution = Execution(run, handler, arguments, self._stores, self._bounds)
+        self._executions[run.job_id] = execution
+        try:
+            await execution.complete()
+        finally:
+            if self._executions.get(run.job_id) is execution:
+                del self._executions[run.job_id]
+
+    def _stop(self, job_id: str, reason: Reason) -> None:
+        if execution := self._executions.get(job_id):
+            execution.stop(reason)
+
+
+def _ignore() -> None:
+    """A run that is rejected has nothing to stop."""

@@ -1,0 +1,71 @@
+"""Deletes the files of what has expired: uploads, artifacts of ended jobs, uploads that never came to their end.
+
+Every worker runs one (`workers/main.py`), all at once: each step may be repeated and may find its work done.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+
+from app.artifacts import FileStore
+from app.jobs import is_job_id
+from app.store import Retention, UploadStore
+
+EARLIEST_SECONDS: Final = 20.0
+LATEST_SECONDS: Final = 30.0
+ABANDONED_SECONDS: Final = 86_400.0
+BATCH: Final = 256
+
+log = structlog.get_logger()
+
+
+class Sweeper:
+    """Files first, then the entries that name them: what is interrupted is done again."""
+
+    def __init__(self, uploads: UploadStore, retention: Retention, files: FileStore) -> None:
+        self._uploads = uploads
+        self._retention = retention
+        self._files = files
+
+    async def sweep(self) -> float:
+        """One round. Answers after how many seconds the next is due. Raises Unavailable when Redis is away."""
+        await _clear(self._uploads.expired, self._files.drop_upload, self._uploads.forget)
+        await _clear(self._retention.expired, self._files.drop_artifacts, self._retention.forget)
+        await asyncio.to_thread(self._clear_abandoned)
+        return random.uniform(EARLIEST_SECONDS, LATEST_SECONDS)  # noqa: S311  spreads the workers, keeps no secret
+
+    def _clear_abandoned(self) -> None:
+        gone = _drop(self._files.drop_unfinished, self._files.abandoned(ABANDONED_SECONDS))
+        if gone:
+            log.info("abandoned uploads deleted", action="uploads.swept", count=len(gone))
+
+
+async def _clear(
+    expired: Callable[[int], Awaitable[list[str]]],
+    drop: Callable[[str], None],
+    forget: Callable[[list[str]], Awaitable[None]],
+) -> None:
+    """Batch by batch, until one was not full. What cannot be deleted is left for the next round."""
+    while ids := await expired(BATCH):
+        gone = await asyncio.to_thread(_drop, drop, ids)
+        if gone:
+            await forget(gone)
+            log.info("expired files deleted", action="files.swept", count=len(gone))
+        if len(gone) < BATCH:
+            return
+
+
+def _drop(drop: Callable[[str], None], ids: Sequence[str]) -> list[str]:
+    """Those that are gone. What is no id of ours must not become a path."""
+    gone = []
+    for entry in ids:
+        try:
+            if is_job_id(entry):
+                drop(entry)
+            gone.append(entry)
+        except OSError as error:
+            log.warning("expired file not deleted", action="files.not_swept", id=entry, error=str(error))
+    return gone

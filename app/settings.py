@@ -56,7 +56,9 @@ class Settings(BaseSettings):
     max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")
     max_subscriptions: PositiveInt = Field(1_000, description="Subscriptions of one multiplexed WebSocket.")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Log lines below this are dropped."
+    )
 
     @field_validator("allowed_origins", "handlers", "queues", mode="before")
     @classmethod

@@ -23,6 +23,9 @@ from workers.exit import Exit
 STOP_SECONDS: Final = 2.0
 """From SIGTERM to SIGKILL."""
 
+VANISH_SECONDS: Final = 1.0
+"""From SIGKILL to the end of all."""
+
 LINE_BYTES: Final = 64 << 10
 """The rest of a longer line is dropped."""
 
@@ -115,7 +118,19 @@ class Program:
                     await self.exited.wait()
         self.kill()
         await self.exited.wait()
+        await self._vanished()
         self._transport.close()
+
+    async def _vanished(self) -> None:
+        """The killed take a moment to go, and the kernel tells it to nobody but their parents, who are not us.
+
+        The deadline is for a machine whose first process does not reap: there they stay in the group as zombies.
+        """
+        with suppress(ProcessLookupError, PermissionError, TimeoutError):
+            async with asyncio.timeout(VANISH_SECONDS):
+                while True:
+                    os.killpg(self._group, 0)
+                    await asyncio.sleep(0.002)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):  # the latter is what macOS says of a group of zombies

@@ -4,7 +4,6 @@ import httpx
 import pytest
 
 from app.events import json_text
-from app.jobs import new_job_id
 from tests.web.conftest import Store, assert_problem
 
 

@@ -21,7 +21,7 @@ async def pieces(count: int, size: int = 64 << 10) -> AsyncIterator[bytes]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  a folder tells nobody when it changes
+        while not condition():
             await asyncio.sleep(0.005)
 
 

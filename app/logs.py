@@ -1,6 +1,6 @@
 """How every process of ours logs: one form for structlog's lines and those of uvicorn, arq and redis, to stderr.
 
-Called by `app/cli.py` before a server starts. A terminal gets coloured `key=value` lines, anything else JSON lines.
+Called by `app/cli` before a server starts. A terminal gets coloured `key=value` lines, anything else JSON lines.
 """
 
 import logging

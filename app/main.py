@@ -18,13 +18,13 @@ from starlette.types import ASGIApp
 
 from app.artifacts import FileStore
 from app.bus import Bus
-from app.catalog import Catalog
 from app.hub import Hub
-from app.inputs import Inputs
+from app.intake.catalog import Catalog
+from app.intake.inputs import Inputs
+from app.intake.submissions import Submissions
 from app.server import Server, config
 from app.settings import Settings
 from app.store import JobStore, KindStore, Listing, UploadStore
-from app.submissions import Submissions
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors

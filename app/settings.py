@@ -1,4 +1,4 @@
-"""Every setting, read once from `TIDINGS_*` variables by the assembly (`app/cli.py`) and handed down from there."""
+"""Every setting, read once from `TIDINGS_*` variables by the assembly (`app/cli`) and handed down from there."""
 
 import hashlib
 import os

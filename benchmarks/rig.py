@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from app.embedded import Valkey
+from app.processes.embedded import Valkey
 
 READY_SECONDS = 30
 

@@ -10,7 +10,7 @@ import pytest
 import redis as blocking_redis
 from redis.asyncio import Redis
 
-from app.embedded import Valkey
+from app.processes.embedded import Valkey
 from app.store import JobStore
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from app.arguments import ArgumentError, File, params_of, parse_object, parse_words
+from app.cli.arguments import ArgumentError, File, params_of, parse_object, parse_words
 
 
 class Clip(BaseModel):

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from app.child import Child
+from app.processes.child import Child
 from tests.conftest import eventually, is_gone
 
 STUBBORN = "trap '' TERM; touch ready; while :; do sleep 1; done"
 NOTED = "echo $$ > pid.new; mv pid.new pid; exec sleep 1000"
-PARENT = "import sys, time; from app.child import Child; Child('sh', '-c', sys.argv[1]).start(); time.sleep(1000)"
+PARENT = (
+    "import sys, time; from app.processes.child import Child; Child('sh', '-c', sys.argv[1]).start(); time.sleep(1000)"
+)
 
 
 def shell(script: str, directory: Path, *, grace_seconds: float = 10) -> Child:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from app.embedded import Valkey, ValkeyError, find_binary
+from app.processes.embedded import Valkey, ValkeyError, find_binary
 from app.settings import Settings
 from tests.conftest import eventually
 

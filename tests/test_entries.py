@@ -3,8 +3,8 @@ import math
 import pytest
 from pydantic_core import from_json
 
-from workers import entries
-from workers.entries import Bounds
+from workers.run import entries
+from workers.run.entries import Bounds
 
 BOUNDS = Bounds(event_bytes=200, log_line_bytes=60, result_bytes=1000)
 

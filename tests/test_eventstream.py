@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.eventstream import BlockTooLong, Parser, StreamEvent
+from app.client.eventstream import BlockTooLong, Parser, StreamEvent
 
 
 def parsed(text: str | bytes) -> list[StreamEvent]:

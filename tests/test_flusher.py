@@ -11,10 +11,10 @@ from app.jobs import Status
 from app.store import Change, JobStore, Run
 from tests.ground import running
 from tests.watching import until
-from workers.entries import Entry
-from workers.flusher import INTERVAL_SECONDS, Flusher
-from workers.outbox import MOST_BYTES, MOST_ENTRIES, Outbox
 from workers.outcomes import EventBufferFull
+from workers.run.entries import Entry
+from workers.run.flusher import INTERVAL_SECONDS, Flusher
+from workers.run.outbox import MOST_BYTES, MOST_ENTRIES, Outbox
 
 END = Entry("completed", '{"result":null}')
 

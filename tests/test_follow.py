@@ -1,7 +1,15 @@
 import pytest
 from pydantic_core import to_json
 
-from app.follow import LONGEST_RETRY_MS, TRIES_BEFORE_FIRST_ANSWER, TRIES_IN_A_ROW, Answer, Follower, NotOurs, answer
+from app.client.follow import (
+    LONGEST_RETRY_MS,
+    TRIES_BEFORE_FIRST_ANSWER,
+    TRIES_IN_A_ROW,
+    Answer,
+    Follower,
+    NotOurs,
+    answer,
+)
 from tests.small_server import event, stream
 
 STREAM = "text/event-stream"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.arguments import ArgumentError
+from app.cli.arguments import ArgumentError
+from app.cli.gather import MOST_STDIN_BYTES, gather
 from app.client import Client, Refused
-from app.gather import MOST_STDIN_BYTES, gather
 from tests.small_server import KINDS, SmallServer, json, serving
 
 UPLOAD = "/api/uploads/clip.mp4"

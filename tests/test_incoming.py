@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from app.artifacts import FileStore
-from app.incoming import IncomingFile
+from app.intake.incoming import IncomingFile
 
 
 @pytest.fixture

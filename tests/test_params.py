@@ -1,7 +1,7 @@
 import pytest
 
 from app.errors import InvalidParams
-from app.params import ParamsSchema, schema_of
+from app.intake.params import ParamsSchema, schema_of
 
 INPUT = {"type": "string", "format": "tidings-input"}
 

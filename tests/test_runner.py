@@ -12,7 +12,7 @@ from app.jobs import Status
 from tests.conftest import is_gone
 from tests.stage import MODES, Stage
 from tests.watching import until
-from workers.stop import Reason, Stop
+from workers.run.stop import Reason, Stop
 
 every_mode = pytest.mark.parametrize("mode", MODES)
 
@@ -231,7 +231,7 @@ async def test_a_cancel_just_before_a_program_starts_is_not_missed(
             if not self.ask(Reason.CANCELLED):
                 super().tell()
 
-    monkeypatch.setattr("workers.execution.Stop", Late)
+    monkeypatch.setattr("workers.run.execution.Stop", Late)
     job = await stage.play("thread", deed="call", arguments=["sleep 600"])
     assert job.status is Status.CANCELLED
 

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from app.cli.sentences import clean, complaint, ending, told
 from app.client import Refused, Unreachable
-from app.sentences import clean, complaint, ending, told
 from tests.small_server import event, job
 
 

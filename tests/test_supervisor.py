@@ -19,7 +19,7 @@ from tests.conftest import eventually, is_gone
 UP = """
 import sys
 from app.settings import Settings
-from app.supervisor import up
+from app.processes.supervisor import up
 
 sys.exit(up(Settings(), sys.argv[1:]))
 """

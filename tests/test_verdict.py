@@ -5,9 +5,10 @@ import pytest
 from pydantic_core import from_json
 
 from app.store import Run
-from workers import Failed, Retry, Wait, verdict
-from workers.ending import HandlerRaised, ProcessDied
-from workers.stop import Reason
+from workers import Failed, Retry, Wait
+from workers.run import verdict
+from workers.run.ending import HandlerRaised, ProcessDied
+from workers.run.stop import Reason
 
 RUN = Run("job", "w-2", "k", "default", attempt=1, max_attempts=3, timeout_ms=1500, params="{}")
 

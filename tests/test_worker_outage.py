@@ -5,8 +5,8 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from app.embedded import Valkey
 from app.jobs import Status
+from app.processes.embedded import Valkey
 from app.store import JobStore, KindStore
 from tests.ground import accepted
 from tests.watching import until

@@ -1,6 +1,6 @@
 """What a handler has in its hands: the same calls on the loop, in a thread and in a process of its own.
 
-A context only words what it is asked; a link (`workers/links.py`, `workers/child.py`) carries it out.
+A context only words what it is asked; a link (`workers/run/links.py`, `workers/run/child.py`) carries it out.
 """
 
 import os
@@ -10,9 +10,9 @@ from types import MethodType
 from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from app.jobs import Artifact
-from workers import entries
-from workers.entries import Bounds, Entry
 from workers.exit import Exit
+from workers.run import entries
+from workers.run.entries import Bounds, Entry
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""How a program that a handler started has ended. Made by `workers/program.py`, returned by `ctx.run`."""
+"""How a program that a handler started has ended. Made by `workers/run/program.py`, returned by `ctx.run`."""
 
 from dataclasses import dataclass
 

@@ -17,9 +17,9 @@ from app.artifacts import FileStore
 from app.queue import decode, encode
 from app.settings import Settings
 from app.store import JobStore, KindStore, Retention, UploadStore
-from workers.awaiting import gone
 from workers.periodic import Periodic
 from workers.registry import HandlersError, Registry
+from workers.run.awaiting import gone
 from workers.runner import Runner
 from workers.sweeper import Sweeper
 from workers.worker import JobWorker

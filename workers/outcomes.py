@@ -1,4 +1,4 @@
-"""How a handler may end, other than by returning: raised by it, read by `workers/verdict.py`."""
+"""How a handler may end, other than by returning: raised by it, read by `workers/run/verdict.py`."""
 
 import math
 import re

@@ -5,16 +5,16 @@ import structlog
 from app.artifacts import FileStore
 from app.settings import Settings
 from app.store import JobStore, Run, UploadStore
-from workers import verdict
-from workers.entries import Bounds
-from workers.execution import Execution
-from workers.flusher import Flusher
 from workers.handler import Handler
-from workers.operations import Stores
-from workers.outbox import Outbox
 from workers.registry import Registry
+from workers.run import verdict
+from workers.run.entries import Bounds
+from workers.run.execution import Execution
+from workers.run.flusher import Flusher
+from workers.run.operations import Stores
+from workers.run.outbox import Outbox
+from workers.run.stop import Reason
 from workers.signature import InvalidParams
-from workers.stop import Reason
 
 log = structlog.get_logger()
 

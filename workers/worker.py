@@ -26,11 +26,11 @@ from app.settings import Settings
 from app.store import JobStore, KindStore, Nudges, Run
 from app.store.jobs import worker_channel
 from app.store.reach import reaching
-from workers.awaiting import gone
 from workers.drain import Drain
 from workers.leases import Leases
 from workers.periodic import Periodic, backoff
 from workers.registry import Registry
+from workers.run.awaiting import gone
 from workers.runner import Runner
 
 ANNOUNCE_SECONDS: Final = 60.0

@@ -11,10 +11,10 @@ from app.auth import owner_of
 from app.bar import bar
 from app.clock import now_ms
 from app.errors import BadRequest, NotAcceptable, UnknownJob
+from app.intake.submissions import Submissions
 from app.jobs import Job, is_job_id, job_url
 from app.settings import Settings
 from app.store import JobStore, Listing
-from app.submissions import Submissions
 from app.web.answer import JsonAnswer
 from app.web.body import Bodies
 from app.web.filters import filter_of

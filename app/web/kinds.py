@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app.catalog import Catalog
+from app.intake.catalog import Catalog
 from app.web.answer import JsonAnswer
 from app.web.resource import resource
 

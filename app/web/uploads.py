@@ -14,7 +14,7 @@ from app.artifacts import FileStore
 from app.auth import owner_of
 from app.clock import rfc3339
 from app.errors import BadRequest, Unavailable, UploadTooLarge
-from app.incoming import IncomingFile
+from app.intake.incoming import IncomingFile
 from app.settings import Settings
 from app.store import Upload, UploadStore
 from app.store.uploads import new_upload_id

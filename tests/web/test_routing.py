@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from structlog.testing import capture_logs
 
-from app import catalog, errors
+from app import errors
 from app.errors import Refusal
+from app.intake import catalog
 from app.web import health
 from app.web.health import HealthDoors
 from app.web.problems import HANDLERS, LastResort

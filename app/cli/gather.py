@@ -1,0 +1,47 @@
+"""Gathers a submission's params from the command line, stdin and files, which it uploads. Called by `app/cli`."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from app.cli.arguments import ArgumentError, File, Word, params_of, parse_object, parse_words
+from app.cli.terminal import UploadBar
+from app.client import Client, Refused
+from app.errors import UnknownKind
+
+MOST_STDIN_BYTES: Final = 16 << 20
+
+
+def gather(client: Client, kind: str, words: Sequence[str]) -> dict[str, Any]:
+    """The params that `words` say; `-` among them stands for an object on stdin, which the others complete.
+
+    Raises ArgumentError, ClientError. Nothing is uploaded before all the rest is known to be well-formed.
+    """
+    parsed = parse_words(word for word in words if word != "-")
+    given = parse_object(_stdin()) if "-" in words else {}
+    return given | (_values(client, kind, parsed) if parsed else {})
+
+
+def _stdin() -> bytes:
+    text = sys.stdin.buffer.read(MOST_STDIN_BYTES + 1)
+    if len(text) > MOST_STDIN_BYTES:
+        raise ArgumentError(f"stdin holds more than {MOST_STDIN_BYTES >> 20} MiB")
+    return text
+
+
+def _values(client: Client, kind: str, words: Sequence[Word]) -> dict[str, Any]:
+    schemas = {known["kind"]: known["params_schema"] for known in client.kinds()}
+    if kind not in schemas:  # the service would say the same, but only after an upload
+        raise Refused({"status": UnknownKind.status, "code": UnknownKind.code, "detail": f"No worker knows {kind!r}."})
+    params = params_of(schemas[kind])
+    values = {word.key: word.value(params.get(word.key)) for word in words}
+    return {key: _uploaded(client, value) if isinstance(value, File) else value for key, value in values.items()}
+
+
+def _uploaded(client: Client, file: File) -> str:
+    try:
+        with UploadBar(file.path.name) as bar:
+            stored: str = client.upload(file.path, bar.show)["input"]
+    except OSError as error:
+        raise ArgumentError(str(error)) from error
+    return stored

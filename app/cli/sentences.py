@@ -1,0 +1,155 @@
+"""Events, ends and refusals in words, for the command line (`app/cli/terminal.py`, `app/cli`).
+
+What a handler or a service says is shown as text, never obeyed: `clean` is the last to touch every line.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from app.bar import duration
+from app.client import ClientError, Refused
+
+Json = dict[str, Any]
+
+PENDING: Final = MappingProxyType(
+    {
+        "retry": "to be tried again",
+        "worker_lost": "its worker was lost",
+        "interrupted": "its worker was shut down",
+    }
+)
+
+NEXT: Final = MappingProxyType(
+    {
+        "unknown_kind": "`tidings kinds` lists what can be asked for.",
+        "invalid_params": "`tidings kinds` lists the params of every kind; `key:=value` gives one as JSON.",
+        "unknown_input": "`key=@path` uploads a file and passes it on.",
+    }
+)
+"""What to try after a refusal, by its code."""
+
+
+def clean(text: str) -> str:
+    """Text that stays on its line and cannot steer a terminal, at the same width."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def told(event: Json) -> str:
+    """What an event says beyond its type."""
+    return clean(_TOLD.get(event["type"], _json)(event["data"]))
+
+
+def percent_of(progress: Json) -> str:
+    """`42 %`, or nothing."""
+    return f"{int(float(progress['percent'])):3} %" if "percent" in progress else ""
+
+
+def left(progress: Json) -> str:
+    """`ETA 12 s`, or nothing."""
+    seconds = progress.get("eta_seconds")
+    return f"ETA {duration(seconds)}" if isinstance(seconds, int | float) else ""
+
+
+def away(seconds: float) -> str:
+    """That the service cannot be heard for the moment."""
+    return f"no connection, trying again in {seconds:.1f} s"
+
+
+def ending(job: Json, absolute: Callable[[str], str]) -> Iterator[str]:
+    """The lines that tell how a job ended: status, error or result, and where the result is."""
+    yield clean(f"{job['status']}{_took(job)}" + (f": {_reason(job['error'])}" if job.get("error") else ""))
+    if job.get("result") is not None:
+        yield from map(clean, to_json(job["result"], indent=2).decode().split("\n"))
+    if job.get("result_url"):
+        yield clean(absolute(job["result_url"]))
+
+
+def complaint(error: ClientError) -> Iterator[str]:
+    """The lines that tell what went wrong, and what to try."""
+    if not isinstance(error, Refused):
+        yield clean(f"No answer from {error}")
+        yield "Is Tidings running there? `tidings up` starts it; --url or TIDINGS_URL says where it is."
+        return
+    yield clean(f"Refused: {error}" + (f" ({error.code})" if error.code else ""))
+    for field in error.problem.get("errors") or ():
+        yield clean(f"  {_field_error(field)}")
+    if error.code in NEXT:
+        yield NEXT[error.code]
+
+
+def _field_error(field: Any) -> str:
+    if not isinstance(field, dict):
+        return str(field)
+    return f"{str(field.get('pointer', '')).removeprefix('/params').lstrip('/') or 'params'}: {field.get('message')}"
+
+
+def _standing(data: Json) -> str:
+    return f"{data['status']}  {_progress(data.get('progress') or {})}"
+
+
+def _progress(data: Json) -> str:
+    return "  ".join(filter(None, (percent_of(data), str(data.get("message") or ""), left(data))))
+
+
+def _pending(data: Json) -> str:
+    return PENDING.get(data.get("reason", ""), "")
+
+
+def _processing(data: Json) -> str:
+    return f"attempt {data.get('attempt')} on {data.get('worker')}"
+
+
+def _log(data: Json) -> str:
+    return f"{data.get('level', 'info')}: {data.get('line', '')}"
+
+
+def _waiting(data: Json) -> str:
+    return f"for a {data.get('for')} until {data.get('deadline')}"
+
+
+def _cancel_requested(data: Json) -> str:
+    return str(data.get("reason") or "")
+
+
+def _failed(data: Json) -> str:
+    return _reason(data.get("error") or {})
+
+
+def _reason(error: Json) -> str:
+    return f"{error.get('message') or 'no message'} ({error.get('code')})"
+
+
+def _nothing(_: Json) -> str:
+    return ""
+
+
+def _json(data: Json) -> str:
+    return to_json(data).decode()
+
+
+_TOLD: Final[Mapping[str, Callable[[Json], str]]] = MappingProxyType(
+    {
+        "snapshot": _standing,
+        "pending": _pending,
+        "processing": _processing,
+        "progress": _progress,
+        "log": _log,
+        "waiting": _waiting,
+        "cancel_requested": _cancel_requested,
+        "completed": _nothing,
+        "failed": _failed,
+        "cancelled": _nothing,
+    }
+)
+"""What a handler emits itself is told as its JSON."""
+
+
+def _took(job: Json) -> str:
+    if not job.get("started_at") or not job.get("finished_at"):
+        return ""
+    time = datetime.fromisoformat(job["finished_at"]) - datetime.fromisoformat(job["started_at"])
+    return f" in {time.total_seconds():.1f} s"

@@ -1,0 +1,34 @@
+"""How a handler ended, before it is judged: made by the hosts, judged in `workers/run/verdict.py`."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """`result` is JSON as text."""
+
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """Whatever it was, BaseExceptions too."""
+
+    error: BaseException
+
+
+Ending: TypeAlias = Returned | Raised
+
+
+class ProcessDied(Exception):
+    """The handler's own process ended without a word: a crash, or out of memory."""
+
+
+class HandlerRaised(Exception):
+    """An exception of a handler in a process of its own; `type` is the name of its class."""
+
+    def __init__(self, type: str, message: str, trace: str) -> None:
+        super().__init__(message)
+        self.type = type
+        self.trace = trace

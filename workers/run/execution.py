@@ -1,0 +1,135 @@
+"""One run of one job, from its claim to the last entry of its log. Made and steered by `workers/runner.py`."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import structlog
+
+from app.store import Run
+from workers.context import AsyncContext, Context
+from workers.handler import Handler
+from workers.outcomes import Cancelled, Failed, Retry, Wait
+from workers.run import reports, verdict
+from workers.run.ending import Ending, Raised, Returned
+from workers.run.entries import Bounds, Entry
+from workers.run.flusher import Flusher
+from workers.run.hosts import Host, LoopHost, ThreadHost
+from workers.run.links import LoopLink, ThreadLink
+from workers.run.operations import Operations, Stores
+from workers.run.outbox import Outbox
+from workers.run.process import ProcessHost
+from workers.run.scratch import Scratch
+from workers.run.stop import Reason, Stop
+from workers.signature import is_plain
+
+log = structlog.get_logger()
+
+
+class Execution:
+    """The handler begins when this is made; `complete` accompanies it to the end."""
+
+    def __init__(
+        self, run: Run, handler: Handler, arguments: Mapping[str, Any], stores: Stores, bounds: Bounds
+    ) -> None:
+        self._run = run
+        self._handler = handler
+        self._scratch = Scratch(stores.data_dir, run)
+        self._bounds = bounds
+        self._public_url = stores.public_url
+        self._stop = Stop()
+        self._outbox = Outbox()
+        self._flusher = Flusher(stores.jobs, run, self._outbox, lambda: self.stop(Reason.LOST))
+        self._operations = Operations(run, stores, self._outbox, self._flusher, self._scratch)
+        self._host = self._start(arguments)
+
+    def stop(self, reason: Reason) -> None:
+        """Ask the handler to stop. It is told once for each reason that is stronger than the last."""
+        if not self._stop.ask(reason):
+            return
+        if reason is Reason.LOST:
+            self._flusher.abandon()
+        if not self._handler.is_async:  # there, asyncio's cancellation reaches what is awaited
+            self._operations.cancel()
+        self._outbox.wake()
+        self._host.stop()
+
+    async def complete(self) -> None:
+        """Until the handler has ended, and that is written or is no longer ours to write.
+
+        Cancelled, it abandons the run: kills what can be killed, writes nothing, and returns when nothing is left of
+        it, which for a thread may be never.
+        """
+        timer = asyncio.get_running_loop().call_later(self._run.timeout_ms / 1000, self.stop, Reason.TIMEOUT)
+        try:
+            await asyncio.wait([self._host.ended])
+            timer.cancel()
+            await self._operations.close()
+            await self._settle()
+        except asyncio.CancelledError:
+            await self._abandon()
+            raise
+        finally:
+            timer.cancel()
+            await self._scratch.remove(lost=self._stop.reason is Reason.LOST)
+
+    def _start(self, arguments: Mapping[str, Any]) -> Host:
+        function, run = self._handler.function, self._run
+        if self._handler.definition.process:
+            return ProcessHost(self._order(arguments), self._outbox, self._operations, self._bounds)
+        facts: Any = {
+            "job_id": run.job_id,
+            "attempt": run.attempt,
+            "run_token": run.token,
+            "params": arguments,
+            "scratch": self._scratch.folder,
+        }
+        if self._handler.is_async:
+            awaiting = AsyncContext(LoopLink(self._outbox, self._operations, self._stop), self._bounds, **facts)
+            return LoopHost(partial(function, awaiting, **arguments), self._bounds)
+        blocking = Context(ThreadLink(self._outbox, self._operations, self._stop), self._bounds, **facts)
+        return ThreadHost(partial(function, blocking, **arguments), self._bounds)
+
+    def _order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "module": self._handler.function.__module__,
+            "function": self._handler.function.__name__,
+            "params": self._run.params,
+            "arguments": arguments if is_plain(arguments) else None,
+            "bounds": asdict(self._bounds),
+            "job_id": self._run.job_id,
+            "attempt": self._run.attempt,
+            "run_token": self._run.token,
+            "scratch": str(self._scratch.folder),
+        }
+
+    async def _settle(self) -> None:
+        if self._stop.reason is Reason.LOST:
+            return
+        ended = self._host.ended
+        end = self._judge(Raised(asyncio.CancelledError()) if ended.cancelled() else ended.result())
+        await self._flusher.finish(end)
+        log.info("run ended", action="run.ended", job_id=self._run.job_id, kind=self._run.kind, became=end.type)
+
+    def _judge(self, ending: Ending) -> Entry:
+        match ending:
+            case Returned(result):
+                return verdict.completed(self._run, result, self._bounds, self._public_url)
+            case Raised(error):
+                self._note(error)
+                return verdict.stopped(self._run, self._stop.reason) or verdict.raised(self._run, error)
+
+    def _note(self, error: BaseException) -> None:
+        """Tracebacks stay in the house."""
+        if isinstance(error, Retry | Wait | Failed | Cancelled | asyncio.CancelledError):
+            return
+        facts = {"job_id": self._run.job_id, "kind": self._run.kind, "exception": reports.trace(error)}
+        log.warning("handler raised", action="run.raised", **facts)
+
+    async def _abandon(self) -> None:
+        self.stop(Reason.LOST)
+        self._host.kill()
+        self._operations.cancel()
+        await asyncio.wait([self._host.ended])

@@ -1,0 +1,146 @@
+"""What a handler asks for that takes time: files in and out, child processes, a flushed log. One set per run.
+
+Each runs on the loop as a task of its own, whichever way the handler runs (`links.py`), and none outlives it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any, Never, TypeVar
+
+from app.artifacts import FileStore, is_file_name
+from app.errors import Unavailable
+from app.jobs import Artifact, job_url
+from app.store import JobStore, Run, UploadStore
+from workers.exit import Exit
+from workers.outcomes import Failed
+from workers.periodic import backoff
+from workers.run import entries, program
+from workers.run.awaiting import in_thread, to_the_end
+from workers.run.flusher import Flusher
+from workers.run.outbox import Outbox
+from workers.run.scratch import Scratch
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where jobs, uploads and files are; the last two as in the settings."""
+
+    jobs: JobStore
+    uploads: UploadStore
+    files: FileStore
+    data_dir: Path
+    public_url: str
+
+
+class Operations:
+    """The methods of a context that block or are awaited, by name."""
+
+    def __init__(self, run: Run, stores: Stores, outbox: Outbox, flusher: Flusher, scratch: Scratch) -> None:
+        self._run = run
+        self._stores = stores
+        self._outbox = outbox
+        self._scratch = scratch
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._by_name: Mapping[str, Callable[..., Awaitable[Any]]] = {
+            "save": self._save,
+            "open_input": self._open_input,
+            "run": self._run_program,
+            "flush": flusher.flush,
+        }
+
+    async def perform(self, name: str, *arguments: Any, on_line: program.OnLine | None = None) -> Any:
+        """One of them, to its end. Raises what it raises, and CancelledError when the run is stopped meanwhile."""
+        following = {"on_line": on_line} if on_line else {}
+        task = asyncio.ensure_future(self._by_name[name](*arguments, **following))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await task
+
+    def cancel(self) -> None:
+        """Those under way."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def close(self) -> None:
+        """What the handler did not wait for ends with it."""
+        self.cancel()
+        if self._tasks:
+            await to_the_end(asyncio.gather(*self._tasks, return_exceptions=True))
+
+    async def _save(self, name: str, source: str | bytes, content_type: str | None, main: bool) -> Artifact:
+        artifact = await in_thread(self._store_file, name, source, content_type, main)
+        await self._outbox.put_waiting(entries.artifact(artifact, job_url(self._run.job_id, self._stores.public_url)))
+        return artifact
+
+    def _store_file(self, name: str, source: str | bytes, content_type: str | None, main: bool) -> Artifact:
+        if isinstance(source, str):
+            return self._stores.files.save(
+                self._run.job_id, self._run.attempt, name, Path(source), content_type, main=main
+            )
+        with TemporaryDirectory(dir=self._scratch.path) as folder:
+            path = Path(folder) / "content"
+            path.write_bytes(source)
+            return self._store_file(name, str(path), content_type, main)
+
+    async def _open_input(self, reference: str) -> Path:
+        match reference.partition(":"):
+            case ("upload", _, upload_id):
+                name, path = await self._patiently(lambda: self._upload(upload_id))
+            case ("artifact", _, rest):
+                job_id, _, name = rest.partition("/")
+                path = await self._patiently(lambda: self._artifact(job_id, name))
+            case _:
+                _refuse(reference)
+        return await in_thread(self._named, name, path) if path.is_file() else _refuse(reference)
+
+    async def _upload(self, upload_id: str) -> tuple[str, Path]:
+        uploads = self._stores.uploads
+        upload = await uploads.find(upload_id)
+        if upload is None or upload.owner != self._run.owner:
+            _refuse(f"upload:{upload_id}")
+        await uploads.keep(upload_id, uploads.expiry())
+        return upload.name, self._stores.files.upload(upload_id)
+
+    async def _artifact(self, job_id: str, name: str) -> Path:
+        view = await self._stores.jobs.read(job_id)
+        artifacts = view.job.artifacts if view and view.job.owner == self._run.owner else ()
+        found = next((artifact for artifact in artifacts if artifact.name == name), None)
+        return self._stores.files.artifact(found.key) if found else _refuse(f"artifact:{job_id}/{name}")
+
+    def _named(self, name: str, path: Path) -> Path:
+        """The file under the name it had: programs look at its ending."""
+        if not is_file_name(name):
+            return path
+        link = Path(mkdtemp(prefix="input-", dir=self._scratch.path)) / name
+        link.symlink_to(path)
+        return link
+
+    async def _run_program(
+        self,
+        argv: Sequence[str],
+        cwd: str | None,
+        env: Mapping[str, str] | None,
+        merge_stderr: bool,
+        on_line: program.OnLine | None = None,
+    ) -> Exit:
+        folder = Path(cwd) if cwd else self._scratch.path
+        return await program.run(argv, on_line, cwd=folder, env=env or {}, merge_stderr=merge_stderr)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """An outage of the store is no reason to fail an attempt."""
+        failures = 0
+        while True:
+            try:
+                return await ask()
+            except Unavailable:
+                await asyncio.sleep(backoff(failures))
+                failures += 1
+
+
+def _refuse(reference: str) -> Never:
+    raise Failed(f"There is no such input any more: {reference}", code="unknown_input")

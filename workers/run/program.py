@@ -1,0 +1,184 @@
+"""A child process with a group of its own, which ends as a whole: at its end, when stopped, and with the worker.
+
+`run` is what `ctx.run` does; `workers/run/process.py` starts the handlers that have a process of their own.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, SubprocessStreamProtocol
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from inspect import isawaitable
+from pathlib import Path
+from typing import Any, Final, Self, TypeAlias
+
+from app.processes.child import LEASH
+from workers.exit import Exit
+from workers.run.awaiting import to_the_end, together
+
+STOP_SECONDS: Final = 2.0
+"""From SIGTERM to SIGKILL."""
+
+VANISH_SECONDS: Final = 1.0
+"""From SIGKILL to the end of all."""
+
+LINE_BYTES: Final = 64 << 10
+"""The rest of a longer line is dropped."""
+
+TAIL_LINES: Final = 40
+CHUNK_BYTES: Final = 64 << 10
+
+KEPT_VARIABLES: Final = re.compile(r"(LD_LIBRARY_)?PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|SSL_CERT_\w+")
+"""Of our environment a program gets these; it holds secrets, and programs read files of strangers."""
+
+OnLine: TypeAlias = Callable[[str], Awaitable[None] | None]
+
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+
+
+async def run(
+    argv: Sequence[str],
+    on_line: OnLine | None,
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    merge_stderr: bool = False,
+) -> Exit:
+    """Start, follow and end a program; being cancelled ends it too. Raises FileNotFoundError for none of that name."""
+    clean = {**clean_environment(), **env}
+    stderr = STDOUT if merge_stderr else PIPE
+    program = await Program.start(_arguments(argv, clean), cwd=cwd, env=clean, stderr=stderr)
+    try:
+        return await program.follow(on_line)
+    finally:
+        await program.end()
+
+
+class Program:
+    """Started by `start`; `exited` is done when its leader is gone, `end` leaves nothing of its group."""
+
+    def __init__(self, transport: asyncio.SubprocessTransport, protocol: "_Protocol") -> None:
+        self._transport = transport
+        self._group = transport.get_pid()
+        self._ending: asyncio.Task[None] | None = None
+        self.stdout = protocol.stdout
+        self.stderr = protocol.stderr
+        self.exited = protocol.exited
+
+    @classmethod
+    async def start(cls, argv: Sequence[str], **options: Any) -> Self:
+        """Options as of `subprocess.Popen`. It reads nothing, and dies when this thread does, even by SIGKILL."""
+        loop = asyncio.get_running_loop()
+        piped: Any = {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE} | options
+        transport, protocol = await loop.subprocess_exec(
+            lambda: _Protocol(loop), *LEASH, str(os.getpid()), *argv, start_new_session=True, **piped
+        )
+        return cls(transport, protocol)
+
+    @property
+    def code(self) -> int:
+        """Its exit code, once it has one; negative for the signal that killed it."""
+        code = self._transport.get_returncode()
+        return -signal.SIGKILL if code is None else code
+
+    async def follow(self, on_line: OnLine | None) -> Exit:
+        """Read it to its end; what it left running in its group ends with it."""
+        stdout: deque[str] = deque(maxlen=TAIL_LINES)
+        stderr: deque[str] = deque(maxlen=TAIL_LINES)
+        await together(_read(self.stdout, stdout, on_line), _read(self.stderr, stderr, None), self._last())
+        return Exit(self.code, tuple(stdout), tuple(stderr))
+
+    async def end(self) -> None:
+        """SIGTERM, then SIGKILL, to the whole group. Returns when it is gone, and no sooner."""
+        await to_the_end(self.stop())
+
+    def stop(self) -> asyncio.Future[None]:
+        """Begin to end it."""
+        if self._ending is None:
+            self._ending = asyncio.ensure_future(self._end())
+        return self._ending
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group, now."""
+        self._signal(signal.SIGKILL)
+
+    async def _last(self) -> None:
+        await self.exited.wait()
+        self.kill()
+
+    async def _end(self) -> None:
+        if not self.exited.is_set():
+            self._signal(signal.SIGTERM)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self.exited.wait()
+        self.kill()
+        await self.exited.wait()
+        await self._vanished()
+        self._transport.close()
+
+    async def _vanished(self) -> None:
+        """The killed take a moment to go, and the kernel tells it to nobody but their parents, who are not us.
+
+        The deadline is for a machine whose first process does not reap: there they stay in the group as zombies.
+        """
+        with suppress(ProcessLookupError, PermissionError, TimeoutError):
+            async with asyncio.timeout(VANISH_SECONDS):
+                while True:
+                    os.killpg(self._group, 0)
+                    await asyncio.sleep(0.002)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # the latter is what macOS says of a group of zombies
+            os.killpg(self._group, number)
+
+
+class _Protocol(SubprocessStreamProtocol):
+    """asyncio's own `Process.wait` waits for the pipes too, which a grandchild may hold."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=CHUNK_BYTES, loop=loop)
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
+
+
+async def lines(stream: asyncio.StreamReader | None, most: int = LINE_BYTES) -> AsyncIterator[str]:
+    """The lines of a pipe, without their ends; a carriage return ends one too, as progress bars have it."""
+    held, returned = b"", False
+    while stream is not None and (chunk := await stream.read(CHUNK_BYTES)):
+        new = chunk[1:] if returned and chunk.startswith(b"\n") else chunk  # the second half of a line's end
+        returned = chunk.endswith(b"\r")
+        *whole, held = _LINE_END.split(held + new)
+        for line in whole:
+            yield line[:most].decode(errors="replace")
+        held = held[:most]
+    if held:
+        yield held.decode(errors="replace")
+
+
+def clean_environment() -> dict[str, str]:
+    """What a program may know of ours."""
+    return {name: value for name, value in os.environ.items() if KEPT_VARIABLES.fullmatch(name)}
+
+
+async def _read(stream: asyncio.StreamReader | None, tail: deque[str], on_line: OnLine | None) -> None:
+    async for line in lines(stream):
+        tail.append(line)
+        answer = on_line(line) if on_line else None
+        if isawaitable(answer):
+            await answer
+
+
+def _arguments(argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    name, *rest = argv
+    found = shutil.which(name, path=env.get("PATH", os.defpath))
+    if found is None:
+        raise FileNotFoundError(f"no such program: {name}")
+    return [os.path.abspath(found), *rest]

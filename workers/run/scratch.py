@@ -1,0 +1,27 @@
+"""A run's private folder: made when first asked for, gone when the run is. It lies beside the artifacts."""
+
+import shutil
+from pathlib import Path
+
+from app.store import Run
+from workers.run.awaiting import in_thread
+
+
+class Scratch:
+    """`<data dir>/scratch/<job id>/<attempt>-<seq of the claim>`."""
+
+    def __init__(self, data_dir: Path, run: Run) -> None:
+        self._job_folder = data_dir.resolve() / "scratch" / run.job_id
+        self.folder = self._job_folder / f"{run.attempt}-{run.token.rpartition('.')[2]}"
+
+    @property
+    def path(self) -> Path:
+        """The folder, made if need be."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.folder
+
+    async def remove(self, *, lost: bool) -> None:
+        """Delete it, and what killed workers left of the job's earlier runs; a lost run leaves those to the next."""
+        doomed = self.folder if lost else self._job_folder
+        if doomed.exists():
+            await in_thread(shutil.rmtree, doomed, ignore_errors=True)

@@ -1,0 +1,100 @@
+"""How a run ended, as the last entry of its log: one rule per outcome. Pure; called by `workers/run/execution.py`.
+
+A handler that returned has done the work, whatever was asked of it meanwhile. One that raised after it was asked to
+stop has stopped, whatever it raised. Any other error, and a timeout, takes an attempt: the job is tried again after
+1 s, 2 s, 4 s …, at most 5 minutes, until no attempt is left.
+"""
+
+from random import SystemRandom
+from typing import Any, Final
+
+from app.events import json_text
+from app.jobs import job_url
+from app.store import Run
+from workers.outcomes import Failed, Retry, Wait
+from workers.run.ending import HandlerRaised, ProcessDied
+from workers.run.entries import Bounds, Entry
+from workers.run.stop import Reason
+
+FIRST_BACKOFF_SECONDS: Final = 1.0
+LONGEST_BACKOFF_SECONDS: Final = 300.0
+MOST_MESSAGE: Final = 2_000
+
+_random = SystemRandom()
+
+
+def completed(run: Run, result: str, bounds: Bounds, public_url: str) -> Entry:
+    """The result is in the event where it fits, and beside it where it does not."""
+    url = json_text(f"{job_url(run.job_id, public_url)}/result")
+    inline = f'{{"result":{result},"result_url":{url}}}'
+    if len(inline.encode()) <= bounds.event_bytes:
+        return Entry("completed", inline)
+    return Entry("completed", f'{{"result_url":{url}}}', result)
+
+
+def stopped(run: Run, reason: Reason | None) -> Entry | None:
+    """The handler was asked to stop, and has; None if nobody asked."""
+    match reason:
+        case None:
+            return None
+        case Reason.CANCELLED:
+            return Entry("cancelled", '{"stage":"processing"}')
+        case Reason.TIMEOUT:
+            seconds = run.timeout_ms / 1000
+            return _again(run, None, _error("timeout", f"The attempt took longer than {seconds:g} seconds."))
+        case _:
+            return Entry("pending", '{"reason":"interrupted"}', "interrupted")
+
+
+def raised(run: Run, error: BaseException) -> Entry:
+    """The handler ended itself."""
+    match error:
+        case Wait():
+            return Entry("waiting", '{"for":"callback","deadline":"@"}', _ms(error.deadline))
+        case Failed():
+            return failed(error.code, str(error))
+        case Retry():
+            return _again(run, error.after, _described(error.__cause__ or error))
+        case _:
+            return _again(run, None, _described(error))
+
+
+def failed(code: str, message: str) -> Entry:
+    """For good."""
+    return _failed(_error(code, message))
+
+
+def backoff_seconds(attempt: int) -> float:
+    """Before the attempt after this one: doubling, with jitter, so that those who failed together come back apart."""
+    ceiling = min(FIRST_BACKOFF_SECONDS * 2.0 ** min(attempt - 1, 16), LONGEST_BACKOFF_SECONDS)
+    return ceiling * _random.uniform(0.5, 1.0)
+
+
+def _again(run: Run, after: float | None, error: dict[str, Any]) -> Entry:
+    if run.attempt >= run.max_attempts:
+        return _failed(error)
+    delay = backoff_seconds(run.attempt) if after is None else after
+    return Entry("pending", json_text({"reason": "retry", "retry_at": "@", "error": error}), _ms(delay))
+
+
+def _failed(error: dict[str, Any]) -> Entry:
+    return Entry("failed", json_text({"error": error}))
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    match error:
+        case ProcessDied():
+            return _error("process_died", str(error))
+        case HandlerRaised():
+            return _error("handler_error", str(error), error.type)
+        case _:
+            return _error("handler_error", str(error), type(error).__name__)
+
+
+def _error(code: str, message: str, type: str | None = None) -> dict[str, Any]:
+    told = message.encode(errors="replace").decode()[:MOST_MESSAGE]
+    return {"code": code, "message": told or (type or code)} | ({"type": type} if type else {})
+
+
+def _ms(seconds: float) -> str:
+    return str(int(seconds * 1000))

@@ -30,8 +30,8 @@ def is_custom_name(name: str) -> bool:
 
 
 def json_text(value: Any) -> str:
-    """Compact JSON on one line. Raises ValueError for what JSON cannot say, NaN and infinities among it."""
-    return to_json(value, inf_nan_mode="strings").decode() if value is not None else "null"
+    """Compact JSON on one line; NaN and infinities become strings. Raises ValueError for what JSON cannot say."""
+    return to_json(value, inf_nan_mode="strings").decode()
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ async def test_every_format_comes_out_playable(stage: Stage, clip: Path, format:
     job, media, _ = await transcoded(stage, clip, format=format)
     made, main = FORMATS[format], job.main_artifact
     assert main
-    assert (main.name, main.content_type) == (f"output.{format}", made.content_type)
+    assert (main.name, main.content_type) == (f"{clip.stem}.{format}", made.content_type)
     assert (media.has_video, media.has_audio) == (bool(made.codecs), bool(made.audio))
     assert (job.result["format"], job.result["size"]) == (format, main.size)
     assert job.result["duration_seconds"] == pytest.approx(SECONDS, abs=0.2)

@@ -55,14 +55,16 @@ async def transcode(
     """Convert a video or sound into another format."""
     wish = Wish(format, codec, height, video_bitrate, audio_bitrate, start_seconds, duration_seconds)
     refuse_contradictions(wish)
+    named = await ctx.open_input(input)
     # Under the name it was uploaded with, `%d` in that name would make ffmpeg look for a series of pictures.
-    source = (await ctx.open_input(input)).resolve()
+    source = named.resolve()
     media = await probe(ctx, source)
     expected = expected_seconds(wish, media)
     target = ctx.scratch / f"output.{format}"
     converted = await convert(ctx, arguments(wish, media, source, target), source, expected)
     ctx.progress(100, "storing")
-    artifact = await ctx.save(target.name, target, wish.target.content_type, main=True)
+    name = target.name if named == source else f"{named.stem}.{format}"
+    artifact = await ctx.save(name, target, wish.target.content_type, main=True)
     return {"format": format, "duration_seconds": round(converted, 3), "size": artifact.size}
 
 
@@ -83,7 +85,7 @@ async def convert(ctx: AsyncContext, argv: list[str], source: Path, expected: fl
             ctx.progress(0, f"{done:.0f} s done")
             return
         eta = (expected - done) / speed if speed and done < expected else None
-        ctx.progress(100 * done / expected, f"{speed:g}x" if speed else None, eta)
+        ctx.progress(100 * done / expected, f"encoding, {speed:.1f}× speed" if speed else "encoding", eta)
 
     meter = Meter(tell)
     ended = await ctx.run(argv, meter.read)

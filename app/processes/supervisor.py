@@ -124,7 +124,7 @@ class Kept:
     def start(self) -> None:
         self._started_at, self._due_at = time.monotonic(), None
         self.child.start()
-        log.info("child started", action="child_started", child=self._name)
+        log.info("child started", action="child.started", child=self._name)
 
     def tend(self) -> float:
         """Start it again if that is due; answers after how many seconds to look again."""
@@ -138,7 +138,7 @@ class Kept:
         try:
             self.start()
         except (ValkeyError, OSError) as problem:
-            log.error("child not started", action="child_not_started", child=self._name, reason=str(problem))
+            log.error("child not started", action="child.not_started", child=self._name, reason=str(problem))
         return self.tend()
 
     def _next_delay(self, now: float) -> float:
@@ -146,7 +146,7 @@ class Kept:
         self._delay = FIRST_DELAY_SECONDS if steady or not self._delay else min(2 * self._delay, LONGEST_DELAY_SECONDS)
         log.warning(
             "child ended",
-            action="child_ended",
+            action="child.ended",
             child=self._name,
             exit_code=self.child.exit_code,
             restart_in_seconds=self._delay,

@@ -12,18 +12,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class OutOfReach(Unavailable, RedisError):
-    """Redis did not answer. What was asked of it may have happened all the same."""
-
-
 def reaching(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Have a method that talks to Redis raise Unavailable when it cannot."""
+    """Have a method that talks to Redis raise Unavailable when it got no answer. What it asked for may have happened."""
 
     @wraps(method)
     async def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await method(*args, **kwargs)
         except (RedisError, OSError) as error:
-            raise OutOfReach("The store cannot be reached.", headers={"Retry-After": "2"}) from error
+            raise Unavailable("The store cannot be reached.", headers={"Retry-After": "2"}) from error
 
     return call

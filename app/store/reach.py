@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def reaching(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Have a method that talks to Redis raise Unavailable when it got no answer. What it asked for may have happened."""
+    """Have a method raise Unavailable when Redis gave no answer; what it asked for may have happened all the same."""
 
     @wraps(method)
     async def call(*args: P.args, **kwargs: P.kwargs) -> T:

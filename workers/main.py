@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 
 def main(settings: Settings) -> int:
     """Run a worker until SIGTERM or SIGINT. Returns the exit code: 0, or 1 when the handlers cannot be loaded."""
+    sys.path.append(os.getcwd())  # a deployment's handlers lie where it starts us; last, so that they shadow nothing
     try:
         uvloop.run(work(settings))
     except HandlersError as error:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -58,8 +59,8 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     @contextmanager
-    def up(self) -> Iterator[None]:
-        settings = {
+    def up(self, **more: str) -> Iterator[None]:
+        settings = more | {
             "TIDINGS_PORT": str(self.port),
             "TIDINGS_DATA_DIR": "my data",
             "TIDINGS_LEASE_SECONDS": "1.5",
@@ -246,3 +247,16 @@ async def test_what_was_there_before_a_restart_is_there_after_it(service: Servic
         cancelled = await web.post(going["links"]["cancel"])
         assert cancelled.status_code in (200, 202)
         assert (await by_polling(web, going))[-1]["status"] == "cancelled"
+
+
+async def test_the_handler_of_the_readme_runs_from_the_directory_the_service_is_started_in(
+    service: Service, web: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (handler,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "@job" in block)
+    (tmp_path / "mine.py").write_text(handler)
+    with service.up(TIDINGS_HANDLERS="mine"):
+        uploaded = await web.put("/api/uploads/text.txt", content=b"good news\nno news\n")
+        job = await submit(web, "count", input=uploaded.json()["input"], word="news")
+        end = (await by_polling(web, job))[-1]
+    assert (end["status"], end["result"]) == ("completed", {"found": 2})

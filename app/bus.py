@@ -86,6 +86,7 @@ class Bus:
         self._unconfirmed = Counter(list(self._channels))
         self._outbox = [("SUBSCRIBE", channel) for channel in self._channels]
         self._posted.set()
+        self._missed = self._missed and bool(self._channels)
         return connection
 
     async def _serve(self, connection: AbstractConnection) -> None:
@@ -109,7 +110,7 @@ class Bus:
             for _ in range(MESSAGES_PER_TURN):
                 match await connection.read_response(disable_decoding=True):
                     case [b"message", channel, payload]:
-                        self._on_message(channel.decode(), payload)
+                        self._hand_on(channel.decode(), payload)
                     case [b"subscribe", channel, _]:
                         self._confirm(channel.decode())
                 self._heard = True
@@ -121,13 +122,25 @@ class Bus:
             self._posted.clear()
             posted, self._outbox = self._outbox, []
             for verb, pairs in groupby(posted, key=itemgetter(0)):
-                await connection.send_command(verb, *(channel for _, channel in pairs), check_health=False)
+                await self._say(connection, verb, *(channel for _, channel in pairs))
+
+    async def _say(self, connection: AbstractConnection, *command: str) -> None:
+        """A connection that takes nothing any more is as good as lost."""
+        async with asyncio.timeout(SILENCE_SECONDS):
+            await connection.send_command(*command, check_health=False)
+
+    def _hand_on(self, channel: str, payload: bytes) -> None:
+        """What is wrong with one message must not cost the others."""
+        try:
+            self._on_message(channel, payload)
+        except Exception:
+            log.exception("message not understood", action="bus.message_failed", channel=channel)
 
     async def _watch(self, connection: AbstractConnection) -> None:
         """A half-open connection is silent for ever; one that answers a ping is not."""
         while True:
             await self._silence()
-            await connection.send_command("PING", check_health=False)
+            await self._say(connection, "PING")
             await asyncio.sleep(SILENCE_SECONDS)
             if not self._heard:
                 raise ConnectionError("Redis does not answer.")
@@ -140,7 +153,8 @@ class Bus:
 
     def _post(self, verb: str, channel: str) -> None:
         if self.connected.is_set():  # else the next connection starts from the channels there are then
-            self._unconfirmed[channel] += verb == "SUBSCRIBE"
+            if verb == "SUBSCRIBE":
+                self._unconfirmed[channel] += 1
             self._outbox.append((verb, channel))
             self._posted.set()
 

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -105,10 +105,20 @@ def assemble(settings: Settings) -> Web:
             *ResultDoors(jobs, files).routes(),
             *UploadDoors(settings, files, uploads).routes(),
             *KindDoors(catalog).routes(),
-            *HealthDoors(redis.ping, lambda: hub.draining).routes(),
+            *HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(),
             *page_routes(),
         ),
     )
+
+
+def _reach(redis: Redis, bus: Bus) -> Callable[[], Awaitable[object]]:
+    """Whether Redis can be asked and is listened to; waits until both are so."""
+
+    async def reach() -> None:
+        await bus.connected.wait()
+        await redis.ping()
+
+    return reach
 
 
 def _behind_middleware(*routes: BaseRoute) -> ASGIApp:

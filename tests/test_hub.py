@@ -204,7 +204,7 @@ async def test_the_feed_tells_of_all_jobs_of_the_owner_and_of_nobody_elses(hub: 
     client = Client()
     watching = FeedSubscription(client.writer, Filter())
     feed = await hub.watch_feed(OWNER, watching)
-    feed.join(watching, await feed.active())
+    await feed.join(watching, await feed.active())
     new = await accepted(jobs, kind="other")
     await jobs.cancel(foreign, "another")
     await jobs.cancel(old, OWNER)
@@ -227,7 +227,7 @@ async def test_a_feed_is_filtered_by_kind_tag_and_status(hub: Hub, jobs: JobStor
     for client, wanted in zip(clients, filters, strict=True):
         watching = FeedSubscription(client.writer, wanted)
         feed = await hub.watch_feed(OWNER, watching)
-        feed.join(watching, await feed.active())
+        await feed.join(watching, await feed.active())
     plain = await accepted(jobs)
     other = await accepted(jobs, kind="other")
     blue = await accepted(jobs, tags=("blue", "red"))
@@ -241,7 +241,7 @@ async def test_a_feeds_progress_is_thinned_and_its_latest_still_comes(hub: Hub, 
     client = Client()
     watching = FeedSubscription(client.writer, Filter())
     feed = await hub.watch_feed(OWNER, watching)
-    feed.join(watching, await feed.active())
+    await feed.join(watching, await feed.active())
     for percent in range(100):
         await jobs.apply(run.job_id, [progress(percent)], token=run.token)
     await until(lambda: client.events[-1]["data"].get("percent") == 99)
@@ -272,3 +272,147 @@ async def test_draining_ends_every_stream_and_admits_no_other(hub: Hub) -> None:
     assert all(client.closed == Close.RESTARTING for client in clients)
     with pytest.raises(Full), hub.admitted(OWNER, Client().writer):
         pass
+
+
+async def test_a_good_bye_that_is_not_taken_ends_in_hanging_up(
+    hub: Hub, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.hub.writer.MOST_SEND_SECONDS", 0.02)
+    client = Client()
+    await client.join(hub, await accepted(jobs))
+    client.reading.clear()
+    client.writer.finish(Close.ENDED)
+    await until(lambda: client.hung_up)
+
+
+async def test_draining_hangs_up_on_who_does_not_read(hub: Hub, jobs: JobStore) -> None:
+    reads, does_not = Client(), Client()
+    with ExitStack() as admitted:
+        for client in (reads, does_not):
+            admitted.enter_context(hub.admitted(OWNER, client.writer))
+            await client.join(hub, await accepted(jobs))
+        does_not.reading.clear()
+        await hub.drain(0.05)
+        assert reads.closed == Close.RESTARTING
+        assert does_not.hung_up is Close.RESTARTING
+    await does_not.writer.aclose()
+
+
+async def test_one_client_that_cannot_be_hung_up_on_costs_the_others_nothing(hub: Hub, jobs: JobStore) -> None:
+    def hang_up(_: Close) -> None:
+        raise RuntimeError("cannot")
+
+    run = await running(jobs)
+    broken, quick = Client(), Client()
+    broken.writer._hang_up = hang_up
+    for client in (broken, quick):
+        await client.join(hub, run.job_id)
+    broken.reading.clear()
+    for _ in range(10):
+        await jobs.apply(run.job_id, [log("x" * 8_000) for _ in range(20)], token=run.token)
+    await jobs.apply(run.job_id, [completed()], token=run.token)
+    await until(lambda: quick.closed)
+    assert quick.seqs == list(range(3, 204))
+    await broken.writer.aclose()
+
+
+async def test_a_long_history_is_sent_in_slices_as_fast_as_it_is_read(hub: Hub, jobs: JobStore) -> None:
+    run = await running(jobs)
+    for _ in range(10):
+        await jobs.apply(run.job_id, [log("x" * 8_000) for _ in range(20)], token=run.token)
+    client = Client()
+    client.reading.clear()
+    joining = asyncio.create_task(client.join(hub, run.job_id, after=0))
+    await jobs.apply(run.job_id, [log("live"), completed()], token=run.token)
+    client.reading.set()
+    await joining
+    await until(lambda: client.closed)
+    assert client.seqs == list(range(1, 205))
+    assert client.messages > 10
+
+
+async def test_a_process_that_stops_while_a_history_is_sent_says_good_bye_after_it(hub: Hub, jobs: JobStore) -> None:
+    client = Client()
+    client.reading.clear()
+    joining = asyncio.create_task(client.join(hub, await accepted(jobs)))
+    await until(lambda: client.writer._waited_for)
+    client.writer.finish(Close.RESTARTING)
+    client.reading.set()
+    await joining
+    assert client.types == ["snapshot"]
+    assert client.closed == Close.RESTARTING
+
+
+async def test_a_job_that_cannot_be_read_is_read_again_until_it_can(
+    parts: tuple[Hub, Bus], jobs: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, _ = parts
+    run = await running(jobs)
+    client = Client()
+    await client.join(hub, run.job_id)
+    failures = iter([ValueError("not ours"), OSError("away")])
+    read = jobs.read
+
+    async def failing(*arguments: object, **options: object) -> object:
+        for failure in failures:
+            raise failure
+        return await read(*arguments, **options)  # type: ignore[arg-type]  # passed on as they came
+
+    monkeypatch.setattr(jobs, "read", failing)
+    await jobs.apply(run.job_id, [log("unheard"), completed()], token=run.token)
+    hub.missed()
+    await until(lambda: client.closed)
+    assert client.seqs == [3, 4]
+
+
+async def test_after_a_reconnect_the_feed_shows_what_ended_meanwhile_and_nothing_older_after_it(
+    parts: tuple[Hub, Bus], jobs: JobStore
+) -> None:
+    hub, _ = parts
+    ended, goes_on = await accepted(jobs), await accepted(jobs)
+    client = Client()
+    watching = FeedSubscription(client.writer, Filter())
+    feed = await hub.watch_feed(OWNER, watching)
+    await feed.join(watching, await feed.active())
+    hub.missed()
+    await jobs.cancel(ended, OWNER)
+    await until(lambda: any(e.get("reset") for e in client.events))
+    await jobs.cancel(goes_on, OWNER)
+    await until(lambda: client.types.count("cancelled") >= 1 and client.events[-1]["job_id"] == goes_on)
+    for job_id in (ended, goes_on):
+        told = [e for e in client.events if e["job_id"] == job_id]
+        assert [e["seq"] for e in told] == sorted(e["seq"] for e in told)
+        last = told[-1]
+        assert "cancelled" in (last["type"], last["data"].get("status"))
+
+
+async def test_a_feed_that_joins_during_a_reconnect_is_told_afresh(parts: tuple[Hub, Bus], jobs: JobStore) -> None:
+    hub, _ = parts
+    job_id = await accepted(jobs)
+    client = Client()
+    watching = FeedSubscription(client.writer, Filter())
+    feed = await hub.watch_feed(OWNER, watching)
+    active = await feed.active()
+    hub.missed()
+    await feed.join(watching, active)
+    await until(lambda: len(client.events) == 2)
+    assert [(e["type"], e["job_id"], e.get("reset")) for e in client.events] == [
+        ("snapshot", job_id, None),
+        ("snapshot", job_id, True),
+    ]
+
+
+async def test_a_slow_joiner_gets_what_came_before_a_quick_one_joined(hub: Hub, jobs: JobStore) -> None:
+    run = await running(jobs)
+    slow, quick = Client(), Client()
+    slow.reading.clear()
+    joining = asyncio.create_task(slow.join(hub, run.job_id, after=0))
+    await until(lambda: slow.writer._waited_for)
+    await jobs.apply(run.job_id, [log("one"), log("two")], token=run.token)
+    await quick.join(hub, run.job_id, after=0)
+    await jobs.apply(run.job_id, [log("three"), completed()], token=run.token)
+    await until(lambda: quick.closed)
+    slow.reading.set()
+    await joining
+    await until(lambda: slow.closed)
+    assert slow.seqs == quick.seqs == [1, 2, 3, 4, 5, 6]

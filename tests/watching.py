@@ -49,7 +49,7 @@ class Client:
         channel = await hub.watch(job_id, self.subscription)
         history = await channel.history(after)
         assert history
-        channel.join(self.subscription, history, after)
+        await channel.join(self.subscription, history, after)
 
     @property
     def seqs(self) -> list[int]:

@@ -1,9 +1,8 @@
 """Fan-out: one event in from the bus, its one frame out to every watcher. Used by the stream doors of `app/web`."""
 
-from app.hub.feed import FeedSubscription
 from app.hub.history import History
 from app.hub.hub import Full, Hub
-from app.hub.subscription import Subscription
+from app.hub.subscription import FeedSubscription, Subscription
 from app.hub.wire import LINES, SSE, BarWire, Close, Message, Wire
 from app.hub.writer import Writer
 

@@ -8,16 +8,17 @@ The channel itself knows the last seq the bus brought. A hole means messages wer
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeAlias
+import sys
+from typing import Final
 
-from app.errors import Unavailable
+import structlog
+
 from app.events import Event
-from app.hub.history import History, SharedRead
+from app.hub.history import History, SharedRead, Spawn
 from app.hub.subscription import Subscription
 from app.hub.wire import Wire
 
-Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
+log = structlog.get_logger()
 
 FIRST_BACKOFF_SECONDS: Final = 0.1
 LONGEST_BACKOFF_SECONDS: Final = 5.0
@@ -28,7 +29,7 @@ class Channel:
 
     def __init__(self, job_id: str, read: SharedRead, spawn: Spawn) -> None:
         self.job_id = job_id
-        self.history = read
+        self._read = read
         self.quiet_since = asyncio.get_running_loop().time()
         self._spawn = spawn
         self._seq: int | None = None
@@ -55,15 +56,23 @@ class Channel:
         if group.pop(subscription, subscription) is None and not group:
             del self._joined[subscription.writer.wire]
 
-    def join(self, subscription: Subscription, history: History, after: int | None) -> None:
-        """Send what it is owed, then let the live events through."""
-        writer = subscription.writer
-        if owed := history.owed(after):
-            writer.write(history.message(writer.wire, after), owed)
-        if self._seq is None:
+    async def history(self, after: int | None) -> History | None:
+        """The job and its log from `after` on; None for an unknown job. Raises Unavailable.
+
+        From the first history on, which is the oldest, the channel knows what the bus is to bring next.
+        """
+        history = await self._read(after)
+        if history is not None and self._seq is None:
             self._seq = history.job.seq
             if self._ahead > self._seq:
                 self._recover()
+        return history
+
+    async def join(self, subscription: Subscription, history: History, after: int | None) -> None:
+        """Send what it is owed, as fast as it reads, then let the live events through."""
+        writer = subscription.writer
+        for message in history.messages(writer.wire, after):
+            await writer.send(message)
         released = subscription.release(history.job.seq)
         writer.write_events(released)
         if history.job.ended or (released and released[-1].ends):
@@ -75,16 +84,13 @@ class Channel:
         """One event from the bus, to be delivered with the others of this turn."""
         self._pending.append(event)
 
-    def deliver(self, now: float) -> int:
-        """Send this turn's events. Returns how many messages that were."""
-        batch = self._contiguous()
-        if not batch:
-            return 0
-        self.quiet_since = now
-        sent = self._send(batch)
-        if batch[-1].ends:
-            self._end()
-        return sent
+    def deliver(self, now: float) -> None:
+        """Send this turn's events."""
+        if batch := self._contiguous():
+            self.quiet_since = now
+            self._send(batch)
+            if batch[-1].ends:
+                self._end()
 
     def keep_alive(self, now: float) -> None:
         """A word into the silence, so that no proxy takes it for the end."""
@@ -97,7 +103,9 @@ class Channel:
 
     def missed(self) -> None:
         """The bus was away; whatever was published meanwhile is in the log."""
-        if self._seq is not None:
+        if self._seq is None:
+            self._ahead = sys.maxsize  # the history being read may be older
+        else:
             self._recover()
 
     def _contiguous(self) -> list[Event]:
@@ -114,11 +122,9 @@ class Channel:
             self._recover()
         return batch
 
-    def _send(self, batch: list[Event]) -> int:
-        sent = 0
+    def _send(self, batch: list[Event]) -> None:
         for wire, group in self._joined.items():
             message = wire.encode(batch)
-            sent += len(group)
             for subscription in group:
                 subscription.writer.write(message, batch)
         for subscription in list(self._joining):
@@ -127,7 +133,6 @@ class Channel:
             else:
                 subscription.writer.write_events(subscription.advance(batch))
                 self._promote(subscription)
-        return sent
 
     def _promote(self, subscription: Subscription) -> None:
         if subscription.seq == self._seq and subscription in self._joining:
@@ -146,21 +151,25 @@ class Channel:
             self._spawn(self._reread())
 
     async def _reread(self) -> None:
+        try:
+            await self._read_until_caught_up()
+        finally:
+            self._recovering = False
+
+    async def _read_until_caught_up(self) -> None:
         backoff = FIRST_BACKOFF_SECONDS
         while not self.empty and self._seq is not None:
             self._ahead = 0
             try:
-                history = await self.history(self._seq)
-            except Unavailable:
+                history = await self._read(self._seq)
+                if history is None:
+                    return self._end()
+                if self._catch_up(history):
+                    return
+            except Exception as error:  # Redis is away, or worse; without the log the watchers would wait for ever
+                log.warning("log not read", action="channel.recovering", job_id=self.job_id, error=repr(error))
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
-                continue
-            if history is None:
-                self._end()
-                break
-            if self._catch_up(history):
-                break
-        self._recovering = False
 
     def _catch_up(self, history: History) -> bool:
         """True when the log had all that the bus spoke of meanwhile."""

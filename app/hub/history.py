@@ -1,25 +1,35 @@
 """What a new watcher is owed before the live events: read once for all who ask at the same moment, framed once too.
 
-Three thousand clients that resume on one job after a restart cost one read and one join of its log, not three thousand.
+Three thousand clients that resume on one job after a restart cost one read and one framing, not three thousand.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from typing import Any, Final, TypeAlias
 
 from app.events import Event, snapshot
 from app.hub.wire import Message, Wire
 from app.store import View
 
+SLICE_CHARACTERS: Final = 64 << 10
+
+Spawn: TypeAlias = Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any]"]
+"""Runs a task that somebody else owns."""
+
 
 class History:
-    """A job at one moment, and its log after the lowest seq anyone asked for. None stands for an unknown job."""
+    """A job at one moment, and its log after the lowest seq anyone asked for."""
 
     def __init__(self, view: View, base_url: str) -> None:
         self.job = view.job
         self._events = view.events
         self._base_url = base_url
         self._snapshots: dict[bool, Event] = {}
-        self._messages: dict[tuple[Wire, int | None], Message] = {}
+        self._messages: dict[tuple[Wire, int | None], list[Message]] = {}
+
+    def after(self, seq: int) -> list[Event]:
+        """The retained events of a higher seq."""
+        return [event for event in self._events if event.seq > seq]
 
     def owed(self, after: int | None) -> list[Event]:
         """The events after that seq; a snapshot for who names none, or one the log does not reach back to."""
@@ -27,13 +37,13 @@ class History:
             return [self._snapshot(reset=False)]
         if after < self.job.trimmed_seq or after > self.job.seq:
             return [self._snapshot(reset=True)]
-        return [event for event in self._events if event.seq > after]
+        return self.after(after)
 
-    def message(self, wire: Wire, after: int | None) -> Message:
-        """The same, framed; shared by all who are owed the same."""
+    def messages(self, wire: Wire, after: int | None) -> list[Message]:
+        """The same, framed in slices, so that no connection buffers a whole log; shared by who is owed alike."""
         key = (wire, after)
         if key not in self._messages:
-            self._messages[key] = wire.encode(self.owed(after))
+            self._messages[key] = [wire.encode(events) for events in sliced(self.owed(after))]
         return self._messages[key]
 
     def _snapshot(self, *, reset: bool) -> Event:
@@ -45,11 +55,26 @@ class History:
         return self._snapshots[reset]
 
 
+def sliced(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Runs of events that together are about as long as a connection's buffer."""
+    events_of_slice: list[Event] = []
+    length = 0
+    for event in events:
+        events_of_slice.append(event)
+        length += len(event.line)
+        if length >= SLICE_CHARACTERS:
+            yield events_of_slice
+            events_of_slice, length = [], 0
+    if events_of_slice:
+        yield events_of_slice
+
+
 class SharedRead:
     """Reads a history. Who asks while a read is under way shares the next one, so none is older than its question."""
 
-    def __init__(self, read: Callable[[int | None], Awaitable[History | None]]) -> None:
+    def __init__(self, read: Callable[[int | None], Awaitable[History | None]], spawn: Spawn) -> None:
         self._read = read
+        self._spawn = spawn
         self._lock = asyncio.Lock()
         self._next: asyncio.Task[History | None] | None = None
         self._after: int | None = None
@@ -59,7 +84,7 @@ class SharedRead:
         if after is not None:
             self._after = after if self._after is None else min(after, self._after)
         if self._next is None:
-            self._next = asyncio.create_task(self._run())
+            self._next = self._spawn(self._run())
             self._next.add_done_callback(_retrieve)
         return await asyncio.shield(self._next)
 

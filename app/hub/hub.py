@@ -16,9 +16,9 @@ import structlog
 from app.errors import Unavailable
 from app.events import Event
 from app.hub.channel import Channel
-from app.hub.feed import Feed, FeedEvent, FeedSubscription
+from app.hub.feed import Feed
 from app.hub.history import History, SharedRead
-from app.hub.subscription import Subscription
+from app.hub.subscription import FeedEvent, FeedSubscription, Subscription
 from app.hub.wire import Close
 from app.hub.writer import Writer
 from app.store import JobStore, Listing
@@ -70,7 +70,7 @@ class Hub:
         self._rate = 0.0
         self._writers: dict[Writer, None] = {}
         self._per_owner: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.draining = False
 
     def connect(self, bus: Subscriber) -> None:
@@ -108,7 +108,7 @@ class Hub:
         now = asyncio.get_running_loop().time()
         dirty, self._dirty = self._dirty, {}
         for channel in dirty:
-            channel.deliver(now)
+            self._guarded(channel, channel.deliver, now)
         elapsed = max(now - self._flushed_at, 1e-6)
         self._rate += (len(dirty) / elapsed - self._rate) * min(1.0, elapsed / RATE_SECONDS)
         self._flushed_at = now
@@ -137,7 +137,9 @@ class Hub:
         name = job_channel(job_id)
         channel = self._channels.get(name)
         if channel is None:
-            channel = self._channels[name] = Channel(job_id, SharedRead(self._history_of(job_id)), self._spawn)
+            channel = self._channels[name] = Channel(
+                job_id, SharedRead(self._history_of(job_id), self._spawn), self._spawn
+            )
         channel.attach(subscription)
         await self._confirmed(name)
         return channel
@@ -202,7 +204,15 @@ class Hub:
             now = loop.time()
             for channel in self._all():
                 if now - channel.quiet_since >= KEEP_ALIVE_SECONDS:
-                    channel.keep_alive(now)
+                    self._guarded(channel, channel.keep_alive, now)
+
+    def _guarded(self, channel: Channel | Feed, step: Callable[[float], None], now: float) -> None:
+        """What goes wrong in one channel must not cost the others; its own watchers look into the log."""
+        try:
+            step(now)
+        except Exception:
+            log.exception("channel failed", action="channel.failed")
+            channel.missed()
 
     async def drain(self, seconds: float) -> None:
         """End every connection within that time, in batches, each told to come back after a moment of its own."""
@@ -215,6 +225,8 @@ class Hub:
             for writer in writers[start : start + size]:
                 writer.finish(Close.RESTARTING, retry_ms=random.randint(*RECONNECT_MS))  # noqa: S311  jitter
             await asyncio.sleep(seconds / DRAIN_BATCHES)
+        for writer in list(self._writers):  # who does not even take its good-bye
+            writer.close(Close.RESTARTING)
 
     async def close(self) -> None:
         """Stop the tasks that are still re-reading."""
@@ -224,10 +236,11 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _event(job_id: str, parts: Sequence[bytes]) -> Event:

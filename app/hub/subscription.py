@@ -1,13 +1,18 @@
-"""One client's watch of one job: what it has, and what waits until its history has been sent."""
+"""One client's watch, of one job or of an owner's feed: what it has, and what waits until its history has been sent."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from app.events import Event
+from app.events import Event, snapshot
+from app.hub.history import sliced
 from app.hub.wire import Close
 from app.hub.writer import Writer
+from app.jobs import STATUSES, Job, Status
+from app.store import Filter
 
 MOST_HELD_EVENTS: Final = 10_000
+"""Past the bound the client is to come again."""
 
 
 class Subscription:
@@ -20,7 +25,7 @@ class Subscription:
         self._held: list[Event] = []
 
     def hold(self, events: Iterable[Event]) -> None:
-        """Live events that came before the history. Past the bound the client is to come again."""
+        """Live events that came before the history."""
         self._held.extend(events)
         if len(self._held) > MOST_HELD_EVENTS:
             self._held.clear()
@@ -35,7 +40,70 @@ class Subscription:
     def advance(self, events: Iterable[Event]) -> list[Event]:
         """Those of the events that the client has not had; from now on it has."""
         assert self.seq is not None
-        fresh = [event for event in events if event.seq > self.seq]
+        fresh = [event for event in events if event.seq > self.seq or event.reset]
         if fresh:
             self.seq = fresh[-1].seq
         return fresh
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """An event with what filters ask of its job."""
+
+    event: Event
+    kind: str
+    tags: tuple[str, ...]
+
+    def fits(self, wanted: Filter) -> bool:
+        """Whether a watcher with that filter is told. What is no change of status happens to a job in processing."""
+        type = self.event.type
+        return wanted.fits_words(type if type in STATUSES else Status.PROCESSING, self.kind, self.tags)
+
+
+class FeedSubscription:
+    """Per job it knows the seq its snapshots reached, until the live events have passed it; None while it holds."""
+
+    def __init__(self, writer: Writer, wanted: Filter) -> None:
+        self.writer = writer
+        self.wanted = wanted
+        self.joined = False
+        self.generation = 0
+        self._seen: dict[str, int] | None = None
+        self._held: list[FeedEvent] = []
+
+    def hold(self) -> None:
+        """Jobs are being read for it; what happens meanwhile comes after them."""
+        self._seen = None
+
+    def release(self, jobs: Iterable[Job]) -> None:
+        """The snapshots have been sent: now what was held and is newer."""
+        self._seen = {job.job_id: job.seq for job in jobs}
+        held, self._held = self._held, []
+        self.write(held)
+
+    def snapshots(self, jobs: Iterable[Job], base_url: str, *, reset: bool = False) -> list[Event]:
+        """Of the jobs that fit."""
+        fitting = [job for job in jobs if self.wanted.fits(job)]
+        return [snapshot(j.job_id, j.seq, j.updated_at, j.shown(base_url), reset=reset) for j in fitting]
+
+    async def send(self, events: Iterable[Event]) -> None:
+        """As fast as the client reads."""
+        for events_of_slice in sliced(events):
+            await self.writer.send(self.writer.wire.encode(events_of_slice))
+
+    def write(self, batch: Sequence[FeedEvent]) -> None:
+        """Send those of the events that fit and are new."""
+        if self._seen is not None:
+            self.writer.write_events([e.event for e in batch if e.fits(self.wanted) and self._is_new(e.event)])
+            return
+        self._held.extend(batch)
+        if len(self._held) > MOST_HELD_EVENTS:
+            self._held.clear()
+            self.writer.close(Close.TOO_SLOW)
+
+    def _is_new(self, event: Event) -> bool:
+        assert self._seen is not None
+        if event.seq <= self._seen.get(event.job_id, 0):
+            return False
+        self._seen.pop(event.job_id, None)
+        return True

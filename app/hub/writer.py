@@ -21,7 +21,10 @@ MOST_SEND_SECONDS: Final = 20.0
 
 
 class Writer:
-    """`send` and `hang_up` are the connection's: the latter ends it without waiting for the client."""
+    """`send` and `hang_up` are the connection's: the latter ends it without waiting for the client.
+
+    Nothing here raises for what one client does, since one call serves many.
+    """
 
     def __init__(
         self, wire: Wire, send: Callable[[Message], Awaitable[None]], hang_up: Callable[[Close], None]
@@ -30,21 +33,36 @@ class Writer:
         self._send = send
         self._hang_up = hang_up
         self._backlog = Backlog()
-        self._farewell: Message | None = None
         self._opened = False
-        self._closed = False
+        self._farewell: Message | None = None
+        self._said_farewell = False
+        self._over = False
+        self._waited_for = False  # by the connection's own task, in `send`
         self._task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """The head of the response, or the handshake, has been sent: from now on there may be a good-bye."""
         self._opened = True
         if self._farewell:
-            self._closed = True
-            self._start(self._farewell)
+            self._say_farewell(self._farewell)
+
+    async def send(self, message: Message) -> None:
+        """For what the connection's own task sends, which can wait: a history. Too slow a client is hung up on."""
+        if self._over or self._farewell:
+            return
+        self._waited_for = True
+        try:
+            await self._within_deadline(self._send(message))
+        except TimeoutError:
+            self.close(Close.TOO_SLOW)
+        finally:
+            self._waited_for = False
+        if self._farewell and not self._over:
+            self._say_farewell(self._farewell)
 
     def write(self, message: Message, events: Sequence[Sendable] = ()) -> None:
         """Send `message`, which says `events`; while the client is not reading, keep the events for later."""
-        if self._closed or self._farewell:
+        if self._over or self._farewell:
             return
         if self._task is None:
             self._start(message)
@@ -58,60 +76,73 @@ class Writer:
 
     def finish(self, close: Close, retry_ms: int | None = None) -> None:
         """Say good-bye after all that is waiting, and nothing after that."""
-        if self._closed or self._farewell:
+        if self._over or self._farewell:
             return
         self._farewell = self.wire.farewell(close, retry_ms)
-        if self._opened and self._task is None:
-            self._closed = True
-            self._start(self._farewell)
+        if self._opened and self._task is None and not self._waited_for:
+            self._say_farewell(self._farewell)
 
     def close(self, close: Close) -> None:
         """End the connection now; what was waiting is dropped."""
-        if not self._closed:
-            self._closed = True
-            log.info("client hung up on", action="writer.closed", reason=close.name.lower())
-            self._hang_up(close)
+        if not self._over:
+            log.info("client hung up on", action="writer.closed", reason=close.reason)
+            self._end(close)
 
     async def aclose(self) -> None:
         """The connection is over: stop sending and wait until that has stopped."""
-        self._closed = True
+        self._over = True
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
 
+    def _say_farewell(self, farewell: Message) -> None:
+        if not self._said_farewell and self._task is None:  # a task that is sending says it itself
+            self._said_farewell = True
+            self._start(farewell)
+
     def _start(self, message: Message) -> None:
-        sending = self._send(message)
-        assert isinstance(sending, Coroutine)
         try:
+            sending = self._send(message)
+            assert isinstance(sending, Coroutine)
             suspended_at = sending.send(None)
         except StopIteration:
             return
-        except Exception as error:  # the client is gone; its own connection task notices and cleans up
-            log.debug("client gone", action="writer.lost", error=repr(error))
-            self._closed = True
-            return
-        self._task = asyncio.get_running_loop().create_task(self._drain(_Resumed(sending, suspended_at)))
+        except Exception as error:
+            self._lost(error)
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._drain(_Resumed(sending, suspended_at)))
 
     async def _drain(self, rest: Awaitable[None]) -> None:
         """Finish the send that suspended, then send what has gathered, until nothing is left."""
         try:
             await self._within_deadline(rest)
-            while self._backlog and not self._closed:
+            while self._backlog and not self._over:
                 await self._within_deadline(self._send(self.wire.encode(self._backlog.take())))
-            if self._farewell and not self._closed:
-                self._closed = True
+            if self._farewell and not self._said_farewell and not self._over:
+                self._said_farewell = True
                 await self._within_deadline(self._send(self._farewell))
         except TimeoutError:
             self.close(Close.TOO_SLOW)
-        except Exception as error:  # as above
-            log.debug("client gone", action="writer.lost", error=repr(error))
-            self._closed = True
+        except Exception as error:
+            self._lost(error)
         finally:
             self._task = None
 
     async def _within_deadline(self, sending: Awaitable[None]) -> None:
         async with asyncio.timeout(MOST_SEND_SECONDS):
             await sending
+
+    def _lost(self, error: Exception) -> None:
+        """Most likely the client is gone; if it is not, it is not left on a connection that nobody writes to."""
+        log.debug("client gone", action="writer.lost", error=repr(error))
+        self._end(Close.RESTARTING)
+
+    def _end(self, close: Close) -> None:
+        self._over = True
+        try:
+            self._hang_up(close)
+        except Exception:
+            log.exception("connection not closed", action="writer.stuck")
 
 
 class Backlog:

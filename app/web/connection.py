@@ -27,6 +27,13 @@ def hang_up_of(scope: Scope) -> Callable[[Close], None]:
     return end_task
 
 
+def expect_reader(scope: Scope) -> None:
+    """A stream's client reads all the time; where the kernel can, it is to give up soon on one that has vanished."""
+    extensions: dict[str, dict[str, Any]] = scope.get("extensions") or {}
+    if "expect_reader" in extensions.get(HANG_UP, {}):
+        extensions[HANG_UP]["expect_reader"]()
+
+
 async def until_gone(receive: Receive) -> None:
     """Returns when the connection is over, whoever ended it."""
     while (await receive())["type"] not in ("http.disconnect", "websocket.disconnect"):

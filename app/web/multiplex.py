@@ -111,7 +111,7 @@ class Session:
             self._drop(job_id)
             raise
         self._reply(frame, "subscribed", job_id=job_id)
-        channel.join(subscription, history, after)
+        await channel.join(subscription, history, after)
 
     async def _subscribe_feed(self, frame: dict[str, Any]) -> None:
         wanted = frame.get("filter", {})
@@ -126,7 +126,7 @@ class Session:
             self._drop_feed()
             raise
         self._reply(frame, "subscribed", feed=True)
-        feed.join(self._feed, jobs)
+        await feed.join(self._feed, jobs)
 
     async def _cancel(self, frame: dict[str, Any], job_id: str) -> None:
         view = await self._jobs.read(job_id) if is_job_id(job_id) else None

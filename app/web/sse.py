@@ -16,7 +16,7 @@ from app.errors import MethodNotAllowed, NotAcceptable, Refusal, Unavailable, Un
 from app.events import json_text
 from app.hub import SSE, BarWire, Close, FeedSubscription, Full, History, Hub, Subscription, Writer
 from app.jobs import is_job_id
-from app.web.connection import after_of, hang_up_of, until_gone
+from app.web.connection import after_of, expect_reader, hang_up_of, until_gone
 from app.web.filters import filter_of
 from app.web.negotiation import preferred
 from app.web.problems import problem_response
@@ -48,6 +48,7 @@ class EventDoors:
         writer = Writer(SSE, send, hang_up_of(request.scope))
         subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
         with self._hub.admitted(owner_of(request), writer):
+            expect_reader(request.scope)
             try:
                 channel = await self._hub.watch(job_id, subscription)
                 history = await channel.history(0 if form == "application/json" and after is None else after)
@@ -60,7 +61,7 @@ class EventDoors:
                 if form == "text/plain":
                     writer.wire = BarWire(history.job)
                 await _start(writer, send, form)
-                channel.join(subscription, history, after)
+                await channel.join(subscription, history, after)
                 await until_gone(request.receive)
             finally:
                 self._hub.unwatch(job_id, subscription)
@@ -73,11 +74,12 @@ class EventDoors:
         writer = Writer(SSE, send, hang_up_of(request.scope))
         subscription = FeedSubscription(writer, filter_of(request.query_params))
         with self._hub.admitted(owner, writer):
+            expect_reader(request.scope)
             try:
                 feed = await self._hub.watch_feed(owner, subscription)
                 jobs = await feed.active()
                 await _start(writer, send, EVENT_STREAM)
-                feed.join(subscription, jobs)
+                await feed.join(subscription, jobs)
                 await until_gone(request.receive)
             finally:
                 self._hub.unwatch_feed(owner, subscription)
@@ -96,7 +98,7 @@ class _Door:
             if request.method != "GET":
                 raise MethodNotAllowed(headers={"Allow": "GET"})
             await self._stream(request, send)
-        except Full:
+        except (Full, Unavailable):
             await _come_back(request)(scope, receive, send)
         except Refusal as refusal:
             await problem_response(refusal, request)(scope, receive, send)
@@ -127,6 +129,6 @@ def _come_back(request: Request) -> Response:
 
 
 def _log(history: History, after: int) -> Response:
-    lines = ",".join(event.line for event in history.owed(after))
+    lines = ",".join(event.line for event in history.after(after))
     body = f'{{"job_id":{json_text(history.job.job_id)},"events":[{lines}],"seq":{history.job.seq}}}'
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store", "Vary": "Accept"})

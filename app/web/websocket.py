@@ -16,7 +16,7 @@ from app.errors import BadRequest, Unavailable
 from app.hub import LINES, Close, Full, Hub, Subscription, Writer
 from app.jobs import is_job_id
 from app.store import JobStore
-from app.web.connection import after_of, hang_up_of, until_gone
+from app.web.connection import after_of, expect_reader, hang_up_of, until_gone
 from app.web.multiplex import Session
 
 SUBPROTOCOL: Final = "tidings.v1"
@@ -49,7 +49,7 @@ class SocketDoors:
             history = await channel.history(after)
             if history is None or history.job.owner != owner_of(socket):
                 return writer.finish(Close.UNKNOWN_JOB)
-            channel.join(subscription, history, after)
+            await channel.join(subscription, history, after)
             await until_gone(socket.receive)
         finally:
             self._hub.unwatch(job_id, subscription)
@@ -79,6 +79,7 @@ class _Door:
         writer.open()
         try:
             with self._hub.admitted(owner_of(socket), writer):
+                expect_reader(scope)
                 await self._serve(socket, writer)
         except Full as full:
             writer.finish(full.close)

@@ -8,9 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.errors import Unavailable
 from app.hub import SSE as SSE_WIRE
 from app.hub import Close, Full, Hub
 from app.jobs import new_job_id
+from app.store import Change, JobStore
 from tests.web.conftest import Store, assert_problem
 
 SSE = {"Accept": "text/event-stream"}
@@ -242,3 +244,27 @@ async def test_events_read_by_polling_are_those_of_the_stream(web: httpx.AsyncCl
 def test_the_keep_alive_is_a_comment_and_nothing_else() -> None:
     assert SSE_WIRE.keep_alive()["body"].startswith(b":")
     assert b"id" not in SSE_WIRE.keep_alive()["body"]
+
+
+async def test_a_store_that_is_away_only_makes_a_stream_come_back(
+    web: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await store.submitted()
+
+    async def away(*_: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(Hub, "watch", away)
+    told = await whole(web, f"/api/jobs/{job.job_id}/events")
+    assert [list(block.fields) for block in told] == [["retry"]]
+
+
+async def test_the_json_log_is_what_is_retained_even_of_a_trimmed_log(
+    web: httpx.AsyncClient, store: Store, redis_url: str
+) -> None:
+    run = await store.claimed()
+    short = JobStore(store.redis, max_log_events=5)
+    lines = [Change("log", '{"level":"info","line":"x"}') for _ in range(20)]
+    await short.apply(run.job_id, lines, token=run.token)
+    log = await web.get(f"/api/jobs/{run.job_id}/events", headers={"Accept": "application/json"})
+    assert [event["seq"] for event in log.json()["events"]] == [1, 2, 20, 21, 22]

@@ -51,6 +51,18 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
         self.members = members
 
+    def problem(self, instance: str = "") -> dict[str, Any]:
+        """The answer's body (RFC 9457). `type` leads to the code's explanation, relative to this service."""
+        problem = {
+            "type": f"/docs/errors#{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail or self.title,
+            "instance": instance,
+            "code": self.code,
+        }
+        return problem | self.members
+
 
 class BadRequest(Refusal):
     status, code, title = 400, "invalid_request", "The request is malformed"

@@ -140,8 +140,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 def serve(settings: Settings) -> int:
     """Run the web process until SIGTERM or SIGINT. Returns the exit code: 0, or 1 when it could not start."""
     web = assemble(settings)
-    grace = settings.shutdown_grace_seconds
-    server = Server(config(web.app(), settings.host, settings.port, grace), lambda: web.hub.drain(grace / 2))
+    listening = config(web.app(), settings.host, settings.port)
+    server = Server(listening, web.hub.drain, settings.shutdown_grace_seconds)
     try:
         uvloop.run(server.serve())
     except SystemExit:  # uvicorn's way to say that it could not start; the reason has been logged

@@ -1,9 +1,10 @@
-"""The HTTP server: uvicorn, owned by us, so that streams end in good order and a client that hangs can be hung up on.
+"""The HTTP server: uvicorn, owned by us, so that streams end in good order and no client holds more than its share.
 
 Started by `app/main.py`. Nothing of uvicorn is patched; what differs is subclassed here:
-1. each connection's scope carries a function that ends it without waiting for a client that does not read;
-2. the kernel gives up on a vanished peer after half a minute instead of a quarter of an hour;
-3. SIGTERM and SIGINT first let `drain` end the streams, then stop the server, and the exit code is 0.
+1. each connection's scope carries functions to end it without waiting for a client that does not read;
+2. the head of a request has a bound and a deadline; what breaks them is refused as a problem like any other;
+3. a request whose client is gone always learns it, whatever the client has sent behind it;
+4. SIGTERM and SIGINT first let `drain` end the streams, then stop the server, within one grace; the exit code is 0.
 """
 
 import asyncio
@@ -13,33 +14,144 @@ from types import FrameType
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from pydantic_core import to_json
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+from websockets.protocol import State
 
+from app.errors import BadRequest, HeadersTooLarge, Refusal, RequestTimeout
 from app.hub import Close
 
 HANG_UP: Final = "tidings.hang_up"
-"""The scope extension; its `call` is a function of one Close."""
+"""The scope extension: `call` is a function of one Close, `expect_reader` one of nothing, for when a stream begins."""
 
-PEER_TIMEOUT_MS: Final = 30_000
+READER_TIMEOUT_MS: Final = 30_000
+KEEP_ALIVE_PROBES: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 LINGER_SECONDS: Final = 5.0
+RESTART_LINGER_SECONDS: Final = 0.5
+HEAD_SECONDS: Final = 20.0
+MOST_HEAD_BYTES: Final = 64 << 10
 MOST_FRAME_BYTES: Final = 64 << 10
+STOP_SECONDS: Final = 0.3
+"""Of the grace, what is kept for the end: hung up on, requests may still unwind, and uvicorn looks every 0.1 s."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with a way to hang up."""
+    """HTTP/1.1 with a way to hang up and a bounded head."""
+
+    _running: RequestResponseCycle | None = None
+    _head_deadline: asyncio.TimerHandle | None = None
+    _in_head = False
+    _head_bytes = 0
+    _untold_bytes = 0
+    _deaf = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        _limit_silence(transport)
+        self._await_head()
+        _probe_silence(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_awaiting_head()
+        super().connection_lost(exc)
+        if self._running is not None and self._answering:  # uvicorn tells only the latest request
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        if not self._answering:
+            self._await_head()
+        self._untold_bytes += len(data)
+        super().data_received(data)
+        if self._untold_bytes > MOST_HEAD_BYTES and not self._deaf:  # the parser keeps a header that does not end
+            self._refuse(HeadersTooLarge())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {HANG_UP: {"call": self._hang_up}}
+        self._in_head, self._head_bytes = True, 0
+        self.scope["extensions"] = {HANG_UP: {"call": self._hang_up, "expect_reader": self._expect_reader}}
 
-    def _hang_up(self, _: Close) -> None:
-        _end(self.loop, self.transport)
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._count(len(name) + len(value))
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._untold_bytes = False, 0
+        self._stop_awaiting_head()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._untold_bytes = 0
+        super().on_body(body)
+
+    def handle_websocket_upgrade(self) -> None:
+        if self._answering:  # the new protocol would never tell the old request that its client is gone
+            _end(self.loop, self.transport)
+        else:
+            super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn when the parser, or a callback above, gives up."""
+        self._refuse(HeadersTooLarge() if self._head_bytes > MOST_HEAD_BYTES else BadRequest(msg))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    @property
+    def _answering(self) -> bool:
+        return self._running is not None and not self._running.response_complete
+
+    def _count(self, size: int) -> None:
+        self._untold_bytes = max(0, self._untold_bytes - size)
+        self._head_bytes += size
+        if self._head_bytes > MOST_HEAD_BYTES:
+            raise HeadersTooLarge
+
+    def _await_head(self) -> None:
+        if self._head_deadline is None:
+            self._head_deadline = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _stop_awaiting_head(self) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+    def _head_is_late(self) -> None:
+        if self._in_head:
+            self._refuse(RequestTimeout("The head of the request did not come to its end in time."))
+        else:
+            _end(self.loop, self.transport)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer and end. What still comes is read and dropped: a reset could overtake the answer (RFC 9112 9.6)."""
+        self._deaf = True
+        self._stop_awaiting_head()
+        if self._answering or self.transport.is_closing():
+            return _end(self.loop, self.transport)
+        self.transport.write(_answer(refusal, self.server_state.default_headers))
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _expect_reader(self) -> None:
+        """A stream is its connection's last answer. What the client sends behind its request is dropped, not kept:
+        with reading paused, as uvicorn has it for a second request, nobody would see it leave."""
+        _limit_silence(self.transport)
+        self._deaf = True
+        if self._running is not None:
+            self._running.keep_alive = False
+        self.pipeline.clear()
+        self.flow.resume_reading()
+
+    def _hang_up(self, close: Close) -> None:
+        _end(self.loop, self.transport, close)
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -48,46 +160,72 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            self.scope["extensions"][HANG_UP] = {"call": self._hang_up}
+            self.scope["extensions"][HANG_UP] = {"call": self._hang_up, "expect_reader": self._expect_reader}
+
+    def shutdown(self) -> None:
+        """uvicorn would write a Close even behind the one that answered the client's, which raises."""
+        if self.handshake_complete:
+            self._hang_up(Close.RESTARTING)
+        else:
+            super().shutdown()
+
+    def _expect_reader(self) -> None:
+        _limit_silence(self.transport)
 
     def _hang_up(self, close: Close) -> None:
-        if not self.close_sent:
-            self.close_sent = True
+        if self.conn.state is State.OPEN and not self.transport.is_closing():
             self.conn.send_close(int(close), close.reason)
             self.transport.write(b"".join(self.conn.data_to_send()))
-        _end(self.loop, self.transport)
+        self.close_sent = True
+        _end(self.loop, self.transport, close)
 
 
 class Server(uvicorn.Server):
-    """`drain` ends the streams; a second signal stops at once."""
+    """`drain` ends the streams in the seconds it is given, half the grace; a second signal stops at once."""
 
-    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, config: uvicorn.Config, drain: Callable[[float], Awaitable[None]], grace_seconds: float) -> None:
         super().__init__(config)
         self._drain = drain
+        self._grace_seconds = grace_seconds
         self._draining: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
+        self._deadline: float
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._loop.call_soon_threadsafe(self._stop)
+        asyncio.get_running_loop().call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
         if self._draining is None:
-            self._draining = self._loop.create_task(self._drain_then_exit())
+            self._deadline = asyncio.get_running_loop().time() + self._grace_seconds
+            self._draining = asyncio.create_task(self._drain_then_exit())
         else:
             self.should_exit = self.force_exit = True
+            self._draining.cancel()
 
     async def _drain_then_exit(self) -> None:
         try:
-            await self._drain()
+            async with asyncio.timeout_at(self._deadline):
+                await self._drain(self._grace_seconds / 2)
         finally:
             self.should_exit = True
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Requests may end in what is left of the grace; then they are hung up on, at last cancelled."""
+        loop = asyncio.get_running_loop()
+        seconds = self._grace_seconds
+        if self._draining is not None:
+            await asyncio.wait([self._draining])
+            seconds = self._deadline - loop.time()
+        left = 0 if self.force_exit else max(0, seconds - STOP_SECONDS)
+        loop.call_later(left, self._hang_up_on_all)
+        self.config.timeout_graceful_shutdown = left + STOP_SECONDS / 2  # type: ignore[assignment]  # asyncio takes it
+        await super().shutdown(sockets)
 
-def config(app: Any, host: str, port: int, grace_seconds: float) -> uvicorn.Config:
+    def _hang_up_on_all(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+def config(app: Any, host: str, port: int) -> uvicorn.Config:
     """How uvicorn is to run the app: no compression, bounded frames, half-open WebSockets noticed by pings."""
     return uvicorn.Config(
         app,
@@ -103,19 +241,44 @@ def config(app: Any, host: str, port: int, grace_seconds: float) -> uvicorn.Conf
         log_config=None,
         server_header=False,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=max(1, round(grace_seconds)),
-        h11_max_incomplete_event_size=None,
     )
 
 
+def _answer(refusal: Refusal, headers: list[tuple[bytes, bytes]]) -> bytes:
+    body = to_json(refusal.problem())
+    fields = [
+        *headers,
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    return b"".join([STATUS_LINE[refusal.status], *(b"%s: %s\r\n" % field for field in fields), b"\r\n", body])
+
+
+def _probe_silence(transport: asyncio.Transport) -> None:
+    """A vanished peer is noticed in about a minute, one that only pauses its download stays."""
+    if peer := _tcp(transport):
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEP_ALIVE_PROBES.items():
+            if hasattr(socket, name):  # macOS names the first otherwise
+                peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 def _limit_silence(transport: asyncio.Transport) -> None:
-    """RFC 5482; Linux alone has it, elsewhere keep-alive comments meet the kernel's own limit."""
-    peer = transport.get_extra_info("socket")
-    if peer is not None and peer.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_TIMEOUT_MS)
+    """RFC 5482: who takes nothing of a stream for so long is cut off. Linux alone has it."""
+    if (peer := _tcp(transport)) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, READER_TIMEOUT_MS)
 
 
-def _end(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+def _tcp(transport: asyncio.Transport) -> socket.socket | None:
+    """Its socket; None for a Unix socket, and for one whose client has left."""
+    peer: socket.socket | None = transport.get_extra_info("socket")
+    internet = peer is not None and peer.family in (socket.AF_INET, socket.AF_INET6)
+    return peer if internet and not transport.is_closing() else None
+
+
+def _end(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, close: Close | None = None) -> None:
     """What was written may still go out for a moment; a client that reads nothing even then is cut off."""
     transport.close()
-    loop.call_later(LINGER_SECONDS, transport.abort)
+    loop.call_later(RESTART_LINGER_SECONDS if close is Close.RESTARTING else LINGER_SECONDS, transport.abort)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+YEAR = 365 * 86_400
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 (macOS) to 108 (Linux) bytes
 
 
@@ -40,9 +41,15 @@ class Settings(BaseSettings):
     lease_seconds: PositiveFloat = Field(10, ge=0.5, description="A silent worker loses its jobs after this long.")
     shutdown_grace_seconds: float = Field(10, ge=0, description="How long SIGTERM lets jobs and streams finish.")
 
-    result_ttl_seconds: PositiveInt = Field(7 * 86_400, description="How long an ended job and its result are kept.")
-    upload_ttl_seconds: PositiveInt = Field(86_400, description="How long an upload is kept after its last use.")
-    idempotency_ttl_seconds: PositiveInt = Field(86_400, description="How long an Idempotency-Key is remembered.")
+    result_ttl_seconds: PositiveInt = Field(
+        7 * 86_400, le=YEAR, description="How long an ended job and its result are kept; at most a year."
+    )
+    upload_ttl_seconds: PositiveInt = Field(
+        86_400, le=YEAR, description="How long an upload is kept after its last use; at most a year."
+    )
+    idempotency_ttl_seconds: PositiveInt = Field(
+        86_400, le=YEAR, description="How long an Idempotency-Key is remembered; at most a year."
+    )
 
     max_body_bytes: PositiveInt = Field(1 << 20, description="Largest JSON request body.")
     body_silence_seconds: PositiveFloat = Field(30, description="A request body that stays silent so long is given up.")

@@ -94,7 +94,9 @@ class Stage:
 
     async def upload(self, path: Path, name: str | None = None, owner: str = OWNER) -> str:
         """A file as an input."""
-        upload = Upload(new_upload_id(), owner, name or path.name, path.stat().st_size, "", "", self.uploads.expiry())
+        upload = Upload(
+            new_upload_id(), owner, name or path.name, path.stat().st_size, "", "", await self.uploads.expiry()
+        )
         self.files.upload(upload.upload_id).write_bytes(path.read_bytes())
         await self.uploads.add(upload)
         return f"upload:{upload.upload_id}"

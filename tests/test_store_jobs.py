@@ -72,6 +72,28 @@ async def test_an_idempotency_key_used_for_something_else_is_refused(jobs: JobSt
     await jobs.submit(submission(idempotency_key="once", fingerprint="g", owner="another"))
 
 
+async def test_owners_never_share_an_idempotency_key(jobs: JobStore) -> None:
+    first, _ = await jobs.submit(submission(owner="a:b", idempotency_key="c", fingerprint="f"))
+    second, replayed = await jobs.submit(submission(owner="a", idempotency_key="b:c", fingerprint="f"))
+    assert (second.owner, replayed) == ("a", False)
+    assert second.job_id != first.job_id
+
+
+@pytest.mark.parametrize("fields", [{"result_ttl_ms": 10**19}, {"delay_ms": 10**19}], ids=str)
+async def test_a_time_beyond_reason_leaves_nothing_of_a_submission(
+    jobs: JobStore, redis: Redis, fields: dict[str, int]
+) -> None:
+    with pytest.raises(Unavailable):
+        await jobs.submit(submission(idempotency_key="once", fingerprint="f", **fields))
+    assert await redis.keys() == []
+
+
+async def test_an_idempotency_ttl_beyond_reason_leaves_nothing_of_a_submission(redis: Redis) -> None:
+    with pytest.raises(Unavailable):
+        await JobStore(redis, idempotency_ttl_ms=10**19).submit(submission(idempotency_key="once", fingerprint="f"))
+    assert await redis.keys() == []
+
+
 async def test_a_claim_gives_each_job_to_one_worker_with_a_fresh_token(jobs: JobStore) -> None:
     ids = {await accepted(jobs) for _ in range(20)}
     claims = await asyncio.gather(
@@ -179,6 +201,35 @@ async def test_a_change_of_status_comes_last_or_nothing_is_written(jobs: JobStor
     assert await view(jobs, run.job_id) == before
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(Change("pending", '{"reason":"retry","retry_at":"@"}', ms) for ms in ("", "x", "-1", "1.5", "nan", "1e9")),
+        Change("pending", '{"reason":"retry","retry_at":"@"}', str(10**14)),
+        Change("pending", '{"reason":"retry","retry_at":"@"}', str(10**400)),
+        Change("waiting", '{"for":"callback","deadline":"@"}', "soon"),
+        Change("waiting", '{"deadline":"@"}', "1000"),
+        Change("waiting", "no JSON", "1000"),
+        Change("artifact", "{}", ""),
+        Change("artifact", "{}", "[]"),
+        Change("artifact", "{}", '"name"'),
+        Change("artifact", "{}", '{"name":1}'),
+        Change("artifact", "{}", "{"),
+        Change("cancel_requested", "no JSON"),
+    ],
+    ids=lambda change: f"{change.type} {change.argument[:20] or change.data}",
+)
+async def test_what_cannot_be_carried_out_is_refused_before_anything_is_written(
+    jobs: JobStore, redis: Redis, change: Change
+) -> None:
+    run = await running(jobs)
+    before, keys = await view(jobs, run.job_id), sorted(await redis.keys())
+    with pytest.raises(IllegalChange):
+        await jobs.apply(run.job_id, [log("before"), change], token=run.token)
+    assert await view(jobs, run.job_id) == before
+    assert sorted(await redis.keys()) == keys
+
+
 async def test_an_expired_lease_makes_the_job_run_again_and_fences_off_the_first_worker(jobs: JobStore) -> None:
     job_id = await accepted(jobs)
     first = await claimed(jobs, "first", lease_ms=1)
@@ -209,6 +260,15 @@ async def test_a_renewed_lease_keeps_the_job(jobs: JobStore) -> None:
     claims = await jobs.claim("next", ["default"], 1, lease_ms=60_000, kinds=["k"])
     assert not claims.runs
     assert (claims.next_due_ms or 0) > 1_000
+
+
+async def test_a_renewal_puts_a_lost_run_back_into_the_queue(jobs: JobStore, redis: Redis) -> None:
+    job_id = await accepted(jobs)
+    run = await claimed(jobs)
+    await redis.zrem("tidings:queue:default", job_id)
+    await jobs.renew({job_id: run.token}, lease_ms=1)
+    await until_claimable(jobs)
+    assert (await job(jobs, job_id)).attempt == 2
 
 
 async def test_a_retry_waits_its_delay_and_says_until_when(jobs: JobStore) -> None:

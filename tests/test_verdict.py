@@ -73,12 +73,18 @@ def test_each_reason_to_stop_has_its_end() -> None:
     }
 
 
-@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), timedelta(-1)])
+@pytest.mark.parametrize(
+    "seconds", [-1, float("nan"), float("inf"), timedelta(-1), 366 * 86_400, 10**400, timedelta.max]
+)
 def test_only_lengths_of_time_are_taken(seconds: float) -> None:
     with pytest.raises(ValueError, match="seconds"):
         Retry(seconds)
     with pytest.raises(ValueError, match="seconds"):
         Wait(seconds)
+
+
+def test_a_year_is_the_longest_time_there_is() -> None:
+    assert Retry(timedelta(days=365)).after == Wait(365 * 86_400).deadline == 31_536_000.0
 
 
 def test_a_code_is_a_word() -> None:

@@ -1,11 +1,12 @@
 """How a handler may end, other than by returning: raised by it, read by `workers/run/verdict.py`."""
 
-import math
 import re
 from datetime import timedelta
 from typing import Final, TypeAlias
 
 Seconds: TypeAlias = float | timedelta
+
+LONGEST: Final = timedelta(days=365)
 
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -51,8 +52,8 @@ class EventBufferFull(RuntimeError):
 
 
 def as_seconds(duration: Seconds) -> float:
-    """Raises ValueError for what is no length of time: negative, infinite or not a number."""
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
-    if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f"not a number of seconds: {duration!r}")
-    return seconds
+    """Raises ValueError for what is no length of time up to a year: negative, longer or not a number."""
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    if not 0 <= seconds <= LONGEST.total_seconds():
+        raise ValueError(f"not a number of seconds from 0 to a year: {duration!r}")
+    return float(seconds)

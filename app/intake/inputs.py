@@ -15,11 +15,11 @@ class Inputs:
         self._jobs = jobs
         self._uploads = uploads
 
-    async def hold(self, inputs: Iterable[str], owner: str, until_ms: int) -> None:
-        """Check all of them, then put off the expiry of the uploads until then. Raises UnknownInput."""
+    async def hold(self, inputs: Iterable[str], owner: str, span_ms: int) -> None:
+        """Check all of them, then keep the uploads for at least so long from now. Raises UnknownInput."""
         uploads = [await self._check(text, owner) for text in inputs]
         for upload_id in filter(None, uploads):
-            if not await self._uploads.keep(upload_id, until_ms):
+            if not await self._uploads.keep(upload_id, span_ms):
                 raise _unknown(f"upload:{upload_id}")
 
     async def _check(self, text: str, owner: str) -> str | None:

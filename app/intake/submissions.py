@@ -9,18 +9,16 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from app.clock import now_ms
 from app.errors import InvalidJob, InvalidParams
 from app.events import json_text
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.params import pointer, schema_of
 from app.jobs import Job, Submission
-from app.settings import Settings
+from app.settings import YEAR, Settings
 from app.store import JobStore, Kind
 
 WEEK: Final = 7 * 86_400
-YEAR: Final = 365 * 86_400
 
 
 def _plain(tag: str) -> str:
@@ -65,8 +63,7 @@ class Submissions:
         params = self._params_text(request.params)
         inputs = schema_of(kind.params_schema).check(request.params)
         submission = self._submission(request, kind, params, owner, idempotency_key)
-        kept_until = now_ms() + submission.delay_ms + submission.result_ttl_ms
-        await self._inputs.hold(inputs, owner, kept_until)
+        await self._inputs.hold(inputs, owner, submission.delay_ms + submission.result_ttl_ms)
         return await self._jobs.submit(submission)
 
     def _params_text(self, params: dict[str, Any]) -> str:

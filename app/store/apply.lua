@@ -21,6 +21,18 @@ local function resolve_cancel(data)
   return 'cancelled', '{"by":' .. cjson.encode(cjson.decode(data).by) .. ',"stage":"' .. stage .. '"}'
 end
 
+local function has_text(object, member)
+  local decoded, value = pcall(cjson.decode, object)
+  return decoded and type(value) == 'table' and type(value[member]) == 'string'
+end
+
+-- What a change needs to be carried out; without it nothing is written, of the others neither.
+local NEEDS = {}
+function NEEDS.pending(_, argument) return argument == 'interrupted' or is_span(argument) end
+function NEEDS.waiting(data, argument) return has_text(data, 'for') and is_span(argument) end
+function NEEDS.cancel_requested(data) return has_text(data, 'by') end
+function NEEDS.artifact(_, argument) return has_text(argument, 'name') end
+
 local function refusal(type, last)
   if type == 'cancel_requested' then return nil end
   if token ~= '' and not by_worker then return 'stale' end
@@ -33,7 +45,9 @@ end
 
 local count = (#ARGV - 3) / 3
 for i = 1, count do
-  local verdict = refusal(ARGV[3 * i + 1], i == count)
+  local type, data, argument = ARGV[3 * i + 1], ARGV[3 * i + 2], ARGV[3 * i + 3]
+  local verdict = refusal(type, i == count)
+  if not verdict and NEEDS[type] and not NEEDS[type](data, argument) then verdict = 'illegal' end
   if verdict then return {verdict, job.seq, job.status} end
 end
 

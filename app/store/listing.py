@@ -3,9 +3,10 @@
 Called by the doors of the web process and by the feed.
 """
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from redis.asyncio import Redis
 
@@ -47,6 +48,21 @@ class Page:
     next_cursor: str | None
 
 
+class Place(NamedTuple):
+    """Where a job stands in a list: by its moment, and among those of the same millisecond by its id."""
+
+    created: float
+    job_id: str
+
+    @property
+    def cursor(self) -> str:
+        """What leads on from here."""
+        return f"{self.created:.0f}.{self.job_id}"
+
+
+NEWEST: Final = Place(math.inf, "")
+
+
 class Listing:
     """The owners' indexes: sorted sets of job ids by time of creation."""
 
@@ -67,25 +83,30 @@ class Listing:
         Raises ValueError for a cursor that is none of ours.
         """
         index = f"{PREFIX}owner:{owner}"
+        place = _place(cursor) if cursor else NEWEST
         found: list[Job] = []
-        rank = await self._rank_after(index, cursor) if cursor else 0
-        for start in range(rank, rank + MOST_EXAMINED, limit):
-            entries = await self._redis.zrevrange(index, start, start + limit - 1, withscores=True)
-            jobs = await self._known(index, [job_id.decode() for job_id, _ in entries])
-            for job_id, created in entries:
-                if created <= wanted.created_after_ms:
-                    return Page(tuple(found), None)
-                job = jobs.get(job_id.decode())
+        for _ in range(0, MOST_EXAMINED, limit):
+            places = await self._after(index, place, limit, wanted.created_after_ms)
+            jobs = await self._known(index, [place.job_id for place in places])
+            for place in places:
+                job = jobs.get(place.job_id)
                 if job and wanted.fits(job):
                     found.append(job)
                 if len(found) == limit:
-                    break
-            if len(entries) < limit and len(found) < limit:
+                    return Page(tuple(found), place.cursor)
+            if len(places) < limit:
                 return Page(tuple(found), None)
-            cursor = f"{int(created)}.{job_id.decode()}"
-            if len(found) == limit:
-                break
-        return Page(tuple(found), cursor)
+        return Page(tuple(found), place.cursor)
+
+    async def _after(self, index: str, place: Place, most: int, created_after_ms: int) -> list[Place]:
+        """By place and not by rank: ranks move while jobs come and go."""
+        moment = place.created
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zrevrangebyscore(index, moment, moment, withscores=True)  # few share a millisecond
+            pipe.zrevrangebyscore(index, f"({moment}", f"({created_after_ms}", start=0, num=most, withscores=True)
+            peers, older = await pipe.execute()
+        places = [Place(created, job_id.decode()) for job_id, created in (*peers, *older)]
+        return [other for other in places if other < place][:most]
 
     async def _known(self, index: str, ids: Sequence[str]) -> dict[str, Job]:
         """The jobs that still exist; entries of the others leave the index."""
@@ -94,11 +115,9 @@ class Listing:
             await self._redis.zrem(index, *gone)
         return jobs
 
-    async def _rank_after(self, index: str, cursor: str) -> int:
-        """By the job the cursor names, wherever newer jobs have pushed it; if that is gone, by its time."""
-        created, _, job_id = cursor.partition(".")
-        rank: int | None = await self._redis.zrevrank(index, job_id)
-        if rank is not None:
-            return rank + 1
-        count: int = await self._redis.zcount(index, f"({int(created)}", "+inf")
-        return count
+
+def _place(cursor: str) -> Place:
+    created, _, job_id = cursor.partition(".")
+    if not (created.isascii() and created.isdigit()):
+        raise ValueError(f"not a cursor: {cursor!r}")
+    return Place(float(created), job_id)

@@ -20,6 +20,9 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Whether a text is whole milliseconds, at most 3000 years: more would overflow dates and TTLs halfway through a script.
+local function is_span(text) return #text <= 14 and string.find(text, '^%d+$') ~= nil end
+
 -- Civil date from a day count (proleptic Gregorian, eras of 400 years beginning in March).
 local function rfc3339(ms)
   local days, rest = math.floor(ms / 86400000), ms % 86400000

@@ -9,7 +9,7 @@ for i = 2, #ARGV, 2 do
   if job[1] ~= token then
     lost[#lost + 1] = id
   else
-    redis.call('ZADD', queue_key(job[2]), 'XX', due, id)
+    redis.call('ZADD', queue_key(job[2]), due, id) -- also where the entry got lost: the token says that the run is live
     if job[3] then cancelled[#cancelled + 1] = id end
   end
 end

@@ -8,6 +8,7 @@ from typing import Final
 
 from redis.asyncio import Redis
 
+from app.store.clock import redis_now_ms
 from app.store.jobs import PREFIX
 from app.store.reach import reaching
 
@@ -23,8 +24,7 @@ class Retention:
     @reaching
     async def expired(self, limit: int) -> list[str]:
         """Jobs whose files are to go, longest expired first."""
-        seconds, micros = await self._redis.time()
-        now = seconds * 1000 + micros // 1000
+        now = await redis_now_ms(self._redis)
         return [i.decode() for i in await self._redis.zrangebyscore(BY_EXPIRY, "-inf", now, start=0, num=limit)]
 
     @reaching

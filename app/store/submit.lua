@@ -1,6 +1,7 @@
 -- submit: an earlier job of the same idempotency key, else record, first event, queue entry and wake-up, all or none.
 -- ARGV: id, record fields as a flat JSON array, params, delay ms, arq payload, idempotency key, fingerprint, its TTL ms
--- Returns {'accepted' | 'replayed' | 'conflict', id}, and for an accepted one the time and its position, or false
+-- Returns {'accepted' | 'replayed' | 'conflict', id}, and for an accepted one the time and its position, or false;
+-- an error, with nothing written, for times beyond reason.
 
 local id, delay = ARGV[1], tonumber(ARGV[4])
 local fields = cjson.decode(ARGV[2])
@@ -8,8 +9,12 @@ local now = now_ms()
 
 local job = {id = id, seq = 0, created = now}
 for i = 1, #fields, 2 do job[fields[i]] = fields[i + 1] end
+for _, span in ipairs({ARGV[4], tostring(job.ttl), ARGV[8]}) do
+  if not is_span(span) then return redis.error_reply('not a time in ms: ' .. span) end
+end
 
-local idempotency = ARGV[6] ~= '' and PREFIX .. 'idem:' .. job.owner .. ':' .. ARGV[6]
+-- With the owner's length, as both may hold any character: no two owners share a key.
+local idempotency = ARGV[6] ~= '' and PREFIX .. 'idem:' .. #job.owner .. ':' .. job.owner .. ':' .. ARGV[6]
 local earlier = idempotency and redis.call('HMGET', idempotency, 'id', 'fingerprint')
 if earlier and earlier[1] then
   return {earlier[2] == ARGV[7] and 'replayed' or 'conflict', earlier[1]}

@@ -5,7 +5,6 @@ Written by the upload door; read at submission and by the worker that opens the 
 
 import base64
 import secrets
-import time
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -13,6 +12,7 @@ from pydantic_core import from_json
 from redis.asyncio import Redis
 
 from app.events import json_text
+from app.store.clock import redis_now_ms
 from app.store.reach import reaching
 
 BY_EXPIRY: Final = "tidings:uploads"
@@ -43,9 +43,10 @@ class UploadStore:
         self._redis = redis
         self._ttl_ms = ttl_seconds * 1000
 
-    def expiry(self) -> int:
-        """When an upload used now expires."""
-        return int(time.time() * 1000) + self._ttl_ms
+    @reaching
+    async def expiry(self) -> int:
+        """When an upload that comes now expires."""
+        return await redis_now_ms(self._redis) + self._ttl_ms
 
     @reaching
     async def add(self, upload: Upload) -> None:
@@ -62,11 +63,12 @@ class UploadStore:
         return Upload(**from_json(text)) if text else None
 
     @reaching
-    async def keep(self, upload_id: str, until_ms: int) -> bool:
-        """Put off the expiry, never bring it forward. False when the upload is gone."""
+    async def keep(self, upload_id: str, span_ms: int | None = None) -> bool:
+        """Put the expiry off to so long from now, or as usual; never bring it forward. False when it is gone."""
+        until = await redis_now_ms(self._redis) + (self._ttl_ms if span_ms is None else span_ms)
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.pexpireat(_key(upload_id), until_ms, gt=True)
-            pipe.zadd(BY_EXPIRY, {upload_id: until_ms}, xx=True, gt=True)
+            pipe.pexpireat(_key(upload_id), until, gt=True)
+            pipe.zadd(BY_EXPIRY, {upload_id: until}, xx=True, gt=True)
             pipe.exists(_key(upload_id))
             *_, known = await pipe.execute()
         return bool(known)
@@ -74,7 +76,7 @@ class UploadStore:
     @reaching
     async def expired(self, limit: int) -> list[str]:
         """Uploads whose files are to go."""
-        now = int(time.time() * 1000)
+        now = await redis_now_ms(self._redis)
         return [i.decode() for i in await self._redis.zrangebyscore(BY_EXPIRY, "-inf", now, start=0, num=limit)]
 
     @reaching

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope
@@ -10,6 +10,9 @@ from starlette.types import Receive, Scope
 from app.errors import BadRequest
 from app.hub import Close
 from app.server import HANG_UP
+
+SEQ_DIGITS: Final = 15
+"""More than any log has, and exact as a number in Redis's scripts and in browsers."""
 
 
 def hang_up_of(scope: Scope) -> Callable[[Close], None]:
@@ -60,4 +63,4 @@ def after_of(connection: HTTPConnection) -> int | None:
 
 def parse_seq(text: str) -> int | None:
     """A seq, or None for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= SEQ_DIGITS else None

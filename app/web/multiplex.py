@@ -20,6 +20,7 @@ from app.events import json_text
 from app.hub import Close, FeedSubscription, Hub, Subscription, Writer
 from app.jobs import is_job_id
 from app.store import JobStore
+from app.web.connection import SEQ_DIGITS
 from app.web.filters import filter_from
 
 MOST_REF_CHARACTERS = 128
@@ -93,7 +94,7 @@ class Session:
 
     async def _subscribe(self, frame: dict[str, Any], job_id: str) -> None:
         after = frame.get("after")
-        if after is not None and (not isinstance(after, int) or isinstance(after, bool) or after < 0):
+        if after is not None and not (type(after) is int and 0 <= after < 10**SEQ_DIGITS):
             raise BadMessage("`after` must be a seq: a whole number, 0 for the whole log.")
         if not is_job_id(job_id):
             raise UnknownJob

@@ -23,19 +23,12 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 
 def problem_response(refusal: Refusal, connection: HTTPConnection) -> Response:
-    """The answer to a refused request. `type` leads to the code's explanation, relative to this service."""
-    problem = {
-        "type": f"/docs/errors#{refusal.code}",
-        "title": refusal.title,
-        "status": refusal.status,
-        "detail": refusal.detail or refusal.title,
-        "instance": connection.scope.get("path", ""),
-        "code": refusal.code,
-    }
+    """The answer to a refused request."""
+    problem = refusal.problem(connection.scope.get("path", ""))
     headers = {"Cache-Control": "no-store"} | refusal.headers
     if (seconds := headers.get("Retry-After", "")).isdigit():
         problem["retry_after"] = int(seconds)
-    body = to_json(problem | refusal.members)
+    body = to_json(problem)
     return Response(body, status_code=refusal.status, headers=headers, media_type=MEDIA_TYPE)
 
 

@@ -50,7 +50,7 @@ class UploadDoors:
             try:
                 await self._receive(request, incoming)
                 incoming.keep()
-                upload = self._described(request, name, incoming)
+                upload = self._described(request, name, incoming, await self._uploads.expiry())
                 await self._uploads.add(upload)
             except BaseException:
                 incoming.discard()
@@ -76,7 +76,7 @@ class UploadDoors:
                 batch = bytearray()
         await asyncio.to_thread(incoming.write, batch)
 
-    def _described(self, request: Request, name: str, incoming: IncomingFile) -> Upload:
+    def _described(self, request: Request, name: str, incoming: IncomingFile, expires_at: int) -> Upload:
         content_type = request.headers.get("content-type", "")[:200]
         return Upload(
             upload_id=incoming.upload_id,
@@ -85,7 +85,7 @@ class UploadDoors:
             size=incoming.size,
             sha256=incoming.sha256,
             content_type=content_type or mimetypes.guess_type(name)[0] or "application/octet-stream",
-            expires_at=self._uploads.expiry(),
+            expires_at=expires_at,
         )
 
 

@@ -41,7 +41,7 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
     """The address of a uvicorn that serves the app on this loop, without the waits of its own start and stop."""
-    server = uvicorn.Server(config(app, "127.0.0.1", 0, 1))
+    server = uvicorn.Server(config(app, "127.0.0.1", 0))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

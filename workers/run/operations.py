@@ -103,7 +103,7 @@ class Operations:
         upload = await uploads.find(upload_id)
         if upload is None or upload.owner != self._run.owner:
             _refuse(f"upload:{upload_id}")
-        await uploads.keep(upload_id, uploads.expiry())
+        await uploads.keep(upload_id)
         return upload.name, self._stores.files.upload(upload_id)
 
     async def _artifact(self, job_id: str, name: str) -> Path:

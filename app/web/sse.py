@@ -48,7 +48,6 @@ class EventDoors:
         writer = Writer(SSE, send, hang_up_of(request.scope))
         subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
         with self._hub.admitted(owner_of(request), writer):
-            expect_reader(request.scope)
             try:
                 channel = await self._hub.watch(job_id, subscription)
                 history = await channel.history(0 if form == "application/json" and after is None else after)
@@ -60,7 +59,7 @@ class EventDoors:
                     return await Response(status_code=204)(request.scope, request.receive, send)
                 if form == "text/plain":
                     writer.wire = BarWire(history.job)
-                await _start(writer, send, form)
+                await _start(request, writer, send, form)
                 await channel.join(subscription, history, after)
                 await until_gone(request.receive)
             finally:
@@ -74,11 +73,10 @@ class EventDoors:
         writer = Writer(SSE, send, hang_up_of(request.scope))
         subscription = FeedSubscription(writer, filter_of(request.query_params))
         with self._hub.admitted(owner, writer):
-            expect_reader(request.scope)
             try:
                 feed = await self._hub.watch_feed(owner, subscription)
                 jobs = await feed.active()
-                await _start(writer, send, EVENT_STREAM)
+                await _start(request, writer, send, EVENT_STREAM)
                 await feed.join(subscription, jobs)
                 await until_gone(request.receive)
             finally:
@@ -104,8 +102,9 @@ class _Door:
             await problem_response(refusal, request)(scope, receive, send)
 
 
-async def _start(writer: Writer, send: Send, form: str) -> None:
+async def _start(request: Request, writer: Writer, send: Send, form: str) -> None:
     """The head and, for SSE, the first bytes at once (WHATWG HTML 9.2)."""
+    expect_reader(request.scope)
     headers = [
         (b"content-type", form.encode() + (b"; charset=utf-8" if form == "text/plain" else b"")),
         (b"cache-control", b"no-store"),

@@ -74,7 +74,9 @@ def test_each_reason_to_stop_has_its_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "seconds", [-1, float("nan"), float("inf"), timedelta(-1), 366 * 86_400, 10**400, timedelta.max]
+    "seconds",
+    [-1, float("nan"), float("inf"), timedelta(-1), 366 * 86_400, 10**400, timedelta.max],
+    ids=lambda seconds: str(seconds)[:20],
 )
 def test_only_lengths_of_time_are_taken(seconds: float) -> None:
     with pytest.raises(ValueError, match="seconds"):

@@ -19,8 +19,9 @@ from app.store.nudges import nudge_key
 from tests import chores
 from tests.ground import accepted
 from tests.watching import until
-from tests.working import FAR, begun, job_of, reached, sooner_or_later, working
+from tests.working import FAR, begun, history, job_of, reached, sooner_or_later, working
 from workers import worker as worker_module
+from workers.worker import JobWorker
 
 
 @pytest.fixture
@@ -279,3 +280,26 @@ async def test_a_worker_id_is_harmless_wherever_it_is_written(monkeypatch: pytes
     ids = {worker_module.new_worker_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,60}", worker_id) for worker_id in ids)
+
+
+async def test_what_a_claim_brings_after_the_stop_goes_back_at_once(
+    redis_url: str, jobs: JobStore, tmp_path: Path
+) -> None:
+    workers: list[JobWorker] = []
+
+    class StoppedMeanwhile(JobStore):
+        async def claim(self, *arguments: Any, **options: Any) -> Claims:
+            claims = await super().claim(*arguments, **options)
+            if claims.runs:
+                workers[0].stop(FAR)
+            return claims
+
+    async with working(redis_url, tmp_path, store=StoppedMeanwhile) as worker:
+        workers.append(worker)
+        job_id = await accepted(jobs, kind="chore")
+
+        async def given_back() -> bool:
+            return (await history(jobs, job_id))[-1] == ("pending", "interrupted")
+
+        await sooner_or_later(given_back)
+    assert (await job_of(jobs, job_id)).attempt == 0

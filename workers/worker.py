@@ -23,7 +23,7 @@ from app.bus import Bus
 from app.errors import Unavailable
 from app.queue import FUNCTION, decode, encode
 from app.settings import Settings
-from app.store import JobStore, KindStore, Nudges, Run
+from app.store import Change, JobStore, KindStore, Nudges, Run
 from app.store.jobs import worker_channel
 from app.store.reach import reaching
 from workers.drain import Drain
@@ -46,6 +46,8 @@ SETTLE_SECONDS: Final = 0.05
 """For what a cancel may have overtaken to arrive."""
 NO_LIMIT: Final = 2**31
 UNREADABLE: Final = "The job's queue entry cannot be run."
+
+INTERRUPTED: Final = Change("pending", '{"reason":"interrupted"}', "interrupted")
 
 log = structlog.get_logger()
 
@@ -177,11 +179,18 @@ class JobWorker(Worker):
         claims = await self._store.claim(
             self.worker_id, self._queue_order(), self._free_slots, lease_ms=self._lease_ms, kinds=self._registry.names
         )
+        if not self.allow_pick_jobs:
+            return await self._give_back(claims.runs)
         for run in claims.runs:
             self._leases.hold(run)
         await self.start_jobs([run.job_id.encode() for run in claims.runs])
         if claims.next_due_ms is not None:
             self._next_look = min(FALLBACK_SECONDS, claims.next_due_ms / 1000)
+
+    async def _give_back(self, runs: Sequence[Run]) -> None:
+        """We were stopped while the claim was on its way."""
+        for run in runs:
+            await self._store.apply(run.job_id, [INTERRUPTED], token=run.token)
 
     def _queue_order(self) -> Sequence[str]:
         self._claim_count += 1

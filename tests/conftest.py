@@ -30,6 +30,13 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A build server accepts no skipped test."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):

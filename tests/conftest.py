@@ -37,6 +37,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the fault tests measured."""
+    figures = [
+        figure
+        for report in terminalreporter.stats.get("passed", [])
+        for name, figure in report.user_properties
+        if name == "measured"
+    ]
+    if figures:
+        terminalreporter.section("measured")
+    for what, figure in sorted(figures):
+        terminalreporter.line(f"{figure:>10}  {what}")
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):

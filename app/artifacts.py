@@ -5,15 +5,14 @@ an event loop go through a thread.
 """
 
 import hashlib
-import math
 import mimetypes
 import os
 import secrets
 import shutil
-import time
 from pathlib import Path
 from typing import Final
 
+from app.folder import disk_time, written_at
 from app.jobs import Artifact
 
 CHUNK_BYTES: Final = 1 << 20
@@ -64,8 +63,8 @@ class FileStore:
 
     def abandoned(self, silent_seconds: float) -> list[str]:
         """Unfinished uploads to which nothing was added for so long."""
-        latest = time.time() - silent_seconds
-        return [path.stem for path in self._uploads.glob("*.part") if _changed_at(path) < latest]
+        latest = disk_time(self._uploads) - silent_seconds
+        return [path.stem for path in self._uploads.glob("*.part") if written_at(path) < latest]
 
     def drop_unfinished(self, upload_id: str) -> None:
         """Delete what has come of an upload; nothing is fine."""
@@ -84,14 +83,6 @@ class FileStore:
 def is_file_name(name: str) -> bool:
     """Whether a name can stand for a file in any folder: 1 to 200 bytes, no separator, no leading dot, printable."""
     return 0 < len(os.fsencode(name)) <= 200 and not name.startswith(".") and name.isprintable() and "/" not in name
-
-
-def _changed_at(path: Path) -> float:
-    """For ever young, if it has gone meanwhile."""
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return math.inf
 
 
 def _copy(source: Path, target: Path) -> tuple[int, str]:

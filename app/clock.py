@@ -1,12 +1,9 @@
-"""Times as the outside sees them. The store counts milliseconds since 1970 on Redis's clock; people read RFC 3339."""
+"""Times as the outside sees them. The store counts milliseconds since 1970 on Redis's clock; people read RFC 3339.
 
-import time
+There is no `now` here: what time it is, only Redis says (`Job.as_of`).
+"""
+
 from datetime import UTC, datetime
-
-
-def now_ms() -> int:
-    """This host's clock, for what may be off by the hosts' differences: hints, and the age of caches and files."""
-    return time.time_ns() // 1_000_000
 
 
 def rfc3339(ms: int) -> str:

@@ -64,7 +64,10 @@ def is_job_id(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is written when a job is accepted. Times are milliseconds, `params` a JSON object as text."""
+    """What is written when a job is accepted. Times are milliseconds, `params` a JSON object as text.
+
+    `start_within_ms` counts from when the job is due; 0 lets it wait for ever.
+    """
 
     kind: str
     params: str
@@ -76,6 +79,7 @@ class Submission:
     tags: tuple[str, ...] = ()
     priority: int = 0
     delay_ms: int = 0
+    start_within_ms: int = 0
     idempotency_key: str = ""
     fingerprint: str = ""
     job_id: str = field(default_factory=new_job_id)
@@ -105,7 +109,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as the store has it. Times are milliseconds since 1970; None is "not yet" or "not at all"."""
+    """A job as the store had it at `as_of`. Times are milliseconds since 1970; None is "not yet" or "not at all"."""
 
     job_id: str
     kind: str
@@ -131,6 +135,7 @@ class Job:
     result: Any = None
     error: Mapping[str, Any] | None = None
     artifacts: tuple[Artifact, ...] = ()
+    as_of: int = field(default=0, compare=False)
 
     @classmethod
     def submitted(cls, submission: Submission, created_at: int, position: int | None) -> Self:
@@ -150,12 +155,18 @@ class Job:
             priority=submission.priority,
             retry_at=created_at + submission.delay_ms if submission.delay_ms else None,
             position=position,
+            as_of=created_at,
         )
 
     @property
     def ended(self) -> bool:
         """Whether the job has reached its end."""
         return self.status in TERMINAL
+
+    @property
+    def expired(self) -> bool:
+        """Whether its result and its files are no longer to be given out."""
+        return self.expires_at is not None and self.expires_at <= self.as_of
 
     @property
     def main_artifact(self) -> Artifact | None:
@@ -167,9 +178,9 @@ class Job:
         """What the handler last said of the time left, while it runs."""
         return self.progress.get("eta_seconds") if self.progress and not self.ended else None
 
-    def retry_after(self, now_ms: int) -> int:
+    def retry_after(self) -> int:
         """Seconds until asking again is worth it: 3, doubling with the job's age to 60, less when the end is near."""
-        age = max(now_ms - self.created_at, 0) / 1000
+        age = max(self.as_of - self.created_at, 0) / 1000
         wait = FIRST_POLL_SECONDS
         while wait * 2 <= age and wait < LAST_POLL_SECONDS:
             wait *= 2

@@ -22,6 +22,7 @@ from app.hub import Hub
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.submissions import Submissions
+from app.overdue import Overdue
 from app.server import Server, config
 from app.settings import Settings
 from app.store import JobStore, KindStore, Listing, UploadStore
@@ -48,17 +49,19 @@ class Web:
     files: FileStore
     bus: Bus
     hub: Hub
+    overdue: Overdue
     streams: list[BaseRoute]
     doors: ASGIApp
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
-        """ASGI lifespan: the bus and the hub run while the server does."""
+        """ASGI lifespan: the bus, the hub and the watch over overdue jobs run while the server does."""
         await asyncio.to_thread(self.files.prepare)
-        tasks = [asyncio.create_task(self.bus.run()), asyncio.create_task(self.hub.run())]
+        tasks = [asyncio.create_task(run()) for run in (self.bus.run, self.hub.run, self.overdue.watch.run)]
         try:
             yield
         finally:
+            self.overdue.watch.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -99,6 +102,7 @@ def assemble(settings: Settings) -> Web:
         files=files,
         bus=bus,
         hub=hub,
+        overdue=Overdue(jobs),
         streams=[*EventDoors(hub).routes(), *sockets.routes()],
         doors=_behind_middleware(
             *JobDoors(settings, jobs, listing, submissions).routes(),

@@ -26,7 +26,7 @@ from app.hub import Close
 HANG_UP: Final = "tidings.hang_up"
 """The scope extension: `call` is a function of one Close, `expect_reader` one of nothing, for when a stream begins."""
 
-READER_TIMEOUT_MS: Final = 30_000
+READER_TIMEOUT_MS: Final = 20_000
 KEEP_ALIVE_PROBES: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 LINGER_SECONDS: Final = 5.0
 RESTART_LINGER_SECONDS: Final = 0.5

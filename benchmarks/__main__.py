@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import fanout, latency
+from benchmarks import fanout, latency, memory
 from benchmarks.rig import Rig, rig
 
 BUDGETS = {
@@ -19,6 +19,7 @@ BUDGETS = {
     "post_processing_p99_ms": 25.0,
     "fanout_us_per_delivery_median": 1.5,
     "idle_stream_kb": 12.0,
+    "finished_job_bytes": 3_000,
 }
 
 
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 async def _measure(running: Rig) -> dict[str, float]:
-    return await latency.measure(running) | await fanout.measure(running)
+    return await latency.measure(running) | await fanout.measure(running) | await memory.measure()
 
 
 def _raise_file_limit() -> None:

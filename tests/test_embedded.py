@@ -44,6 +44,7 @@ def test_it_is_configured_to_lose_nothing(short_path: Path) -> None:
         "appendfsync": "everysec",
         "maxmemory-policy": "noeviction",
         "stream-node-max-bytes": "1024",
+        "hash-max-listpack-value": "1024",
     }
     assert {name: settings[name] for name in expected} == expected
 

@@ -20,23 +20,30 @@ END = Entry("completed", '{"result":null}')
 
 
 class Watched(JobStore):
-    """Notes the calls that reached Redis; `away` keeps them from it."""
+    """Notes the calls that reached Redis; `away` keeps them from it, `mute` their answers from coming back."""
 
     def __init__(self, redis: Redis) -> None:
         super().__init__(redis)
         self.calls: list[list[str]] = []
         self.times: list[float] = []
         self.away = False
+        self.mute = 0
         self.refused = 0
 
-    async def apply(self, job_id: str, changes: Iterable[Change], *, token: str = "") -> tuple[int, Status]:
+    async def apply(
+        self, job_id: str, changes: Iterable[Change], *, token: str = "", part: int = 0
+    ) -> tuple[int, Status]:
         if self.away:
             self.refused += 1
             raise Unavailable
         changes = list(changes)
         self.calls.append([change.type for change in changes])
         self.times.append(asyncio.get_running_loop().time())
-        return await super().apply(job_id, changes, token=token)
+        answer = await super().apply(job_id, changes, token=token, part=part)
+        if self.mute:
+            self.mute -= 1
+            raise Unavailable
+        return answer
 
 
 @pytest.fixture
@@ -71,6 +78,18 @@ async def lines(store: JobStore, run: Run) -> list[Any]:
     view = await store.read(run.job_id, after=2)
     assert view
     return [event.parsed().get("line", event.type) for event in view.events]
+
+
+async def test_what_was_written_but_not_answered_is_not_told_twice(store: Watched, run: Run) -> None:
+    outbox = Outbox()
+    flusher = Flusher(store, run, outbox, Lost())
+    store.mute = 2
+    outbox.put(log("a"))
+    await flusher.flush()
+    outbox.put(log("b"))
+    await flusher.finish(END)
+    assert store.calls == [["log"], ["log"], ["log"], ["log", "completed"]]
+    assert await lines(store, run) == ["a", "b", "completed"]
 
 
 async def test_the_first_event_after_a_quiet_time_goes_out_at_once(store: Watched, run: Run) -> None:

@@ -79,11 +79,11 @@ async def test_a_heartbeat_keeps_a_run_beyond_its_lease(
 ) -> None:
     async with working(redis_url, tmp_path, lease_seconds=LEASE) as worker:
         job_id = await begun(jobs, worker)
-        first_end = await redis.zscore("tidings:queue:default", job_id)
+        first_end = await redis.zscore("tidings:deadlines", job_id)
         assert first_end
 
         async def lasts_longer() -> bool:
-            return bool(await redis.zscore("tidings:queue:default", job_id) > first_end + LEASE * 1000)
+            return bool(await redis.zscore("tidings:deadlines", job_id) > first_end + LEASE * 1000)
 
         await sooner_or_later(lasts_longer)
         assert (await job_of(jobs, job_id)).attempt == 1
@@ -119,7 +119,7 @@ async def test_a_worker_that_could_not_renew_does_not_take_its_own_runs_for_lost
 
         async def due(*, now: bool) -> bool:
             seconds, _ = await redis.time()
-            score = float(await redis.zscore("tidings:queue:default", job_id) or 0)
+            score = float(await redis.zscore("tidings:deadlines", job_id) or 0)
             return bool(score < seconds * 1000) is now
 
         await sooner_or_later(lambda: due(now=True))

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import pytest
 from redis.asyncio import Redis
 
-from app.jobs import Job
+from app.jobs import Job, new_job_id
 from app.store import Filter, JobStore, Listing, listing
 from tests.ground import OWNER, accepted, completed, running
+from tests.working import sooner_or_later
 
 INDEX = f"tidings:owner:{OWNER}"
 ANY = Filter()
@@ -134,6 +135,44 @@ async def test_a_page_that_examined_enough_is_short_and_leads_on(
     assert page.jobs == ()
     assert page.next_cursor
     assert await listed(lists, wanted, limit=2, cursor=page.next_cursor) == [rare]
+
+
+async def pruned(lists: Listing) -> None:
+    """Every owner has had a turn."""
+    while await lists.prune():
+        pass
+
+
+async def test_expired_jobs_leave_their_owners_indexes_unread(redis: Redis, jobs: JobStore, lists: Listing) -> None:
+    alive = [await accepted(jobs, owner=owner) for owner in ("a", "b")]
+    await redis.zadd("tidings:owner:a", {new_job_id(): n for n in range(500)})
+    await pruned(lists)
+    assert await redis.zcard("tidings:owner:a") <= 20
+    assert alive[0].encode() in await redis.zrange("tidings:owner:a", 0, -1)
+    assert [alive[1].encode()] == await redis.zrange("tidings:owner:b", 0, -1)
+
+
+async def test_an_owner_without_jobs_is_forgotten(redis: Redis, jobs: JobStore, lists: Listing) -> None:
+    await expire(redis, await accepted(jobs))
+    await accepted(jobs, owner="somebody else")
+    await sooner_or_later(lambda: _pruned_to(redis, lists, [b"somebody else"]))
+    assert not await redis.exists(INDEX)
+
+
+async def _pruned_to(redis: Redis, lists: Listing, owners: list[bytes]) -> bool:
+    await lists.prune()
+    return bool(await redis.zrange("tidings:owners", 0, -1) == owners)
+
+
+async def test_owners_take_turns(redis: Redis, jobs: JobStore, lists: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners = [f"owner {n}" for n in range(6)]
+    for n, owner in enumerate(owners):
+        await accepted(jobs, owner=owner)
+        await redis.zadd("tidings:owners", {owner: n})
+    monkeypatch.setattr(listing, "MOST_EXAMINED", 4)
+    await lists.prune()
+    due = await redis.zrangebyscore("tidings:owners", 0, 10)
+    assert due == [owner.encode() for owner in owners[4:]]
 
 
 @pytest.mark.parametrize("cursor", ["x", ".", "x.y", "1e3.y", "nan.y", "-1.y", "\u0663.y"])

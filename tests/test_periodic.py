@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import capture_logs
 
+from app import periodic
 from app.errors import Unavailable
+from app.periodic import Periodic, backoff
 from tests.watching import until
-from workers import periodic
-from workers.periodic import Periodic, backoff
 
 
 @asynccontextmanager

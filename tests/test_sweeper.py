@@ -12,11 +12,11 @@ from app.artifacts import FileStore
 from app.errors import Unavailable
 from app.events import json_text
 from app.jobs import new_job_id
-from app.store import Change, JobStore, Retention, Upload, UploadStore
+from app.store import Change, JobStore, Listing, Retention, Upload, UploadStore, listing
 from app.store.retention import BY_EXPIRY
 from app.store.uploads import BY_EXPIRY as UPLOADS_BY_EXPIRY
 from app.store.uploads import new_upload_id
-from tests.ground import completed, running
+from tests.ground import OWNER, accepted, completed, running
 from workers import sweeper as sweeper_module
 from workers.sweeper import ABANDONED_SECONDS, Sweeper
 
@@ -36,8 +36,12 @@ def uploads(redis: Redis) -> UploadStore:
 
 
 @pytest.fixture
-def sweeper(redis: Redis, uploads: UploadStore, files: FileStore) -> Sweeper:
-    return Sweeper(uploads, Retention(redis), files)
+def sweeper(redis: Redis, files: FileStore) -> Sweeper:
+    return sweeper_of(redis, files)
+
+
+def sweeper_of(redis: Redis, files: FileStore) -> Sweeper:
+    return Sweeper(UploadStore(redis, 60), Retention(redis), Listing(redis, JobStore(redis)), files)
 
 
 async def uploaded(uploads: UploadStore, files: FileStore, left_ms: int) -> str:
@@ -96,7 +100,7 @@ async def test_workers_may_sweep_at_the_same_time_and_again(
     redis: Redis, sweeper: Sweeper, uploads: UploadStore, files: FileStore, tmp_path: Path
 ) -> None:
     expired = [await uploaded(uploads, files, -1) for _ in range(20)]
-    others = [Sweeper(uploads, Retention(redis), files) for _ in range(4)]
+    others = [sweeper_of(redis, files) for _ in range(4)]
     await asyncio.gather(*(each.sweep() for each in (sweeper, *others)))
     await sweeper.sweep()
     assert not any(files.upload(upload_id).exists() for upload_id in expired)
@@ -140,6 +144,16 @@ async def test_a_file_that_cannot_be_deleted_is_left_for_the_next_round_and_stop
     assert await redis.zrange(UPLOADS_BY_EXPIRY, 0, -1) == [stuck.encode()]
 
 
+async def test_index_entries_of_expired_jobs_go_however_many(
+    redis: Redis, sweeper: Sweeper, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_EXAMINED", 100)
+    await accepted(jobs)
+    await redis.zadd(f"tidings:owner:{OWNER}", {new_job_id(): n for n in range(1_000)})
+    await asyncio.gather(sweeper.sweep(), sweeper.sweep())
+    assert await redis.zcard(f"tidings:owner:{OWNER}") < 20
+
+
 async def test_the_next_round_comes_within_half_a_minute_and_not_at_once(sweeper: Sweeper) -> None:
     delays = [await sweeper.sweep() for _ in range(20)]
     assert all(20 <= delay <= 30 for delay in delays)
@@ -149,4 +163,4 @@ async def test_the_next_round_comes_within_half_a_minute_and_not_at_once(sweeper
 async def test_redis_being_away_is_told_to_the_caller(tmp_path: Path, files: FileStore) -> None:
     async with Redis(unix_socket_path=str(tmp_path / "none.sock")) as away:
         with pytest.raises(Unavailable):
-            await Sweeper(UploadStore(away, 60), Retention(away), files).sweep()
+            await sweeper_of(away, files).sweep()

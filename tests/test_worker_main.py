@@ -116,17 +116,22 @@ async def test_a_second_signal_cuts_the_grace_short(redis_url: str, jobs: JobSto
     assert (await history(jobs, job_id))[-1] == ("pending", "interrupted")
 
 
-async def test_a_thread_that_never_ends_does_not_keep_the_process(
+async def test_a_thread_that_never_ends_does_not_keep_the_process_and_its_job_goes_on_elsewhere(
     redis_url: str, jobs: JobStore, tmp_path: Path
 ) -> None:
     async with worker_process(redis_url, tmp_path, IMPATIENT, shutdown_grace_seconds=0) as process:
-        job_id = await accepted(jobs, kind="stubborn")
-        await reached(jobs, job_id, Status.PROCESSING)
+        job_id, cancelled = [await accepted(jobs, kind="stubborn") for _ in range(2)]
+        for each in (job_id, cancelled):
+            await reached(jobs, each, Status.PROCESSING)
+        await jobs.cancel(cancelled, "test")
         process.send_signal(signal.SIGTERM)
         code, log = await end_of(process)
     assert code == 1
     assert "worker.stuck" in log
-    assert (await job_of(jobs, job_id)).status is Status.PROCESSING
+    job = await job_of(jobs, job_id)
+    assert (job.status, job.attempt) == (Status.PENDING, 0)
+    assert (await history(jobs, job_id))[-1] == ("pending", "interrupted")
+    assert (await job_of(jobs, cancelled)).status is Status.PROCESSING, "cancelled is written only of what is gone"
 
 
 async def test_a_worker_without_redis_can_be_stopped(short_path: Path) -> None:

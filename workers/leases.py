@@ -6,12 +6,13 @@ to be cancelled.
 
 import asyncio
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
+from app.periodic import Periodic
 from app.store import JobStore, Run
-from workers.periodic import Periodic
 from workers.runner import Runner
 
 MOST_PER_CALL: Final = 256
@@ -39,6 +40,11 @@ class Leases:
     def __getitem__(self, job_id: str) -> Run:
         return self._held[job_id]
 
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Those that are held now."""
+        return tuple(self._held.values())
+
     def hold(self, run: Run) -> None:
         """The claim has just given it a full lease."""
         self._held[run.job_id] = run
@@ -60,13 +66,13 @@ class Leases:
         self._due = math.inf
         if began - due > self._lease / 2:
             log.warning("the event loop was held up", action="heartbeat.late", seconds=round(began - due, 3))
-        runs = list(self._held.values())
+        runs = self.runs
         for start in range(0, len(runs), MOST_PER_CALL):
             await self._renew(runs[start : start + MOST_PER_CALL])
         self._renewed_at, self._due = began, began + self._lease / 3
         return max(0, self._due - loop.time())
 
-    async def _renew(self, runs: list[Run]) -> None:
+    async def _renew(self, runs: Sequence[Run]) -> None:
         renewal = await self._store.renew({run.job_id: run.token for run in runs}, lease_ms=int(self._lease * 1000))
         for run in runs:
             if run.job_id in renewal.lost:

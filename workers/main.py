@@ -15,10 +15,12 @@ from arq.connections import ArqRedis
 from redis.asyncio import BlockingConnectionPool
 
 from app.artifacts import FileStore
+from app.overdue import Overdue
+from app.periodic import Periodic
 from app.queue import decode, encode
 from app.settings import Settings
-from app.store import JobStore, KindStore, Retention, UploadStore
-from workers.periodic import Periodic
+from app.store import Identity, JobStore, KindStore, Listing, Retention, UploadStore
+from workers.orphans import Orphans
 from workers.registry import HandlersError, Registry
 from workers.run.awaiting import gone
 from workers.runner import Runner
@@ -44,7 +46,7 @@ def main(settings: Settings) -> int:
 
 
 async def work(settings: Settings) -> None:
-    """The worker and the sweeper. Redis may be away, at the start as at any time."""
+    """The worker and the sweepers. Redis may be away, at the start as at any time."""
     redis = connect(settings.store_url)
     store = JobStore(redis, max_log_events=settings.max_log_events)
     uploads = UploadStore(redis, settings.upload_ttl_seconds)
@@ -55,12 +57,18 @@ async def work(settings: Settings) -> None:
     worker = JobWorker(
         redis=redis, store=store, kinds=KindStore(redis), registry=registry, runner=runner, settings=settings
     )
-    sweeping = Periodic("sweep", Sweeper(uploads, Retention(redis), files).sweep)
+    retention = Retention(redis)
+    sweepers = (
+        Overdue(store).watch,
+        Periodic("sweep", Sweeper(uploads, retention, Listing(redis, store), files).sweep),
+        Periodic("orphans", Orphans(settings.data_dir, Identity(redis), retention, uploads).sweep),
+    )
     with stopping(worker, settings.shutdown_grace_seconds):
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(sweeping.run())
+            tasks = [group.create_task(sweeper.run()) for sweeper in sweepers]
             await worker.main()
-            await gone([task])
+            await gone(tasks)
+    await worker.surrender()
     await redis.aclose(close_connection_pool=True)
     if worker.drain.stuck:
         leave()

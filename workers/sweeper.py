@@ -1,4 +1,4 @@
-"""Deletes the files of what has expired: uploads, artifacts of ended jobs, uploads that never came to their end.
+"""Deletes what has expired: uploads, artifacts of ended jobs, uploads that never came to their end, index entries.
 
 Every worker runs one (`workers/main.py`), all at once: each step may be repeated and may find its work done.
 """
@@ -12,7 +12,7 @@ import structlog
 
 from app.artifacts import FileStore
 from app.jobs import is_job_id
-from app.store import Retention, UploadStore
+from app.store import Listing, Retention, UploadStore
 
 EARLIEST_SECONDS: Final = 20.0
 LATEST_SECONDS: Final = 30.0
@@ -25,9 +25,10 @@ log = structlog.get_logger()
 class Sweeper:
     """Files first, then the entries that name them: what is interrupted is done again."""
 
-    def __init__(self, uploads: UploadStore, retention: Retention, files: FileStore) -> None:
+    def __init__(self, uploads: UploadStore, retention: Retention, listing: Listing, files: FileStore) -> None:
         self._uploads = uploads
         self._retention = retention
+        self._listing = listing
         self._files = files
 
     async def sweep(self) -> float:
@@ -35,6 +36,8 @@ class Sweeper:
         await _clear(self._uploads.expired, self._files.drop_upload, self._uploads.forget)
         await _clear(self._retention.expired, self._files.drop_artifacts, self._retention.forget)
         await asyncio.to_thread(self._clear_abandoned)
+        while await self._listing.prune():
+            pass
         return random.uniform(EARLIEST_SECONDS, LATEST_SECONDS)  # noqa: S311  spreads the workers, keeps no secret
 
     def _clear_abandoned(self) -> None:

@@ -12,6 +12,7 @@ import re
 import secrets
 import socket
 from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -20,7 +21,8 @@ from arq.utils import timestamp_ms
 from arq.worker import Worker, func
 
 from app.bus import Bus
-from app.errors import Unavailable
+from app.errors import StoreError, Unavailable
+from app.periodic import Periodic, backoff
 from app.queue import FUNCTION, decode, encode
 from app.settings import Settings
 from app.store import Change, JobStore, KindStore, Nudges, Run
@@ -28,7 +30,6 @@ from app.store.jobs import worker_channel
 from app.store.reach import reaching
 from workers.drain import Drain
 from workers.leases import Leases
-from workers.periodic import Periodic, backoff
 from workers.registry import Registry
 from workers.run.awaiting import gone
 from workers.runner import Runner
@@ -44,6 +45,8 @@ MOST_TRIES: Final = 3
 """To begin a run while Redis answers."""
 SETTLE_SECONDS: Final = 0.05
 """For what a cancel may have overtaken to arrive."""
+SURRENDER_SECONDS: Final = 2.0
+"""For giving back what was left over; after that its leases run out."""
 NO_LIMIT: Final = 2**31
 UNREADABLE: Final = "The job's queue entry cannot be run."
 
@@ -101,6 +104,7 @@ class JobWorker(Worker):
         self._vacant = asyncio.Event()
         self._vacant.set()
         self._waiting: dict[str, Run] = {}  # handed to arq, not begun
+        self._left_over: Sequence[Run] = ()  # at the end, not ended
         self.drain = Drain(self._interrupt)
 
     async def main(self) -> None:
@@ -114,6 +118,7 @@ class JobWorker(Worker):
                 await gone([nudging])  # what comes now is for others
                 await self.drain.wait()
             finally:
+                self._left_over = self._leases.runs
                 await self.drain.finish()
                 await gone([nudging, *around])
         log.info("worker stopped", action="worker.stopped", worker=self.worker_id)
@@ -123,6 +128,19 @@ class JobWorker(Worker):
         self.allow_pick_jobs = False
         self._claims.stop()
         self.drain.begin(grace_seconds)
+
+    async def surrender(self) -> None:
+        """Give back what did not end, as the last act of the process: with it goes what could not be ended.
+
+        A job that is to be cancelled is left to its lease: `cancelled` is written only of what is gone.
+        """
+        with suppress(TimeoutError, Unavailable):
+            async with asyncio.timeout(SURRENDER_SECONDS):
+                await self._give_back([run for run in self._left_over if not await self._to_be_cancelled(run)])
+
+    async def _to_be_cancelled(self, run: Run) -> bool:
+        view = await self._store.read(run.job_id)
+        return view is None or view.job.cancel_requested_at is not None
 
     def _surroundings(self) -> Iterator[Coroutine[Any, Any, None]]:
         yield self._bus.run()
@@ -179,7 +197,7 @@ class JobWorker(Worker):
         claims = await self._store.claim(
             self.worker_id, self._queue_order(), self._free_slots, lease_ms=self._lease_ms, kinds=self._registry.names
         )
-        if not self.allow_pick_jobs:
+        if not self.allow_pick_jobs:  # we were stopped while the claim was on its way
             return await self._give_back(claims.runs)
         for run in claims.runs:
             self._leases.hold(run)
@@ -188,9 +206,10 @@ class JobWorker(Worker):
             self._next_look = min(FALLBACK_SECONDS, claims.next_due_ms / 1000)
 
     async def _give_back(self, runs: Sequence[Run]) -> None:
-        """We were stopped while the claim was on its way."""
+        """To their queues, with the attempt; those that are no longer ours need it no more."""
         for run in runs:
-            await self._store.apply(run.job_id, [INTERRUPTED], token=run.token)
+            with suppress(StoreError):
+                await self._store.apply(run.job_id, [INTERRUPTED], token=run.token)
 
     def _queue_order(self) -> Sequence[str]:
         self._claim_count += 1

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from app.clock import now_ms
 from app.errors import UnknownInput
 from app.jobs import is_job_id
 from app.store import JobStore, UploadStore
@@ -38,8 +37,7 @@ class Inputs:
         view = await self._jobs.read(job_id) if is_job_id(job_id) else None
         if view is None or view.job.owner != owner:
             return False
-        kept = view.job.expires_at is None or view.job.expires_at > now_ms()
-        return kept and any(artifact.name == name for artifact in view.job.artifacts)
+        return not view.job.expired and any(artifact.name == name for artifact in view.job.artifacts)
 
 
 def _unknown(text: str) -> UnknownInput:

@@ -42,6 +42,7 @@ class JobRequest(BaseModel):
     max_attempts: int | None = Field(None, ge=1, le=100)
     result_ttl_seconds: int | None = Field(None, ge=1, le=YEAR)
     delay_seconds: float | None = Field(None, ge=0, le=YEAR)
+    start_within_seconds: float | None = Field(None, ge=0.001, le=YEAR)
 
 
 class Submissions:
@@ -85,6 +86,7 @@ class Submissions:
             result_ttl_ms=(request.result_ttl_seconds or self._settings.result_ttl_seconds) * 1000,
             tags=tuple(dict.fromkeys(request.tags)),
             delay_ms=round((request.delay_seconds or 0) * 1000),
+            start_within_ms=round((request.start_within_seconds or 0) * 1000),
             idempotency_key=idempotency_key,
             fingerprint=fingerprint(request) if idempotency_key else "",
         )

@@ -28,6 +28,7 @@ save ""
 appendfsync everysec
 maxmemory-policy noeviction
 stream-node-max-bytes 1024
+hash-max-listpack-value 1024
 """
 
 

@@ -1,8 +1,9 @@
-"""What Redis holds. Four Lua scripts are the only writers of a job's state; each is one noun's file here.
+"""What Redis holds. Lua scripts are the only writers of a job's state; each is one noun's file here.
 
-Used by the web process (submit, cancel, read, list) and the workers (claim, apply, renew, announce).
+Used by the web process (submit, cancel, read, list) and the workers (claim, apply, renew, announce, sweep).
 """
 
+from app.store.identity import Identity
 from app.store.jobs import Change, Claims, JobStore, Renewal, Run, View
 from app.store.kinds import Kind, KindStore
 from app.store.listing import Filter, Listing, Page
@@ -14,6 +15,7 @@ __all__ = [
     "Change",
     "Claims",
     "Filter",
+    "Identity",
     "JobStore",
     "Kind",
     "KindStore",

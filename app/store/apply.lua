@@ -1,17 +1,19 @@
 -- apply: events of one job, all of them or none. A change of status comes last; it is legal by SUCCESSORS alone.
--- ARGV: id, run token ('' for who holds no run), most events to keep, then per event: type, data, argument.
+-- ARGV: id, run token ('' for who holds no run), most events to keep, which part of what the run tells this is (0: it
+-- is not told in parts), then per event: type, data, argument. A part that was written before is not written again.
 -- The argument: completed → result JSON or ''; pending → delay in ms, or 'interrupted'; waiting → delay in ms;
 -- artifact → its entry as JSON; else ''. '"@"' in the data of pending and waiting becomes the time that delay leads to;
 -- a worker's `cancelled` gets its data here.
 -- Returns {'ok' | 'unknown' | 'stale' | 'illegal', seq, status}
 
-local id, token = ARGV[1], ARGV[2]
+local id, token, part = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local now = now_ms()
 local job = load_job(id)
 if not job then return {'unknown', 0, ''} end
 
 local running = job.status == 'processing' and job.token ~= nil
 local by_worker = running and job.token == token
+if by_worker and part > 0 and part <= (job.part or 0) then return {'ok', job.seq, job.status} end
 
 -- A cancel of what no worker holds takes effect at once; one that is asked for twice changes nothing.
 local function resolve_cancel(data)
@@ -43,13 +45,15 @@ local function refusal(type, last)
   if not by_worker or (type == 'waiting' and not last) then return 'illegal' end
 end
 
-local count = (#ARGV - 3) / 3
+local count = (#ARGV - 4) / 3
 for i = 1, count do
-  local type, data, argument = ARGV[3 * i + 1], ARGV[3 * i + 2], ARGV[3 * i + 3]
+  local type, data, argument = ARGV[3 * i + 2], ARGV[3 * i + 3], ARGV[3 * i + 4]
   local verdict = refusal(type, i == count)
   if not verdict and NEEDS[type] and not NEEDS[type](data, argument) then verdict = 'illegal' end
   if verdict then return {verdict, job.seq, job.status} end
 end
+
+if part > 0 then store(job, {part = part}) end
 
 local STOPPED = {pending = true, waiting = true, cancelled = true}
 
@@ -57,16 +61,12 @@ local CHANGES = {}
 
 function CHANGES.pending(_, argument)
   local interrupted = argument == 'interrupted'
-  local due = now + (interrupted and 0 or tonumber(argument))
-  return {
-    status = 'pending', due = due > now and due or false, token = false, worker = false,
-    attempt = interrupted and job.attempt - 1 or job.attempt,
-  }, due
+  return {attempt = interrupted and job.attempt - 1 or job.attempt}, now + (interrupted and 0 or tonumber(argument))
 end
 
 function CHANGES.waiting(data, argument)
   local deadline = now + tonumber(argument)
-  return {token = false, worker = false, waiting = cjson.decode(data)['for']}, deadline
+  return {token = false, worker = false, part = false, waiting = cjson.decode(data)['for']}, deadline
 end
 
 function CHANGES.cancel_requested(data)
@@ -80,7 +80,7 @@ function CHANGES.artifact(_, argument)
 end
 
 for i = 1, count do
-  local type, data, argument = ARGV[3 * i + 1], ARGV[3 * i + 2], ARGV[3 * i + 3]
+  local type, data, argument = ARGV[3 * i + 2], ARGV[3 * i + 3], ARGV[3 * i + 4]
   if type == 'cancel_requested' then type, data = resolve_cancel(data) end
   if job.cancel and STOPPED[type] then -- asked to stop, and it has stopped: there is no next attempt, nor a wait
     type, data = 'cancelled', '{"by":' .. cjson.encode(job.cancel_by) .. ',"stage":"processing"}'
@@ -93,10 +93,11 @@ for i = 1, count do
     if type == 'completed' and argument ~= '' then redis.call('SET', job_key(id, 'result'), argument) end
     if ended(type) then
       finish(job, now, type)
+    elseif type == 'pending' then
+      enqueue(job, now, due, changes)
     else
       save(job, now, changes)
-      if due then redis.call('ZADD', queue_key(job.queue), due, id) end
-      if due and due <= now then nudge(job.queue) end
+      if due then redis.call('ZADD', DEADLINES, due, id) end
     end
   end
 end

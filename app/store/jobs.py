@@ -35,6 +35,7 @@ def worker_channel(worker: str) -> str:
 
 
 TAG_SEPARATOR: Final = "\x1f"
+MOST_SETTLED_BY_CLAIM: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class JobStore:
                 s.idempotency_key,
                 s.fingerprint,
                 self._idempotency_ttl_ms,
+                s.start_within_ms,
             ),
         )
         if verdict == b"conflict":
@@ -124,12 +126,17 @@ class JobStore:
             raise UnknownJob("The job of this key is no longer kept.", job_id=job_id.decode())
         return earlier.job, True
 
-    async def apply(self, job_id: str, changes: Iterable[Change], *, token: str = "") -> tuple[int, Status]:
+    async def apply(
+        self, job_id: str, changes: Iterable[Change], *, token: str = "", part: int = 0
+    ) -> tuple[int, Status]:
         """Write events, all or none, a change of status last. Returns the job's seq and status after them.
+
+        `part` counts the calls of one run from 1, so that one whose answer got lost can be made again: it is written
+        once. 0 is written each time.
 
         Raises UnknownJob, StaleRun (the token is no longer the job's) or IllegalChange.
         """
-        arguments: list[str | int] = [job_id, token, self._max_log_events]
+        arguments: list[str | int] = [job_id, token, self._max_log_events, part]
         for change in changes:
             arguments += (change.type, change.data, change.argument)
         verdict, seq, status = await self._scripts.run("apply", arguments)
@@ -157,8 +164,20 @@ class JobStore:
     ) -> Claims:
         """Take what is due from the queues, in their order, up to `slots` runs with a lease of `lease_ms`."""
         known = json_text(dict.fromkeys(kinds, 1))
-        wait, *runs = await self._scripts.run("claim", (worker, slots, lease_ms, known, *queues))
+        settled = self._most_settled(MOST_SETTLED_BY_CLAIM)
+        wait, *runs = await self._scripts.run("claim", (worker, slots, lease_ms, settled, known, *queues))
         return Claims(tuple(map(_run, runs)), None if wait < 0 else wait)
+
+    async def settle_overdue(self, limit: int = 256) -> int:
+        """See to it that jobs whose deadline has passed go on or end, longest overdue first. Returns how many did.
+
+        None does shortly after Redis was away: workers that live have yet to renew their leases.
+        """
+        settled: int = await self._scripts.run("sweep", (self._most_settled(limit),))
+        return settled
+
+    def _most_settled(self, limit: int) -> int:
+        return 0 if self._scripts.outage.recent else limit
 
     async def renew(self, tokens: Mapping[str, str], *, lease_ms: int) -> Renewal:
         """Move on the leases of the runs in `tokens` (job id to run token)."""
@@ -192,7 +211,7 @@ def _run(reply: Sequence[Any]) -> Run:
 
 
 def _view(job_id: str, reply: Sequence[Any]) -> View:
-    flat, result, last, progress, artifacts, position, entries = reply
+    flat, result, last, progress, artifacts, position, now, entries = reply
     record = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
     end = from_json(last) if last else {}
     job = Job(
@@ -220,6 +239,7 @@ def _view(job_id: str, reply: Sequence[Any]) -> View:
         result=from_json(result) if result else end.get("result"),
         error=end.get("error"),
         artifacts=_artifacts(artifacts),
+        as_of=now,
     )
     return View(job, tuple(_event(job_id, *entry) for entry in entries))
 

@@ -1,6 +1,5 @@
 """The kinds workers have announced, with the JSON Schema of their params. The web process never imports a handler."""
 
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -9,10 +8,11 @@ from pydantic_core import from_json
 from redis.asyncio import Redis
 
 from app.events import json_text
+from app.store.clock import in_ms
 from app.store.reach import reaching
 
 KEY: Final = "tidings:kinds"
-KNOWN_SECONDS: Final = 7 * 86_400
+KNOWN_MS: Final = 7 * 86_400_000
 """A kind stays known this long after its last worker, so that jobs can be accepted while workers are away."""
 
 
@@ -29,7 +29,7 @@ class Kind:
 
 
 class KindStore:
-    """One hash: kind → JSON. A week is long enough for the hosts' clocks to do."""
+    """One hash: kind → JSON, with the time of its last announcement."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -37,37 +37,35 @@ class KindStore:
     @reaching
     async def announce(self, kinds: Iterable[Kind]) -> None:
         """Say that a worker here runs these; forget those that none has run for a week."""
-        now = time.time()
+        stored, now = await self._stored()
         entries = {kind.kind: json_text(asdict(kind) | {"announced_at": now}) for kind in kinds}
-        gone = [name.decode() for name, text in (await self._stored()).items() if _age(text, now) > KNOWN_SECONDS]
+        gone = [name for name, fields in stored.items() if _is_forgotten(fields, now)]
         async with self._redis.pipeline(transaction=True) as pipe:
             if entries:
                 pipe.hset(KEY, mapping=entries)
             if gone:
                 pipe.hdel(KEY, *gone)
-            pipe.expire(KEY, KNOWN_SECONDS)
+            pipe.pexpire(KEY, KNOWN_MS)
             await pipe.execute()
 
     @reaching
     async def known(self) -> dict[str, Kind]:
         """All kinds by name."""
-        now = time.time()
-        stored = sorted((await self._stored()).items())
-        return {name.decode(): _kind(text) for name, text in stored if _age(text, now) <= KNOWN_SECONDS}
+        stored, now = await self._stored()
+        return {name: _kind(fields) for name, fields in stored.items() if not _is_forgotten(fields, now)}
 
-    async def _stored(self) -> dict[bytes, bytes]:
+    async def _stored(self) -> tuple[dict[str, dict[str, Any]], int]:
+        """What was announced, by name, and Redis's time."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(KEY)
-            (stored,) = await pipe.execute()
-        return dict(stored)
+            pipe.time()
+            stored, time = await pipe.execute()
+        return {name.decode(): from_json(text) for name, text in sorted(stored.items())}, in_ms(time)
 
 
-def _age(text: bytes, now: float) -> float:
-    announced_at: float = from_json(text)["announced_at"]
-    return now - announced_at
+def _is_forgotten(fields: dict[str, Any], now: int) -> bool:
+    return bool(now - fields["announced_at"] > KNOWN_MS)
 
 
-def _kind(text: bytes) -> Kind:
-    fields = from_json(text)
-    del fields["announced_at"]
-    return Kind(**fields)
+def _kind(fields: dict[str, Any]) -> Kind:
+    return Kind(**{name: value for name, value in fields.items() if name != "announced_at"})

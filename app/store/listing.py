@@ -1,6 +1,6 @@
 """Which jobs an owner has: lists by cursor, and those still active. Reads; forgets index entries of expired jobs.
 
-Called by the doors of the web process and by the feed.
+Called by the doors of the web process, by the feed and by the sweeper.
 """
 
 import math
@@ -13,9 +13,12 @@ from redis.asyncio import Redis
 from app.jobs import Job
 from app.store.jobs import PREFIX, JobStore
 from app.store.reach import reaching
+from app.store.scripts import Scripts
 
 MOST_EXAMINED: Final = 1_000
-"""Jobs one call looks at, so that a filter that fits nothing cannot hold Redis."""
+"""Jobs one call looks at, so that neither a filter that fits nothing nor a pruning can hold Redis."""
+SAMPLE: Final = 20
+"""Entries of an index that a pruning looks at to tell how stale it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Listing:
     def __init__(self, redis: Redis, jobs: JobStore) -> None:
         self._redis = redis
         self._jobs = jobs
+        self._scripts = Scripts(redis)
 
     @reaching
     async def active(self, owner: str, limit: int) -> list[Job]:
@@ -97,6 +101,11 @@ class Listing:
             if len(places) < limit:
                 return Page(tuple(found), None)
         return Page(tuple(found), place.cursor)
+
+    async def prune(self) -> bool:
+        """Have expired jobs leave the indexes that were pruned longest ago. Answers whether much is left to do."""
+        examined, removed = await self._scripts.run("prune", (SAMPLE, MOST_EXAMINED))
+        return bool(examined >= MOST_EXAMINED and 4 * removed > examined)
 
     async def _after(self, index: str, place: Place, most: int, created_after_ms: int) -> list[Place]:
         """By place and not by rank: ranks move while jobs come and go."""

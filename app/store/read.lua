@@ -1,6 +1,6 @@
 -- read: a job as it stands, in one moment. Writes nothing.
 -- ARGV: id, 'result' or '' (leave a large result out), and for the log: the seq after which, or ''.
--- Returns {} for an unknown job, else {record, result, last event, progress, artifacts, position, events}
+-- Returns {} for an unknown job, else {record, result, last event, progress, artifacts, position, now, events}
 
 local id, with_result, after = ARGV[1], ARGV[2] ~= '', ARGV[3]
 local job = load_job(id)
@@ -22,5 +22,6 @@ return {
   event(job.progress),
   redis.call('HVALS', job_key(id, 'artifacts')),
   position,
+  now_ms(),
   after ~= '' and redis.call('XRANGE', log, '(' .. after .. '-0', '+') or {},
 }

@@ -3,8 +3,11 @@
 
 local PREFIX = 'tidings:'
 local TOMBSTONE_MS = 86400000 -- an expired result is answered 410 for a day, then the job is unknown
-local INDEX_MS = 90 * 86400000
 local KINDS = PREFIX .. 'kinds'
+-- One set over all queues: a live job by the moment at which something must have happened to it, which is its lease's
+-- end, its wait's end, or by when it has to start.
+local DEADLINES = PREFIX .. 'deadlines'
+local OWNERS = PREFIX .. 'owners' -- who has an index, by when it was last pruned
 
 local function job_key(id, part) return PREFIX .. '{' .. id .. '}:' .. part end
 local function queue_key(queue) return PREFIX .. 'queue:' .. queue end
@@ -38,7 +41,7 @@ local function rfc3339(ms)
     math.floor(rest / 3600000), math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
 end
 
-local NUMBERS = {'seq', 'attempt', 'max_attempts', 'progress', 'trimmed', 'ttl', 'timeout'}
+local NUMBERS = {'seq', 'attempt', 'max_attempts', 'progress', 'trimmed', 'ttl', 'timeout', 'start_by', 'part'}
 
 -- The record as a table, or nil. Numbers are numbers; what is absent is nil.
 local function load_job(id)
@@ -108,21 +111,26 @@ local function save(job, now, changes)
   store(job, changes)
 end
 
--- In its owner's list, which outlives by far what it lists; should it have expired over an idle job, the end lists it.
-local function index(job, now)
-  local key, expires = owner_key(job.owner), now + job.ttl + INDEX_MS
-  redis.call('ZADD', key, job.created, job.id)
-  if expires > redis.call('PEXPIRETIME', key) then redis.call('PEXPIREAT', key, expires) end
+-- Pending from now on: after its event is written, in its queue, and awaited by nobody.
+local function enqueue(job, now, due, changes)
+  changes.status, changes.due = 'pending', due > now and due or false
+  changes.token, changes.worker, changes.part, changes.waiting = false, false, false, false
+  save(job, now, changes)
+  redis.call('ZREM', DEADLINES, job.id)
+  redis.call('ZADD', queue_key(job.queue), due, job.id)
+  if due <= now then nudge(job.queue) end
 end
 
--- The end: lease and queue entry released, indexes moved, and from here on every key of the job has a TTL.
+-- The end: queue entry and deadline released, active no more, and from here on every key of the job has a TTL.
 local function finish(job, now, status)
   local expires = now + job.ttl
   redis.call('ZREM', queue_key(job.queue), job.id)
+  redis.call('ZREM', DEADLINES, job.id)
   redis.call('DEL', 'arq:job:' .. job.id, 'arq:retry:' .. job.id)
   redis.call('ZREM', active_key(job.owner), job.id)
   save(job, now, {
-    status = status, finished = now, expires = expires, token = false, worker = false, due = false, waiting = false,
+    status = status, finished = now, expires = expires, token = false, worker = false, part = false,
+    due = false, waiting = false, start_by = false,
   })
   for _, part in ipairs({'job', 'events', 'artifacts'}) do
     redis.call('PEXPIREAT', job_key(job.id, part), expires + TOMBSTONE_MS)
@@ -131,5 +139,4 @@ local function finish(job, now, status)
   if redis.call('EXISTS', job_key(job.id, 'artifacts')) == 1 then
     redis.call('ZADD', PREFIX .. 'expiring', expires, job.id)
   end
-  index(job, now)
 end

@@ -5,12 +5,12 @@ local due = now_ms() + tonumber(ARGV[1])
 local lost, cancelled = {}, {}
 for i = 2, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]
-  local job = redis.call('HMGET', job_key(id, 'job'), 'token', 'queue', 'cancel')
+  local job = redis.call('HMGET', job_key(id, 'job'), 'token', 'cancel')
   if job[1] ~= token then
     lost[#lost + 1] = id
   else
-    redis.call('ZADD', queue_key(job[2]), due, id) -- also where the entry got lost: the token says that the run is live
-    if job[3] then cancelled[#cancelled + 1] = id end
+    redis.call('ZADD', DEADLINES, due, id) -- also where the entry got lost: the token says that the run is live
+    if job[2] then cancelled[#cancelled + 1] = id end
   end
 end
 return {lost, cancelled}

@@ -1,20 +1,34 @@
-"""The Lua scripts, each with the transition table and the shared part in front. Called by `app/store/jobs.py`."""
+"""The Lua scripts, each with the transition table and the shared parts in front. Called by the stores here."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
+from app.errors import Unavailable
 from app.events import KEPT
 from app.jobs import SUCCESSORS
+from app.store.outage import Outage
 from app.store.reach import reaching
 
 Arguments: TypeAlias = Sequence[str | bytes | int | float]
+
+
+PARTS: Final = {
+    "submit": ("record",),
+    "apply": ("record",),
+    "claim": ("record", "overdue"),
+    "renew": ("record",),
+    "sweep": ("record", "overdue"),
+    "prune": ("record",),
+    "read": ("record",),
+}
+"""The scripts, and what each has in front."""
 
 
 def _table(keys: Iterable[str]) -> str:
@@ -30,7 +44,7 @@ def _tables() -> str:
 def source(name: str) -> str:
     """The whole text of one script."""
     room = files("app.store")
-    return "\n".join((_tables(), (room / "record.lua").read_text(), (room / f"{name}.lua").read_text()))
+    return "\n".join((_tables(), *((room / f"{part}.lua").read_text() for part in (*PARTS[name], name))))
 
 
 class Scripts:
@@ -38,13 +52,21 @@ class Scripts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._scripts = {
-            name: redis.register_script(source(name)) for name in ("submit", "apply", "claim", "renew", "read")
-        }
+        self.outage = Outage()
+        self._scripts = {name: redis.register_script(source(name)) for name in PARTS}
 
-    @reaching
     async def run(self, name: str, arguments: Arguments) -> Any:
         """One call, one round trip; a server that lost its script cache gets the text again."""
+        try:
+            reply = await self._call(name, arguments)
+        except Unavailable as error:
+            self.outage.failed(error.__cause__)
+            raise
+        self.outage.answered()
+        return reply
+
+    @reaching
+    async def _call(self, name: str, arguments: Arguments) -> Any:
         return await self._scripts[name](args=arguments)
 
     @reaching

@@ -1,15 +1,16 @@
 -- submit: an earlier job of the same idempotency key, else record, first event, queue entry and wake-up, all or none.
--- ARGV: id, record fields as a flat JSON array, params, delay ms, arq payload, idempotency key, fingerprint, its TTL ms
+-- ARGV: id, record fields as a flat JSON array, params, delay ms, arq payload, idempotency key, fingerprint, its TTL ms,
+-- start within ms of being due (0: whenever).
 -- Returns {'accepted' | 'replayed' | 'conflict', id}, and for an accepted one the time and its position, or false;
 -- an error, with nothing written, for times beyond reason.
 
-local id, delay = ARGV[1], tonumber(ARGV[4])
+local id, delay, start_within = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[9])
 local fields = cjson.decode(ARGV[2])
 local now = now_ms()
 
 local job = {id = id, seq = 0, created = now}
 for i = 1, #fields, 2 do job[fields[i]] = fields[i + 1] end
-for _, span in ipairs({ARGV[4], tostring(job.ttl), ARGV[8]}) do
+for _, span in ipairs({ARGV[4], tostring(job.ttl), ARGV[8], ARGV[9]}) do
   if not is_span(span) then return redis.error_reply('not a time in ms: ' .. span) end
 end
 
@@ -28,15 +29,15 @@ append(job, now, 'pending', '{"reason":"submitted"}')
 redis.call('HSET', job_key(id, 'job'), 'status', 'pending', 'seq', job.seq, 'attempt', 0, 'created', now,
   'updated', now, unpack(fields))
 if delay > 0 then redis.call('HSET', job_key(id, 'job'), 'due', now + delay) end
+if start_within > 0 then
+  redis.call('HSET', job_key(id, 'job'), 'start_by', now + delay + start_within)
+  redis.call('ZADD', DEADLINES, now + delay + start_within, id)
+end
 redis.call('SET', job_key(id, 'params'), ARGV[3])
 redis.call('SET', 'arq:job:' .. id, ARGV[5])
 
--- Each submission looks at the two oldest entries of its owner's index, so that expired jobs leave it.
-local listed = owner_key(job.owner)
-for _, oldest in ipairs(redis.call('ZRANGE', listed, 0, 1)) do
-  if redis.call('EXISTS', job_key(oldest, 'job')) == 0 then redis.call('ZREM', listed, oldest) end
-end
-index(job, now)
+redis.call('ZADD', OWNERS, 'NX', now, job.owner)
+redis.call('ZADD', owner_key(job.owner), now, id)
 redis.call('ZADD', active_key(job.owner), now, id)
 redis.call('ZADD', queue_key(job.queue), now + delay, id)
 nudge(job.queue)

@@ -5,6 +5,7 @@ Written by the upload door; read at submission and by the worker that opens the 
 
 import base64
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -61,6 +62,15 @@ class UploadStore:
         """The upload, or None when there is none or it has expired."""
         text = await self._redis.get(_key(upload_id))
         return Upload(**from_json(text)) if text else None
+
+    @reaching
+    async def known(self, upload_ids: Sequence[str]) -> set[str]:
+        """Those that have not expired."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for upload_id in upload_ids:
+                pipe.exists(_key(upload_id))
+            found = await pipe.execute()
+        return {upload_id for upload_id, there in zip(upload_ids, found, strict=True) if there}
 
     @reaching
     async def keep(self, upload_id: str, span_ms: int | None = None) -> bool:

@@ -9,7 +9,6 @@ from starlette.routing import BaseRoute
 
 from app.auth import owner_of
 from app.bar import bar
-from app.clock import now_ms
 from app.errors import BadRequest, NotAcceptable, UnknownJob
 from app.intake.submissions import Submissions
 from app.jobs import Job, is_job_id, job_url
@@ -118,7 +117,7 @@ async def owned_job(jobs: JobStore, request: Request) -> Job:
 
 
 def _asking_again(job: Job) -> dict[str, str]:
-    return {} if job.ended else {"Retry-After": str(job.retry_after(now_ms()))}
+    return {} if job.ended else {"Retry-After": str(job.retry_after())}
 
 
 def _limit(text: str) -> int:

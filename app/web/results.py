@@ -7,7 +7,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.artifacts import FileStore
-from app.clock import now_ms
 from app.errors import ResultExpired, ResultNotReady, UnknownArtifact
 from app.jobs import Artifact, Job, Status
 from app.store import JobStore
@@ -62,10 +61,10 @@ class ResultDoors:
 
 
 def _not_ready(job: Job) -> NoReturn:
-    headers = {} if job.ended else {"Retry-After": str(job.retry_after(now_ms()))}
+    headers = {} if job.ended else {"Retry-After": str(job.retry_after())}
     raise ResultNotReady(f"The job is {job.status}.", headers=headers, job_id=job.job_id, job_status=job.status)
 
 
 def _refuse_expired(job: Job) -> None:
-    if job.expires_at is not None and job.expires_at <= now_ms():
+    if job.expired:
         raise ResultExpired("Its time is over.", job_id=job.job_id)

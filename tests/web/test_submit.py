@@ -37,11 +37,13 @@ async def test_a_submission_is_answered_with_the_job_as_the_store_has_it(web: ht
 
 
 async def test_what_is_asked_for_wins_over_the_kind(web: httpx.AsyncClient, store: Store) -> None:
-    body = {"kind": "anything", "timeout_seconds": 1.5, "max_attempts": 7, "result_ttl_seconds": 9, "delay_seconds": 60}
-    job = (await web.post("/api/jobs", json=body)).json()
+    limits = {"timeout_seconds": 1.5, "max_attempts": 7, "result_ttl_seconds": 9}
+    times = {"delay_seconds": 60, "start_within_seconds": 0.5}
+    job = (await web.post("/api/jobs", json={"kind": "anything"} | limits | times)).json()
 
     record = await store.record(job["job_id"])
     assert (record[b"timeout"], record[b"max_attempts"], record[b"ttl"]) == (b"1500", b"7", b"9000")
+    assert int(record[b"start_by"]) == int(record[b"created"]) + 60_500
     assert job["retry_at"] > job["created_at"]
     assert job["position"] is None
     view = await store.jobs.read(job["job_id"])
@@ -80,6 +82,8 @@ NESTED = b'{"kind":"anything","params":{"a":' + b"[" * 31 + b"]" * 31 + b"}}"
         pytest.param(b'{"kind": "anything", "max_attempts": 0}', 422, "invalid_job", id="no attempts"),
         pytest.param(b'{"kind": "anything", "timeout_seconds": -1}', 422, "invalid_job", id="negative time"),
         pytest.param(b'{"kind": "anything", "timeout_seconds": 1e12}', 422, "invalid_job", id="endless time"),
+        pytest.param(b'{"kind": "anything", "start_within_seconds": 0}', 422, "invalid_job", id="no time to start"),
+        pytest.param(b'{"kind": "anything", "start_within_seconds": 1e9}', 422, "invalid_job", id="over a year"),
         pytest.param(b'{"kind": "anything", "delay_seconds": "5"}', 422, "invalid_job", id="text for a number"),
         pytest.param(b'{"kind": "anything", "tags": ["a\\nb"]}', 422, "invalid_job", id="tag with a line break"),
         pytest.param(b'{"kind": "anything", "tags": ["a,b"]}', 422, "invalid_job", id="tag with a comma"),
@@ -211,10 +215,11 @@ async def test_repeats_at_the_same_time_make_one_job(web: httpx.AsyncClient, sto
     assert len({answer.json()["job_id"] for answer in answers}) == 1
 
 
-async def test_the_same_key_for_another_request_is_a_conflict(web: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("other", [{"params": {"a": 1}}, {"start_within_seconds": 5}], ids=str)
+async def test_the_same_key_for_another_request_is_a_conflict(web: httpx.AsyncClient, other: dict[str, Any]) -> None:
     headers = {"Idempotency-Key": "one"}
     await web.post("/api/jobs", json={"kind": "anything"}, headers=headers)
-    response = await web.post("/api/jobs", json={"kind": "anything", "params": {"a": 1}}, headers=headers)
+    response = await web.post("/api/jobs", json={"kind": "anything"} | other, headers=headers)
     assert_problem(response, 422, "idempotency_conflict")
 
 

@@ -1,19 +1,21 @@
 """Sends what a run tells, and at last how it ended, into the job's log: all that waits in one `apply` call.
 
 At once after a quiet time, else ten times a second; sooner when the outbox is full or `ctx.flush()` asks, but then
-without the progress. While Redis is away it backs off and keeps trying. One per run, owned by `execution.py`.
+without the progress. While Redis is away it backs off and keeps trying; what was written, but not answered, is not
+written twice. One per run, owned by `execution.py`.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from typing import Final
 
 import structlog
 
 from app.errors import StoreError, Unavailable, UnknownJob
+from app.periodic import backoff
 from app.store import Change, JobStore, Run
-from workers.periodic import backoff
 from workers.run.entries import Entry
 from workers.run.outbox import Outbox
 
@@ -32,6 +34,7 @@ class Flusher:
         self._on_lost = on_lost
         self._end: Entry | None = None
         self._due = 0.0
+        self._parts = count(1)
         self._flushed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._work())
@@ -95,11 +98,11 @@ class Flusher:
                     await self._outbox.urgent.wait()
 
     async def _send(self, entries: list[Entry]) -> None:
-        changes = [Change(*entry) for entry in entries]
+        changes, part = [Change(*entry) for entry in entries], next(self._parts)
         failures = 0
         while changes:
             try:
-                await self._store.apply(self._run.job_id, changes, token=self._run.token)
+                await self._store.apply(self._run.job_id, changes, token=self._run.token, part=part)
                 return
             except Unavailable as error:
                 if not failures:

@@ -13,10 +13,10 @@ from typing import Any, Never, TypeVar
 from app.artifacts import FileStore, is_file_name
 from app.errors import Unavailable
 from app.jobs import Artifact, job_url
+from app.periodic import backoff
 from app.store import JobStore, Run, UploadStore
 from workers.exit import Exit
 from workers.outcomes import Failed
-from workers.periodic import backoff
 from workers.run import entries, program
 from workers.run.awaiting import in_thread, to_the_end
 from workers.run.flusher import Flusher

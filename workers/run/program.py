@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, SubprocessStreamProtocol
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -16,15 +17,17 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
-from app.processes.child import LEASH
 from workers.exit import Exit
 from workers.run.awaiting import to_the_end, together
 
-STOP_SECONDS: Final = 2.0
-"""From SIGTERM to SIGKILL."""
+STOP_SECONDS: Final = 1.0
+"""From SIGTERM to SIGKILL: a cancel is to take no more than 2 s, the rest included."""
 
-VANISH_SECONDS: Final = 1.0
-"""From SIGKILL to the end of all."""
+VANISH_SECONDS: Final = 0.5
+"""From being killed to the end of all."""
+
+GUARD: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")))
+"""Leads the group; a SIGHUP has it kill whatever the program has started."""
 
 LINE_BYTES: Final = 64 << 10
 """The rest of a longer line is dropped."""
@@ -59,7 +62,7 @@ async def run(
 
 
 class Program:
-    """Started by `start`; `exited` is done when its leader is gone, `end` leaves nothing of its group."""
+    """Started by `start`; `exited` is done when its guard is gone, `end` leaves nothing of it."""
 
     def __init__(self, transport: asyncio.SubprocessTransport, protocol: "_Protocol") -> None:
         self._transport = transport
@@ -75,7 +78,7 @@ class Program:
         loop = asyncio.get_running_loop()
         piped: Any = {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE} | options
         transport, protocol = await loop.subprocess_exec(
-            lambda: _Protocol(loop), *LEASH, str(os.getpid()), *argv, start_new_session=True, **piped
+            lambda: _Protocol(loop), *GUARD, str(os.getpid()), *argv, start_new_session=True, **piped
         )
         return cls(transport, protocol)
 
@@ -86,14 +89,14 @@ class Program:
         return -signal.SIGKILL if code is None else code
 
     async def follow(self, on_line: OnLine | None) -> Exit:
-        """Read it to its end; what it left running in its group ends with it."""
+        """Read it to its end; what it left running ends with it."""
         stdout: deque[str] = deque(maxlen=TAIL_LINES)
         stderr: deque[str] = deque(maxlen=TAIL_LINES)
         await together(_read(self.stdout, stdout, on_line), _read(self.stderr, stderr, None), self._last())
         return Exit(self.code, tuple(stdout), tuple(stderr))
 
     async def end(self) -> None:
-        """SIGTERM, then SIGKILL, to the whole group. Returns when it is gone, and no sooner."""
+        """SIGTERM to the whole group, then the end of all. Returns when it is gone, and no sooner."""
         await to_the_end(self.stop())
 
     def stop(self) -> asyncio.Future[None]:
@@ -103,23 +106,30 @@ class Program:
         return self._ending
 
     def kill(self) -> None:
-        """SIGKILL to the whole group, now."""
-        self._signal(signal.SIGKILL)
+        """The end of all, now."""
+        self._signal(signal.SIGHUP)
 
     async def _last(self) -> None:
+        """Where the guard can kill no more than the group, that is left to us."""
         await self.exited.wait()
-        self.kill()
+        self._signal(signal.SIGKILL)
 
     async def _end(self) -> None:
         if not self.exited.is_set():
             self._signal(signal.SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS):
-                    await self.exited.wait()
-        self.kill()
+            await self._exited_within(STOP_SECONDS)
+        if not self.exited.is_set():
+            self.kill()
+            await self._exited_within(VANISH_SECONDS)
+        self._signal(signal.SIGKILL)
         await self.exited.wait()
         await self._vanished()
         self._transport.close()
+
+    async def _exited_within(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.exited.wait()
 
     async def _vanished(self) -> None:
         """The killed take a moment to go, and the kernel tells it to nobody but their parents, who are not us.

@@ -1,6 +1,6 @@
-"""A step called again and again, in a task of its own: claims, heartbeats, announcements, the sweep.
+"""A step called again and again, in a task of its own: claims, heartbeats, announcements, sweeps.
 
-It outlives every failure of its step: Redis away, or a bug, is a log line and a pause.
+It outlives every failure of its step: Redis away, or a bug, is a log line and a pause. Used by web and workers.
 """
 
 import asyncio

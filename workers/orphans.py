@@ -1,0 +1,74 @@
+"""Deletes files that belong to nobody: what killed workers, lost runs and interrupted uploads have left behind.
+
+Every worker runs one (`workers/main.py`), all at once. What is not known to Redis is not at once an orphan: it may
+be on its way into Redis, and the Redis asked may not be the one that knew it (`workers/acquaintance.py`).
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import structlog
+
+from app.folder import Folder, disk_time
+from app.store import Identity, Retention, UploadStore
+from workers.acquaintance import Acquaintance
+
+EARLIEST_SECONDS: Final = 1_800.0
+LATEST_SECONDS: Final = 3_600.0
+UNTOUCHED_SECONDS: Final = 3_600.0
+BATCH: Final = 256
+
+Owned: TypeAlias = Callable[[Sequence[str]], Awaitable[Collection[str]]]
+
+log = structlog.get_logger()
+
+
+class Orphans:
+    """Scratch is a live job's, artifacts are any known job's, an upload is its record's."""
+
+    def __init__(self, data_dir: Path, identity: Identity, retention: Retention, uploads: UploadStore) -> None:
+        self._data_dir = data_dir.resolve()
+        self._identity = identity
+        self._acquaintance = Acquaintance(data_dir)
+        self._owned: dict[str, Owned] = {
+            "scratch": retention.alive,
+            "artifacts": retention.known,
+            "uploads": uploads.known,
+        }
+
+    async def sweep(self) -> float:
+        """One round. Answers after how many seconds the next is due. Raises Unavailable when Redis is away."""
+        await self._acquainted_since()
+        for name, owned in self._owned.items():
+            await self._clear(Folder(self._data_dir / name), owned)
+        return random.uniform(EARLIEST_SECONDS, LATEST_SECONDS)  # noqa: S311  spreads the workers, keeps no secret
+
+    async def _acquainted_since(self) -> float:
+        return await asyncio.to_thread(self._acquaintance.since, await self._identity.name())
+
+    async def _clear(self, folder: Folder, owned: Owned) -> None:
+        entries = await asyncio.to_thread(folder.entries)
+        for start in range(0, len(entries), BATCH):
+            batch = entries[start : start + BATCH]
+            orphans = set(batch) - set(await owned(batch))
+            # Only now: had Redis been emptied before it was asked for the owners, it has another name.
+            since = await self._acquainted_since()
+            until = await asyncio.to_thread(disk_time, self._data_dir) - UNTOUCHED_SECONDS
+            if gone := await asyncio.to_thread(_drop, folder, orphans, since, until):
+                log.info("orphans deleted", action="orphans.swept", folder=folder.name, count=gone)
+
+
+def _drop(folder: Folder, entries: Collection[str], since: float, until: float) -> int:
+    """Those last changed in that span. Answers how many; what cannot be deleted is left for the next round."""
+    gone = 0
+    for entry in entries:
+        try:
+            if since < folder.changed_at(entry) < until:
+                folder.drop(entry)
+                gone += 1
+        except OSError as error:
+            log.warning("orphan not deleted", action="orphans.not_swept", id=entry, error=str(error))
+    return gone

@@ -41,6 +41,7 @@ class Bus:
         self._on_reconnect = on_reconnect
         self._channels: dict[str, asyncio.Future[None]] = {}
         self._unconfirmed: Counter[str] = Counter()
+        self._returning: set[str] = set()
         self._outbox: list[tuple[str, str]] = []
         self._posted = asyncio.Event()
         self._missed = False
@@ -83,7 +84,7 @@ class Bus:
         for channel, confirmed in self._channels.items():
             if confirmed.done():
                 self._channels[channel] = asyncio.get_running_loop().create_future()
-        self._unconfirmed = Counter(list(self._channels))
+        self._unconfirmed, self._returning = Counter(list(self._channels)), set(self._channels)
         self._outbox = [("SUBSCRIBE", channel) for channel in self._channels]
         self._posted.set()
         self._missed = self._missed and bool(self._channels)
@@ -166,7 +167,8 @@ class Bus:
             confirmed = self._channels.get(channel)
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
-        if self._missed and not self._unconfirmed:
+        self._returning.discard(channel)
+        if self._missed and not self._returning:  # whoever has come since is none of these, and waits for nobody
             self._missed = False
             self._on_reconnect()
 

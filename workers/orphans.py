@@ -47,7 +47,9 @@ class Orphans:
         return random.uniform(EARLIEST_SECONDS, LATEST_SECONDS)  # noqa: S311  spreads the workers, keeps no secret
 
     async def _acquainted_since(self) -> float:
-        return await asyncio.to_thread(self._acquaintance.since, await self._identity.name())
+        remembered = await asyncio.to_thread(self._acquaintance.remembered)
+        identity, rounds = await self._identity.name(), await self._identity.next_round()
+        return await asyncio.to_thread(self._acquaintance.since, identity, rounds, remembered)
 
     async def _clear(self, folder: Folder, owned: Owned) -> None:
         entries = await asyncio.to_thread(folder.entries)

@@ -51,6 +51,7 @@ NO_LIMIT: Final = 2**31
 UNREADABLE: Final = "The job's queue entry cannot be run."
 
 INTERRUPTED: Final = Change("pending", '{"reason":"interrupted"}', "interrupted")
+SURRENDERED: Final = Change("pending", '{"reason":"interrupted"}', "surrendered")
 
 log = structlog.get_logger()
 
@@ -100,6 +101,7 @@ class JobWorker(Worker):
         self._claims = Periodic("claim", self._claim)
         self._announcements = Periodic("announce", self._announce)
         self._claim_count = 0
+        self._claim_number = 1
         self._next_look = 0.0
         self._vacant = asyncio.Event()
         self._vacant.set()
@@ -136,11 +138,7 @@ class JobWorker(Worker):
         """
         with suppress(TimeoutError, Unavailable):
             async with asyncio.timeout(SURRENDER_SECONDS):
-                await self._give_back([run for run in self._left_over if not await self._to_be_cancelled(run)])
-
-    async def _to_be_cancelled(self, run: Run) -> bool:
-        view = await self._store.read(run.job_id)
-        return view is None or view.job.cancel_requested_at is not None
+                await asyncio.gather(*(self._give_back(run, SURRENDERED) for run in self._left_over))
 
     def _surroundings(self) -> Iterator[Coroutine[Any, Any, None]]:
         yield self._bus.run()
@@ -195,21 +193,28 @@ class JobWorker(Worker):
             return
         await self._leases.ensure()
         claims = await self._store.claim(
-            self.worker_id, self._queue_order(), self._free_slots, lease_ms=self._lease_ms, kinds=self._registry.names
+            self.worker_id,
+            self._queue_order(),
+            self._free_slots,
+            lease_ms=self._lease_ms,
+            kinds=self._registry.names,
+            number=self._claim_number,
         )
+        self._claim_number += 1  # only once it is answered: what is asked again gets the same runs
         if not self.allow_pick_jobs:  # we were stopped while the claim was on its way
-            return await self._give_back(claims.runs)
+            for run in claims.runs:
+                await self._give_back(run, INTERRUPTED)
+            return
         for run in claims.runs:
             self._leases.hold(run)
         await self.start_jobs([run.job_id.encode() for run in claims.runs])
         if claims.next_due_ms is not None:
             self._next_look = min(FALLBACK_SECONDS, claims.next_due_ms / 1000)
 
-    async def _give_back(self, runs: Sequence[Run]) -> None:
-        """To their queues, with the attempt; those that are no longer ours need it no more."""
-        for run in runs:
-            with suppress(StoreError):
-                await self._store.apply(run.job_id, [INTERRUPTED], token=run.token)
+    async def _give_back(self, run: Run, how: Change) -> None:
+        """To its queue, with the attempt; one that is no longer ours needs it no more."""
+        with suppress(StoreError):
+            await self._store.apply(run.job_id, [how], token=run.token)
 
     def _queue_order(self) -> Sequence[str]:
         self._claim_count += 1

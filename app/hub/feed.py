@@ -33,10 +33,12 @@ class Feed:
         self._spawn = spawn
         self._subscriptions: dict[FeedSubscription, None] = {}
         self._pending: list[FeedEvent] = []
-        self._seqs: dict[str, int] = {}
+        self._live: set[str] = set()
+        self._unsure: set[str] = set()  # jobs of which something may have been missed
         self._thinner = Thinner(loop, self._send)
         self._generation = 0  # counts the times that something may have been missed
         self._refreshing = False
+        self._outdated = False  # what is being read
 
     @property
     def empty(self) -> bool:
@@ -57,14 +59,18 @@ class Feed:
         return await self._listing.active(self._owner, MOST_SNAPSHOTS)
 
     async def join(self, subscription: FeedSubscription, jobs: list[Job]) -> None:
-        """Send the snapshots of the active jobs, then let the live events through."""
-        for job in jobs:
-            self._seqs.setdefault(job.job_id, job.seq)
+        """Send the snapshots of the active jobs, then let the live events through.
+
+        If the bus was away meanwhile, those follow on something that got lost: it is told afresh first, as all are.
+        """
         await subscription.send(subscription.snapshots(jobs, self._base_url))
-        subscription.release(jobs)
+        subscription.see(jobs)
         subscription.joined = True
-        if subscription.generation != self._generation:
-            self.missed()
+        self._remember(jobs)
+        if subscription.generation == self._generation:
+            subscription.release()
+        else:
+            self._tell_afresh({job.job_id for job in jobs})
 
     def accept(self, event: FeedEvent) -> None:
         """One event from the bus, to be delivered with the others of this turn."""
@@ -86,9 +92,10 @@ class Feed:
     def missed(self) -> None:
         """The bus was away: everybody gets the jobs afresh, those among them that have ended meanwhile."""
         self._generation += 1
-        if not self._refreshing:
-            self._refreshing = True
-            self._spawn(self._refresh())
+        for subscription in self._subscriptions:
+            if subscription.joined:
+                subscription.hold()
+        self._tell_afresh(self._live)
 
     def close(self) -> None:
         """Nobody watches any more."""
@@ -100,38 +107,57 @@ class Feed:
         self.quiet_since = asyncio.get_running_loop().time()
         for item in batch:
             if item.event.ends:
-                self._seqs.pop(item.event.job_id, None)
+                self._live.discard(item.event.job_id)
             else:
-                self._seqs[item.event.job_id] = item.event.seq
+                self._live.add(item.event.job_id)
         for subscription in self._subscriptions:
             subscription.write(batch)
 
+    def _tell_afresh(self, unsure: set[str]) -> None:
+        self._unsure |= unsure
+        self._outdated = True
+        if not self._refreshing:
+            self._refreshing = True
+            self._spawn(self._refresh())
+
     async def _refresh(self) -> None:
+        """Nothing is told of a reading that another outage has overtaken."""
         try:
-            generation = -1
-            while generation != self._generation and not self.empty:
-                generation = self._generation
-                if not await self._read_afresh():
-                    generation = -1
+            while not self.empty:
+                self._outdated = False
+                jobs = await self._read()
+                if jobs is None:
                     await asyncio.sleep(RETRY_SECONDS)
+                elif not self._outdated:
+                    return self._tell(jobs)
         finally:
             self._refreshing = False
 
-    async def _read_afresh(self) -> bool:
-        """Who has not joined yet is reading for itself. False when that did not work out."""
-        joined = [subscription for subscription in self._subscriptions if subscription.joined]
-        for subscription in joined:
-            subscription.hold()
+    async def _read(self) -> list[Job] | None:
+        """The active jobs, and what became of the others we knew. None when that did not work out."""
         try:
             active = {job.job_id: job for job in await self.active()}
-            ended = await self._jobs.read_many([job_id for job_id in self._seqs if job_id not in active])
+            others = self._unsure - active.keys()
+            rest = await self._jobs.read_many(sorted(others))
         except Exception as error:  # Redis is away, or worse; without the jobs the watchers would wait for ever
             log.warning("jobs not read", action="feed.recovering", owner=self._owner, error=repr(error))
-            return False
-        jobs = [*active.values(), *ended]
-        self._seqs = {job.job_id: job.seq for job in active.values()}
+            return None
+        jobs = [*active.values(), *rest]
+        self._live -= others
+        self._remember(jobs)
+        return jobs
+
+    def _remember(self, jobs: list[Job]) -> None:
+        """Those that were live when they were read, and have not ended since: that is held for whom they were read."""
+        ended = {job_id for subscription in self._subscriptions for job_id in subscription.ended}
+        self._live |= {job.job_id for job in jobs if not job.ended} - ended
+
+    def _tell(self, jobs: list[Job]) -> None:
+        """Who has not joined yet is reading for itself."""
+        self._unsure.clear()
         self._thinner.clear()
-        for subscription in joined:
-            subscription.writer.write_events(subscription.snapshots(jobs, self._base_url, reset=True))
-            subscription.release(jobs)
-        return True
+        for subscription in self._subscriptions:
+            if subscription.joined and subscription.holding:
+                subscription.writer.write_events(subscription.snapshots(jobs, self._base_url, reset=True))
+                subscription.see(jobs)
+                subscription.release()

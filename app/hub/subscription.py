@@ -61,23 +61,34 @@ class FeedEvent:
 
 
 class FeedSubscription:
-    """Per job it knows the seq its snapshots reached, until the live events have passed it; None while it holds."""
+    """Per job it knows the seq its snapshots reached, until the live events have passed it."""
 
     def __init__(self, writer: Writer, wanted: Filter) -> None:
         self.writer = writer
         self.wanted = wanted
         self.joined = False
+        self.holding = True
         self.generation = 0
-        self._seen: dict[str, int] | None = None
+        self._seen: dict[str, int] = {}
         self._held: list[FeedEvent] = []
 
-    def hold(self) -> None:
-        """Jobs are being read for it; what happens meanwhile comes after them."""
-        self._seen = None
+    @property
+    def ended(self) -> set[str]:
+        """Jobs whose end is held."""
+        return {held.event.job_id for held in self._held if held.event.ends}
 
-    def release(self, jobs: Iterable[Job]) -> None:
-        """The snapshots have been sent: now what was held and is newer."""
-        self._seen = {job.job_id: job.seq for job in jobs}
+    def hold(self) -> None:
+        """Jobs are to be read for it; what happens meanwhile comes after them."""
+        self.holding = True
+        self._seen.clear()
+
+    def see(self, jobs: Iterable[Job]) -> None:
+        """Their snapshots have been sent."""
+        self._seen |= {job.job_id: job.seq for job in jobs}
+
+    def release(self) -> None:
+        """Now what was held and is newer."""
+        self.holding = False
         held, self._held = self._held, []
         self.write(held)
 
@@ -93,7 +104,7 @@ class FeedSubscription:
 
     def write(self, batch: Sequence[FeedEvent]) -> None:
         """Send those of the events that fit and are new."""
-        if self._seen is not None:
+        if not self.holding:
             self.writer.write_events([e.event for e in batch if e.fits(self.wanted) and self._is_new(e.event)])
             return
         self._held.extend(batch)
@@ -102,7 +113,6 @@ class FeedSubscription:
             self.writer.close(Close.TOO_SLOW)
 
     def _is_new(self, event: Event) -> bool:
-        assert self._seen is not None
         if event.seq <= self._seen.get(event.job_id, 0):
             return False
         self._seen.pop(event.job_id, None)

@@ -107,5 +107,5 @@ def parse(body: Any) -> JobRequest:
 
 def fingerprint(request: JobRequest) -> str:
     """Alike for requests that ask for the same, in whatever order their members came."""
-    canonical = json.dumps(request.model_dump(), sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(request.model_dump(exclude_none=True), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,7 +1,9 @@
--- apply: events of one job, all of them or none. A change of status comes last; it is legal by SUCCESSORS alone.
+-- apply: events of one job, all of them or none. A change of status comes last; it is legal by SUCCESSORS alone. A
+-- request to cancel comes alone, as it may turn into the end.
 -- ARGV: id, run token ('' for who holds no run), most events to keep, which part of what the run tells this is (0: it
 -- is not told in parts), then per event: type, data, argument. A part that was written before is not written again.
--- The argument: completed → result JSON or ''; pending → delay in ms, or 'interrupted'; waiting → delay in ms;
+-- The argument: completed → result JSON or ''; pending → delay in ms, 'interrupted', or 'surrendered' by
+-- who cannot say that the work has stopped, which is illegal once a cancel was asked for; waiting → delay in ms;
 -- artifact → its entry as JSON; else ''. '"@"' in the data of pending and waiting becomes the time that delay leads to;
 -- a worker's `cancelled` gets its data here.
 -- Returns {'ok' | 'unknown' | 'stale' | 'illegal', seq, status}
@@ -30,13 +32,18 @@ end
 
 -- What a change needs to be carried out; without it nothing is written, of the others neither.
 local NEEDS = {}
-function NEEDS.pending(_, argument) return argument == 'interrupted' or is_span(argument) end
+function NEEDS.pending(_, argument)
+  if argument == 'surrendered' then return not job.cancel end
+  return argument == 'interrupted' or is_span(argument)
+end
 function NEEDS.waiting(data, argument) return has_text(data, 'for') and is_span(argument) end
 function NEEDS.cancel_requested(data) return has_text(data, 'by') end
 function NEEDS.artifact(_, argument) return has_text(argument, 'name') end
 
+local count = (#ARGV - 4) / 3
+
 local function refusal(type, last)
-  if type == 'cancel_requested' then return nil end
+  if type == 'cancel_requested' then return count > 1 and 'illegal' or nil end
   if token ~= '' and not by_worker then return 'stale' end
   if SUCCESSORS[type] then
     if not last or type == 'processing' or not SUCCESSORS[job.status][type] then return 'illegal' end
@@ -45,7 +52,6 @@ local function refusal(type, last)
   if not by_worker or (type == 'waiting' and not last) then return 'illegal' end
 end
 
-local count = (#ARGV - 4) / 3
 for i = 1, count do
   local type, data, argument = ARGV[3 * i + 2], ARGV[3 * i + 3], ARGV[3 * i + 4]
   local verdict = refusal(type, i == count)
@@ -60,7 +66,7 @@ local STOPPED = {pending = true, waiting = true, cancelled = true}
 local CHANGES = {}
 
 function CHANGES.pending(_, argument)
-  local interrupted = argument == 'interrupted'
+  local interrupted = argument == 'interrupted' or argument == 'surrendered'
   return {attempt = interrupted and job.attempt - 1 or job.attempt}, now + (interrupted and 0 or tonumber(argument))
 end
 

@@ -3,6 +3,7 @@
 Times go in and come out as milliseconds on Redis's clock.
 """
 
+import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -35,7 +36,6 @@ def worker_channel(worker: str) -> str:
 
 
 TAG_SEPARATOR: Final = "\x1f"
-MOST_SETTLED_BY_CLAIM: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,24 +160,25 @@ class JobStore:
         return status
 
     async def claim(
-        self, worker: str, queues: Sequence[str], slots: int, *, lease_ms: int, kinds: Collection[str]
+        self, worker: str, queues: Sequence[str], slots: int, *, lease_ms: int, kinds: Collection[str], number: int = 0
     ) -> Claims:
-        """Take what is due from the queues, in their order, up to `slots` runs with a lease of `lease_ms`."""
+        """Take what is due from the queues, in their order, up to `slots` runs with a lease of `lease_ms`.
+
+        A worker numbers its calls from 1: one made again under its number, within a lease, brings the same runs.
+        """
         known = json_text(dict.fromkeys(kinds, 1))
-        settled = self._most_settled(MOST_SETTLED_BY_CLAIM)
-        wait, *runs = await self._scripts.run("claim", (worker, slots, lease_ms, settled, known, *queues))
+        wait, *runs = await self._scripts.run(
+            "claim", (worker, slots, lease_ms, number or secrets.token_hex(8), known, *queues)
+        )
         return Claims(tuple(map(_run, runs)), None if wait < 0 else wait)
 
     async def settle_overdue(self, limit: int = 256) -> int:
         """See to it that jobs whose deadline has passed go on or end, longest overdue first. Returns how many did.
 
-        None does shortly after Redis was away: workers that live have yet to renew their leases.
+        None does shortly after Redis was away: workers that live have yet to renew their leases (`overdue.lua`).
         """
-        settled: int = await self._scripts.run("sweep", (self._most_settled(limit),))
+        settled: int = await self._scripts.run("sweep", (limit,))
         return settled
-
-    def _most_settled(self, limit: int) -> int:
-        return 0 if self._scripts.outage.recent else limit
 
     async def renew(self, tokens: Mapping[str, str], *, lease_ms: int) -> Renewal:
         """Move on the leases of the runs in `tokens` (job id to run token)."""

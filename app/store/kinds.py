@@ -1,11 +1,13 @@
 """The kinds workers have announced, with the JSON Schema of their params. The web process never imports a handler."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from pydantic_core import from_json
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError, WatchError
 
 from app.events import json_text
 from app.store.clock import in_ms
@@ -39,14 +41,23 @@ class KindStore:
         """Say that a worker here runs these; forget those that none has run for a week."""
         stored, now = await self._stored()
         entries = {kind.kind: json_text(asdict(kind) | {"announced_at": now}) for kind in kinds}
-        gone = [name for name, fields in stored.items() if _is_forgotten(fields, now)]
         async with self._redis.pipeline(transaction=True) as pipe:
             if entries:
                 pipe.hset(KEY, mapping=entries)
-            if gone:
-                pipe.hdel(KEY, *gone)
             pipe.pexpire(KEY, KNOWN_MS)
             await pipe.execute()
+        if gone := [name for name, fields in stored.items() if _is_forgotten(fields, now)]:
+            await self._forget(gone)
+
+    async def _forget(self, names: Sequence[str]) -> None:
+        """Unless another worker announces one of them just now: then the next announcement will."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            await pipe.watch(KEY)
+            stored, now = await self._stored()
+            pipe.multi()  # type: ignore[no-untyped-call]  # redis-py
+            pipe.hdel(KEY, *(name for name in names if name in stored and _is_forgotten(stored[name], now)))
+            with suppress(WatchError, ResponseError):  # the latter is for none left
+                await pipe.execute()
 
     @reaching
     async def known(self) -> dict[str, Kind]:

@@ -1,5 +1,20 @@
 -- What becomes of a live job whose deadline has passed. In front of claim and sweep: whoever looks settles for all.
 
+-- Somebody looks at least every second and a half, as every process does. If nobody has for so long, nobody could:
+-- Redis was away, stood still, or took no writes, and no worker could renew a lease. Those that ran out say nothing
+-- then, until everybody has had the time to come back: a call's deadline and the longest pause after it, 5 s each.
+local WATCH = PREFIX .. 'watch' -- seen: when somebody looked last; patience: until when nobody is taken for lost
+local UNWATCHED_MS = 2000
+local PATIENCE_MS = 11000
+
+local function patient(now)
+  local watch = redis.call('HMGET', WATCH, 'seen', 'patience')
+  local seen, patience = tonumber(watch[1] or now), tonumber(watch[2] or 0)
+  if now - seen > UNWATCHED_MS then patience = now + PATIENCE_MS end
+  redis.call('HSET', WATCH, 'seen', now, 'patience', patience)
+  return now < patience
+end
+
 local function fail(job, now, code, message)
   append(job, now, 'failed', '{"error":{"code":"' .. code .. '","message":"' .. message .. '"}}')
   finish(job, now, 'failed')
@@ -32,6 +47,7 @@ end
 
 -- Up to so many, longest overdue first. Returns how many.
 local function settle_overdue(now, most)
+  if patient(now) then return 0 end
   local overdue = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, most)
   for _, id in ipairs(overdue) do
     local job = load_job(id)

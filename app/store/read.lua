@@ -12,8 +12,10 @@ local function event(seq)
   return entry and entry[2][6] or false
 end
 
-local position = false
-if job.status == 'pending' and not job.due then position = redis.call('ZRANK', queue_key(job.queue), id) end
+local now, position = now_ms(), false
+if job.status == 'pending' and tonumber(job.due or 0) <= now then
+  position = redis.call('ZRANK', queue_key(job.queue), id)
+end
 
 return {
   redis.call('HGETALL', job_key(id, 'job')),
@@ -22,6 +24,6 @@ return {
   event(job.progress),
   redis.call('HVALS', job_key(id, 'artifacts')),
   position,
-  now_ms(),
+  now,
   after ~= '' and redis.call('XRANGE', log, '(' .. after .. '-0', '+') or {},
 }

@@ -43,13 +43,16 @@ end
 
 local NUMBERS = {'seq', 'attempt', 'max_attempts', 'progress', 'trimmed', 'ttl', 'timeout', 'start_by', 'part'}
 
--- The record as a table, or nil. Numbers are numbers; what is absent is nil.
+local NEEDED = {'kind', 'owner', 'queue', 'status', 'seq', 'attempt', 'max_attempts', 'ttl', 'created'}
+
+-- The record as a table, or nil where there is none, or no whole one. Numbers are numbers; what is absent is nil.
 local function load_job(id)
   local flat = redis.call('HGETALL', job_key(id, 'job'))
   if #flat == 0 then return nil end
   local job = {id = id}
   for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
   for _, name in ipairs(NUMBERS) do job[name] = tonumber(job[name]) end
+  for _, name in ipairs(NEEDED) do if not job[name] then return nil end end
   return job
 end
 
@@ -67,16 +70,16 @@ end
 -- Oldest first, lifecycle never; `trimmed` tells readers from where on the log is whole.
 local function trim(job, most)
   local log = job_key(job.id, 'events')
-  local excess = redis.call('XLEN', log) - most
+  local excess, seen = redis.call('XLEN', log) - most, job.trimmed or 0
   while excess > 0 do
-    local entries = redis.call('XRANGE', log, '(' .. (job.trimmed or 0) .. '-0', '+', 'COUNT', 128)
+    local entries = redis.call('XRANGE', log, '(' .. seen .. '-0', '+', 'COUNT', 128)
     if #entries == 0 then return end
     for _, entry in ipairs(entries) do
       if excess <= 0 then break end
-      job.trimmed = tonumber(string.match(entry[1], '^%d+'))
+      seen = tonumber(string.match(entry[1], '^%d+'))
       if not KEPT[entry[2][2]] then
         redis.call('XDEL', log, entry[1])
-        excess = excess - 1
+        job.trimmed, excess = seen, excess - 1
       end
     end
   end

@@ -10,10 +10,8 @@ from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
-from app.errors import Unavailable
 from app.events import KEPT
 from app.jobs import SUCCESSORS
-from app.store.outage import Outage
 from app.store.reach import reaching
 
 Arguments: TypeAlias = Sequence[str | bytes | int | float]
@@ -52,21 +50,11 @@ class Scripts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self.outage = Outage()
         self._scripts = {name: redis.register_script(source(name)) for name in PARTS}
 
+    @reaching
     async def run(self, name: str, arguments: Arguments) -> Any:
         """One call, one round trip; a server that lost its script cache gets the text again."""
-        try:
-            reply = await self._call(name, arguments)
-        except Unavailable as error:
-            self.outage.failed(error.__cause__)
-            raise
-        self.outage.answered()
-        return reply
-
-    @reaching
-    async def _call(self, name: str, arguments: Arguments) -> Any:
         return await self._scripts[name](args=arguments)
 
     @reaching

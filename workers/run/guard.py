@@ -14,6 +14,7 @@ from contextlib import suppress
 PR_SET_PDEATHSIG = 1  # Linux only, like the next; elsewhere the group is all that can be killed
 PR_SET_CHILD_SUBREAPER = 36
 HEEDED = {signal.SIGHUP, signal.SIGTERM}
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # and so by whatever it becomes, if nothing is done
 
 
 def main(worker: str, *argv: str) -> None:
@@ -28,6 +29,8 @@ def main(worker: str, *argv: str) -> None:
     program = os.fork()
     if not program:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
+        for number in IGNORED_BY_PYTHON:
+            signal.signal(number, signal.SIG_DFL)
         os.execvp(argv[0], argv)  # noqa: S606  argv is ours
     signal.signal(signal.SIGHUP, _hang_up)
     signal.signal(signal.SIGTERM, _leave_it_to_the_program)

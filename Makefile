@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types format bench constraints clean
+.PHONY: help setup run test stress soak lint types format bench constraints clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,13 @@ run: setup  ## Run the bundled Valkey, web and worker on http://127.0.0.1:8000 u
 test: lint types  ## Check style and types, then run every test
 	@sh tests/install_chromium.sh
 	$(BIN)/python -m pytest -n 2
+
+stress: $(VENV)/.installed-dev  ## Kill, freeze and restart everything for SECONDS=120; then nothing may be lost (SEED=7 repeats a run)
+	$(BIN)/python -m tests.stress $(SECONDS:%=--seconds %) $(SEED:%=--seed %)
+
+soak: $(VENV)/.installed-dev  ## Let jobs and clients come and go for MINUTES=10; nothing may grow
+	$(BIN)/python -m tests.stress.busload
+	$(BIN)/python -m tests.stress.soak $(MINUTES:%=--minutes %)
 
 lint: $(VENV)/.installed-dev  ## Check style
 	$(BIN)/ruff check

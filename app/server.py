@@ -26,7 +26,9 @@ from app.hub import Close
 HANG_UP: Final = "tidings.hang_up"
 """The scope extension: `call` is a function of one Close, `expect_reader` one of nothing, for when a stream begins."""
 
-READER_TIMEOUT_MS: Final = 20_000
+READER_TIMEOUT_MS: Final = 30_000
+"""Longer than the hub waits for a client that is only slow (`app/hub/writer.py`), which is to hear why it is closed."""
+
 KEEP_ALIVE_PROBES: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 LINGER_SECONDS: Final = 5.0
 RESTART_LINGER_SECONDS: Final = 0.5

@@ -26,7 +26,7 @@ def is_gone(pid: int) -> bool:
     """Ended; whether the machine's first process has reaped it is not our matter."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 

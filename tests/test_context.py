@@ -32,6 +32,16 @@ async def test_saved_files_are_artifacts_and_the_scratch_folder_goes_with_the_ru
     assert await stage.types(job.job_id) == ["artifact", "artifact", "completed"]
 
 
+async def test_a_run_leaves_the_folder_of_the_next_alone_and_the_last_one_clears_up(stage: Stage) -> None:
+    run = await stage.claimed("loop", {"max_attempts": 2}, deed="fail", arguments=["again"])
+    folder = stage.data_dir / "scratch" / run.job_id
+    (folder / "next").mkdir(parents=True)
+    await stage.runner.run(run)
+    assert (folder / "next").exists(), "another worker may have begun there"
+    await stage.runner.run(await stage.claim(run.job_id))
+    assert not folder.exists()
+
+
 async def test_files_saved_at_the_same_time_do_not_get_mixed_up(stage: Stage) -> None:
     job = await stage.play("loop", deed="save_at_once")
     digests = [sha256(name.encode() * 1000).hexdigest() for name in ("a.txt", "b.txt", "c.txt")]

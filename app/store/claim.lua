@@ -15,8 +15,9 @@ local kinds = cjson.decode(ARGV[5])
 local now = now_ms()
 
 local function run_of(job)
+  local params = redis.pcall('GET', job_key(job.id, 'params'))
   return {job.id, job.token, job.kind, job.owner, job.attempt, job.max_attempts, job.timeout,
-    redis.call('GET', job_key(job.id, 'params')) or ''}
+    type(params) == 'string' and params or ''}
 end
 
 -- The runs of the same call, made before; those that have been lost since are left out.
@@ -49,29 +50,34 @@ end
 
 local settled = settle_overdue(now, MOST_SETTLED)
 
-local runs, examined = {}, 0
+local runs, examined, passed = {}, 0, 0
+
+local function look_at(job, queue)
+  if job.status ~= 'pending' then
+    if not ended(job.status) then redis.call('ZADD', DEADLINES, 'NX', now + lease, job.id) end
+    redis.call('ZREM', queue, job.id)
+  elseif job.start_by and job.start_by <= now then
+    settle(job, now)
+  elseif kinds[job.kind] then
+    runs[#runs + 1] = start(job)
+  elseif redis.call('HEXISTS', KINDS, job.kind) == 0 then
+    fail(job, now, 'unknown_kind', 'No worker knows this kind.')
+  elseif passed < MOST_PASSED then
+    passed = passed + 1
+  else
+    redis.call('ZADD', queue, now + UNKNOWN_KIND_DELAY_MS, job.id)
+  end
+end
+
 for q = 6, #ARGV do
-  local queue, passed = queue_key(ARGV[q]), 0
+  local queue = queue_key(ARGV[q])
+  passed = 0
   while #runs < slots and examined < MOST_EXAMINED do
     local due = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', passed, slots - #runs)
     if #due == 0 then break end
     for _, id in ipairs(due) do
       examined = examined + 1
-      local job = load_job(id)
-      if not job or job.status ~= 'pending' then
-        if job and not ended(job.status) then redis.call('ZADD', DEADLINES, 'NX', now + lease, id) end
-        redis.call('ZREM', queue, id)
-      elseif job.start_by and job.start_by <= now then
-        settle(job, now)
-      elseif kinds[job.kind] then
-        runs[#runs + 1] = start(job)
-      elseif redis.call('HEXISTS', KINDS, job.kind) == 0 then
-        fail(job, now, 'unknown_kind', 'No worker knows this kind.')
-      elseif passed < MOST_PASSED then
-        passed = passed + 1
-      else
-        redis.call('ZADD', queue, now + UNKNOWN_KIND_DELAY_MS, id)
-      end
+      if not attempt(look_at, id, queue) then redis.call('ZREM', queue, id) end
     end
   end
 end

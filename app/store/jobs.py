@@ -203,17 +203,17 @@ def _run(reply: Sequence[Any]) -> Run:
         job_id.decode(),
         token.decode(),
         kind.decode(),
-        owner.decode(),
+        owner.decode(errors="replace"),
         attempt,
         max_attempts,
         timeout_ms,
-        params.decode(),
+        params.decode(errors="replace"),  # else one that has gone bad would cost the others of its claim an attempt
     )
 
 
 def _view(job_id: str, reply: Sequence[Any]) -> View:
     flat, result, last, progress, artifacts, position, now, entries = reply
-    record = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
+    record = {flat[i].decode(): flat[i + 1].decode(errors="replace") for i in range(0, len(flat), 2)}
     end = from_json(last) if last else {}
     job = Job(
         job_id=job_id,

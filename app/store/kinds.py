@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from pydantic import TypeAdapter
 from pydantic_core import from_json
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError, WatchError
@@ -39,44 +40,52 @@ class KindStore:
     @reaching
     async def announce(self, kinds: Iterable[Kind]) -> None:
         """Say that a worker here runs these; forget those that none has run for a week."""
-        stored, now = await self._stored()
+        announced, now = await self._announced()
         entries = {kind.kind: json_text(asdict(kind) | {"announced_at": now}) for kind in kinds}
         async with self._redis.pipeline(transaction=True) as pipe:
             if entries:
                 pipe.hset(KEY, mapping=entries)
             pipe.pexpire(KEY, KNOWN_MS)
             await pipe.execute()
-        if gone := [name for name, fields in stored.items() if _is_forgotten(fields, now)]:
+        if gone := [kind.kind for kind, at in announced if _is_forgotten(at, now)]:
             await self._forget(gone)
 
     async def _forget(self, names: Sequence[str]) -> None:
         """Unless another worker announces one of them just now: then the next announcement will."""
         async with self._redis.pipeline(transaction=True) as pipe:
             await pipe.watch(KEY)
-            stored, now = await self._stored()
+            announced, now = await self._announced()
             pipe.multi()  # type: ignore[no-untyped-call]  # redis-py
-            pipe.hdel(KEY, *(name for name in names if name in stored and _is_forgotten(stored[name], now)))
+            pipe.hdel(KEY, *(kind.kind for kind, at in announced if kind.kind in names and _is_forgotten(at, now)))
             with suppress(WatchError, ResponseError):  # the latter is for none left
                 await pipe.execute()
 
     @reaching
     async def known(self) -> dict[str, Kind]:
         """All kinds by name."""
-        stored, now = await self._stored()
-        return {name: _kind(fields) for name, fields in stored.items() if not _is_forgotten(fields, now)}
+        announced, now = await self._announced()
+        return {kind.kind: kind for kind, at in announced if not _is_forgotten(at, now)}
 
-    async def _stored(self) -> tuple[dict[str, dict[str, Any]], int]:
-        """What was announced, by name, and Redis's time."""
+    async def _announced(self) -> tuple[list[tuple[Kind, int]], int]:
+        """What was announced, by name, each with when it was; and Redis's time."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(KEY)
             pipe.time()
             stored, time = await pipe.execute()
-        return {name.decode(): from_json(text) for name, text in sorted(stored.items())}, in_ms(time)
+        return [entry for _, text in sorted(stored.items()) if (entry := _read(text))], in_ms(time)
 
 
-def _is_forgotten(fields: dict[str, Any], now: int) -> bool:
-    return bool(now - fields["announced_at"] > KNOWN_MS)
+_KIND: Final = TypeAdapter(Kind)
 
 
-def _kind(fields: dict[str, Any]) -> Kind:
-    return Kind(**{name: value for name, value in fields.items() if name != "announced_at"})
+def _read(text: bytes) -> tuple[Kind, int] | None:
+    """None for what makes no sense: it must not cost the others. What a newer worker says beyond that is left out."""
+    try:
+        told = from_json(text)
+        return _KIND.validate_python(told), int(told["announced_at"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _is_forgotten(announced_at: int, now: int) -> bool:
+    return now - announced_at > KNOWN_MS

@@ -1,10 +1,10 @@
 -- What becomes of a live job whose deadline has passed. In front of claim and sweep: whoever looks settles for all.
 
--- Somebody looks at least every second and a half, as every process does. If nobody has for so long, nobody could:
+-- Somebody looks at least every second and a half, as every process does. If nobody has for twice as long, nobody could:
 -- Redis was away, stood still, or took no writes, and no worker could renew a lease. Those that ran out say nothing
 -- then, until everybody has had the time to come back: a call's deadline and the longest pause after it, 5 s each.
 local WATCH = PREFIX .. 'watch' -- seen: when somebody looked last; patience: until when nobody is taken for lost
-local UNWATCHED_MS = 2000
+local UNWATCHED_MS = 3000
 local PATIENCE_MS = 11000
 
 local function patient(now)
@@ -45,13 +45,25 @@ local function settle(job, now)
   end
 end
 
+-- A step of one job; whether it could be taken. What has no record, or cannot be told what it comes to, is given up: it
+-- must not stop the others. It leaves the indexes, and in a day Redis.
+local function attempt(step, id, ...)
+  local job = load_job(id)
+  local taken, why = job ~= nil, 'it has no record'
+  if job then taken, why = pcall(step, job, ...) end
+  if taken then return true end
+  redis.log(redis.LOG_WARNING, 'tidings: gave up job ' .. id .. ': ' .. (type(why) == 'table' and why.err or why))
+  redis.call('ZREM', DEADLINES, id)
+  for _, part in ipairs({'job', 'events', 'artifacts', 'params', 'result'}) do
+    redis.call('PEXPIRE', job_key(id, part), TOMBSTONE_MS)
+  end
+  return false
+end
+
 -- Up to so many, longest overdue first. Returns how many.
 local function settle_overdue(now, most)
   if patient(now) then return 0 end
   local overdue = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, most)
-  for _, id in ipairs(overdue) do
-    local job = load_job(id)
-    if job then settle(job, now) else redis.call('ZREM', DEADLINES, id) end
-  end
+  for _, id in ipairs(overdue) do attempt(settle, id, now) end
   return #overdue
 end

@@ -43,17 +43,18 @@ end
 
 local NUMBERS = {'seq', 'attempt', 'max_attempts', 'progress', 'trimmed', 'ttl', 'timeout', 'start_by', 'part'}
 
-local NEEDED = {'kind', 'owner', 'queue', 'status', 'seq', 'attempt', 'max_attempts', 'ttl', 'created'}
+local NEEDED = {'kind', 'owner', 'queue', 'seq', 'attempt', 'max_attempts', 'timeout', 'ttl', 'created', 'updated'}
 
--- The record as a table, or nil where there is none, or no whole one. Numbers are numbers; what is absent is nil.
+-- The record as a table, or nil where there is none, or no whole one, or something else has come to lie in its place or
+-- in that of its log: what is no job must not stop the others. Numbers are numbers; what is absent is nil.
 local function load_job(id)
-  local flat = redis.call('HGETALL', job_key(id, 'job'))
-  if #flat == 0 then return nil end
+  local flat, log = redis.pcall('HGETALL', job_key(id, 'job')), redis.call('TYPE', job_key(id, 'events')).ok
+  if #flat == 0 or (log ~= 'stream' and log ~= 'none') then return nil end
   local job = {id = id}
   for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
   for _, name in ipairs(NUMBERS) do job[name] = tonumber(job[name]) end
   for _, name in ipairs(NEEDED) do if not job[name] then return nil end end
-  return job
+  return SUCCESSORS[job.status] and job
 end
 
 -- Set fields of the record; nil (given as false) removes one.
@@ -102,6 +103,7 @@ end
 -- A worker that has a free slot wakes for this; the bound is for when none has.
 local function nudge(queue)
   local key = PREFIX .. 'nudge:' .. queue
+  if redis.call('TYPE', key).ok ~= 'list' then redis.call('DEL', key) end
   redis.call('RPUSH', key, '1')
   redis.call('LTRIM', key, -64, -1)
   redis.call('PEXPIRE', key, 60000)

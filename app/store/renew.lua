@@ -5,7 +5,7 @@ local due = now_ms() + tonumber(ARGV[1])
 local lost, cancelled = {}, {}
 for i = 2, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]
-  local job = redis.call('HMGET', job_key(id, 'job'), 'token', 'cancel')
+  local job = redis.pcall('HMGET', job_key(id, 'job'), 'token', 'cancel') -- an error is no token
   if job[1] ~= token then
     lost[#lost + 1] = id
   else

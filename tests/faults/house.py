@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -19,6 +19,7 @@ import httpx
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
 
 from app.events import Event
 from app.jobs import Job
@@ -38,6 +39,15 @@ async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60)
         while not await condition():
             await asyncio.sleep(0.02)
     return time.monotonic() - began
+
+
+async def until_all(conditions: Callable[[], Iterable[object]], seconds: float = 60) -> float:
+    """The same for several that need nothing to be awaited."""
+
+    async def hold() -> bool:
+        return all(conditions())
+
+    return await until(hold, seconds)
 
 
 class Process(Child):
@@ -97,6 +107,11 @@ class Process(Child):
     def resident_bytes(self) -> int:
         """Its memory now."""
         return self._status("VmRSS") * 1024
+
+    @property
+    def most_resident_bytes(self) -> int:
+        """Its memory when it was largest."""
+        return self._status("VmHWM") * 1024
 
     @property
     def threads(self) -> int:
@@ -168,7 +183,7 @@ class House:
     async def __aenter__(self) -> Self:
         self.valkey.start()
         retry: Any = Retry(ConstantBackoff(0.1), 100)
-        self.redis: Redis = Redis.from_url(self.valkey.url, retry=retry, retry_on_error=[OSError])
+        self.redis: Redis = Redis.from_url(self.valkey.url, retry=retry, retry_on_error=[OSError, ConnectionLost])
         self.jobs = JobStore(self.redis)
         return self
 
@@ -181,16 +196,17 @@ class House:
         await self.redis.aclose(close_connection_pool=True)
         self.valkey.stop()
 
-    async def web(self, *, prefix: tuple[str, ...] = (), **settings: Any) -> Web:
-        """A web process that answers."""
+    async def web(self, *, prefix: tuple[str, ...] = (), reachable: bool = True, **settings: Any) -> Web:
+        """A web process that answers, unless it is not reachable from here."""
         web = Web(free_port(), self._env(settings), self._log("web"), prefix=prefix)
         self._begin(web)
-        await web.ready()
+        if reachable:
+            await web.ready()
         return web
 
-    async def worker(self, **settings: Any) -> Process:
+    async def worker(self, *, prefix: tuple[str, ...] = (), **settings: Any) -> Process:
         """A worker that has announced its kinds and takes jobs."""
-        worker = Process("worker", self._env(settings), self._log("worker"))
+        worker = Process("worker", self._env(settings), self._log("worker"), prefix=prefix)
         self._begin(worker)
         await worker.logged("worker.started")
         await until(self._kinds_known)

@@ -6,9 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from workers import AsyncContext, Context, Failed, Retry, Wait, job
+from workers import AsyncContext, Context, Failed, Input, Retry, Wait, job
+from workers.context import JobContext
 
 
 @job("steady", max_attempts=10)
@@ -50,6 +54,108 @@ async def gated(ctx: AsyncContext, gate: str, wait: float = 0.02) -> int:
     return ctx.attempt
 
 
+@job("ticking", max_attempts=10)
+async def ticking(ctx: AsyncContext, gate: str, seconds: float = 0.1) -> int:
+    """Tell of each step by a numbered event until there is a file of that name. The result is how many there were."""
+    step = 0
+    while not Path(gate).exists():
+        ctx.emit("step", {"step": step, "attempt": ctx.attempt})
+        ctx.progress(step % 100)
+        step += 1
+        await asyncio.sleep(seconds)
+    return step
+
+
+@job("ticking_thread", max_attempts=10)
+def ticking_thread(ctx: Context, gate: str, seconds: float = 0.1) -> int:
+    """The same in a thread."""
+    return _ticking(ctx, gate, seconds)
+
+
+@job("ticking_process", max_attempts=10, process=True)
+def ticking_process(ctx: Context, gate: str, seconds: float = 0.1) -> int:
+    """The same in a process of its own."""
+    return _ticking(ctx, gate, seconds)
+
+
+def _ticking(ctx: Context, gate: str, seconds: float) -> int:
+    step = 0
+    while not Path(gate).exists():
+        ctx.emit("step", {"step": step, "attempt": ctx.attempt})
+        ctx.progress(step % 100)
+        step += 1
+        time.sleep(seconds)
+    return step
+
+
+@job("witness", max_attempts=10)
+async def witness(ctx: AsyncContext, notes: str, gate: str) -> int:
+    """Note in a file that it begins and how it ends; go on until there is a file `<gate>.<attempt>`."""
+    with _noted(ctx, notes):
+        while not Path(f"{gate}.{ctx.attempt}").exists():
+            ctx.emit("tick", {"attempt": ctx.attempt})
+            await asyncio.sleep(0.05)
+    return ctx.attempt
+
+
+@job("witness_thread", max_attempts=10)
+def witness_thread(ctx: Context, notes: str, gate: str) -> int:
+    """The same in a thread."""
+    return _witness(ctx, notes, gate)
+
+
+@job("witness_deaf", max_attempts=10)
+def witness_deaf(ctx: Context, notes: str, gate: str) -> int:
+    """The same in a thread that is deaf to every request to stop."""
+    with _noted(ctx, notes):
+        while not Path(f"{gate}.{ctx.attempt}").exists():
+            time.sleep(0.05)
+    return ctx.attempt
+
+
+@job("witness_process", max_attempts=10, process=True)
+def witness_process(ctx: Context, notes: str, gate: str) -> int:
+    """The same in a process of its own."""
+    return _witness(ctx, notes, gate)
+
+
+def _witness(ctx: Context, notes: str, gate: str) -> int:
+    with _noted(ctx, notes):
+        while not Path(f"{gate}.{ctx.attempt}").exists():
+            ctx.emit("tick", {"attempt": ctx.attempt})
+            time.sleep(0.05)
+    return ctx.attempt
+
+
+@contextmanager
+def _noted(ctx: JobContext[Any], notes: str) -> Iterator[None]:
+    """Lines of a file: attempt, process id, and what happened."""
+
+    def note(what: str) -> None:
+        with Path(notes).open("a") as file:
+            file.write(f"{ctx.attempt} {os.getpid()} {what}\n")
+
+    note("begun")
+    try:
+        yield
+    except BaseException as error:
+        note(type(error).__name__)
+        raise
+    note("returned")
+
+
+@job("busy")
+async def busy(ctx: AsyncContext, gate: str, lull: str = "", size: int = 8_000, seconds: float = 0.025) -> int:
+    """Tell much, until there is a file named as the gate; while there is one named as the lull, little."""
+    told = 0
+    while not Path(gate).exists():
+        ctx.emit("chunk", {"chunk": told, "padding": "" if lull and Path(lull).exists() else "x" * size})
+        ctx.progress(told % 100)
+        told += 1
+        await asyncio.sleep(seconds)
+    return told
+
+
 @job("murder", max_attempts=3)
 def murder(ctx: Context) -> None:
     """Kill the worker, each time."""
@@ -72,7 +178,8 @@ def family(ctx: Context, pids: str) -> None:
 
 @job("family_process", process=True)
 def family_process(ctx: Context, pids: str) -> None:
-    """The same below a process of its own, which starts it by itself."""
+    """The same below a process of its own, which ignores SIGTERM too."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     subprocess.run([sys.executable, "-c", FAMILY, pids], check=True)
 
 
@@ -97,6 +204,27 @@ async def patient(ctx: AsyncContext, seconds: float = 600) -> str:
 @job("failing", max_attempts=3)
 async def failing(ctx: AsyncContext, how: str, after: float = 0.0) -> None:
     """End badly: `error`, `retry` (after so many seconds), `failed`, or `exit`."""
+    _fail(how, after)
+
+
+@job("failing_thread", max_attempts=3)
+def failing_thread(ctx: Context, how: str, after: float = 0.0) -> None:
+    """The same in a thread."""
+    _fail(how, after)
+
+
+@job("failing_process", max_attempts=3, process=True)
+def failing_process(ctx: Context, how: str, after: float = 0.0) -> None:
+    """The same in a process of its own, which may also `die` or `leave`."""
+    match how:
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "leave":
+            os._exit(7)
+    _fail(how, after)
+
+
+def _fail(how: str, after: float) -> None:
     match how:
         case "retry":
             raise Retry(after)
@@ -106,3 +234,20 @@ async def failing(ctx: AsyncContext, how: str, after: float = 0.0) -> None:
             raise SystemExit(3)
         case _:
             raise ValueError("as it was told")
+
+
+@job("keeping")
+def keeping(ctx: Context, size: int = 1_000, gate: str = "") -> int:
+    """Leave an artifact of so many bytes; with a gate, go on until there is a file of that name."""
+    draft = ctx.scratch / "draft"
+    draft.write_bytes(b"x" * size)
+    ctx.save("kept.bin", draft)
+    while gate and not Path(gate).exists():
+        time.sleep(0.02)
+    return size
+
+
+@job("sizing")
+def sizing(ctx: Context, input: Input) -> int:
+    """How many bytes an input has."""
+    return ctx.open_input(input).stat().st_size

@@ -18,7 +18,10 @@ LATEST_RETRY_SECONDS: Final = 0.25
 
 
 class Watcher:
-    """`ports` is asked anew for each connection: the web processes there are."""
+    """`ports` is asked anew for each connection: the web processes there are.
+
+    `cuts` are the moments at which a connection ended, `retries` the milliseconds it was told to stay away.
+    """
 
     def __init__(self, job_id: str, ports: Callable[[], Sequence[int]]) -> None:
         self.job_id = job_id
@@ -27,6 +30,8 @@ class Watcher:
         self.arrivals: list[float] = []
         self.snapshots: list[dict[str, Any]] = []
         self.connections = 0
+        self.cuts: list[float] = []
+        self.retries: list[int] = []
         self.opened = asyncio.Event()
 
     @property
@@ -63,6 +68,7 @@ class Watcher:
             pass
         finally:
             writer.close()
+            self.cuts.append(time.monotonic())
         return False
 
     def _request(self) -> bytes:
@@ -76,6 +82,7 @@ class Watcher:
         """Each frame is whole within a chunk, so that the lines between chunks can be passed over."""
         if not line.startswith(b"data: "):
             if line.startswith(b"retry: "):
+                self.retries.append(int(line[7:]))
                 self.opened.set()
             return
         event = json.loads(line[6:])

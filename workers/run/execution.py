@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from app.jobs import TERMINAL
 from app.store import Run
 from workers.context import AsyncContext, Context
 from workers.handler import Handler
@@ -40,6 +41,7 @@ class Execution:
         self._bounds = bounds
         self._public_url = stores.public_url
         self._stop = Stop()
+        self._last = False
         self._outbox = Outbox()
         self._flusher = Flusher(stores.jobs, run, self._outbox, lambda: self.stop(Reason.LOST))
         self._operations = Operations(run, stores, self._outbox, self._flusher, self._scratch)
@@ -73,7 +75,7 @@ class Execution:
             raise
         finally:
             timer.cancel()
-            await self._scratch.remove(lost=self._stop.reason is Reason.LOST)
+            await self._scratch.remove(last=self._last and self._stop.reason is not Reason.LOST)
 
     def _start(self, arguments: Mapping[str, Any]) -> Host:
         function, run = self._handler.function, self._run
@@ -111,6 +113,7 @@ class Execution:
         ended = self._host.ended
         end = self._judge(Raised(asyncio.CancelledError()) if ended.cancelled() else ended.result())
         await self._flusher.finish(end)
+        self._last = end.type in TERMINAL
         log.info("run ended", action="run.ended", job_id=self._run.job_id, kind=self._run.kind, became=end.type)
 
     def _judge(self, ending: Ending) -> Entry:

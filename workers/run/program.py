@@ -75,12 +75,13 @@ class Program:
     @classmethod
     async def start(cls, argv: Sequence[str], **options: Any) -> Self:
         """Options as of `subprocess.Popen`. It reads nothing, and dies when this thread does, even by SIGKILL."""
-        loop = asyncio.get_running_loop()
-        piped: Any = {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE} | options
-        transport, protocol = await loop.subprocess_exec(
-            lambda: _Protocol(loop), *GUARD, str(os.getpid()), *argv, start_new_session=True, **piped
-        )
-        return cls(transport, protocol)
+        starting = asyncio.ensure_future(_spawned(argv, options))
+        try:
+            return cls(*await to_the_end(starting))
+        except asyncio.CancelledError:  # the loop would kill the guard alone, which may have begun its work
+            if not starting.cancelled() and not starting.exception():
+                await cls(*starting.result()).end()
+            raise
 
     @property
     def code(self) -> int:
@@ -157,6 +158,14 @@ class _Protocol(SubprocessStreamProtocol):
     def process_exited(self) -> None:
         super().process_exited()
         self.exited.set()
+
+
+async def _spawned(argv: Sequence[str], options: Mapping[str, Any]) -> tuple[asyncio.SubprocessTransport, _Protocol]:
+    loop = asyncio.get_running_loop()
+    piped: Any = {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE} | dict(options)
+    return await loop.subprocess_exec(
+        lambda: _Protocol(loop), *GUARD, str(os.getpid()), *argv, start_new_session=True, **piped
+    )
 
 
 async def lines(stream: asyncio.StreamReader | None, most: int = LINE_BYTES) -> AsyncIterator[str]:

@@ -20,8 +20,11 @@ class Scratch:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.folder
 
-    async def remove(self, *, lost: bool) -> None:
-        """Delete it, and what killed workers left of the job's earlier runs; a lost run leaves those to the next."""
-        doomed = self.folder if lost else self._job_folder
+    async def remove(self, *, last: bool) -> None:
+        """Delete it; the last run of its job deletes what killed workers left of earlier ones, too.
+
+        Any other may have been followed by the next already, which has a folder beside it.
+        """
+        doomed = self._job_folder if last else self.folder
         if doomed.exists():
             await in_thread(shutil.rmtree, doomed, ignore_errors=True)

@@ -1,0 +1,90 @@
+"""A job store whose clock stands until a test moves it, so that days pass at once and every time is exact.
+
+The scripts are loaded with a `redis` of our own in front, which tells `TIME` from a key and counts TTLs from there.
+The server still expires keys by its own clock: ours is a century ahead, and `move_to` deletes what is over by it.
+"""
+
+from asyncio import Runner
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
+from unittest.mock import patch
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from app.store import JobStore, Listing, scripts
+
+T = TypeVar("T")
+
+CLOCK: Final = "clock"
+START: Final = 4_102_444_800_000
+"""2100-01-01T00:00:00Z in milliseconds."""
+
+IN_FRONT: Final = """
+local real, redis = redis, setmetatable({}, {__index = redis})
+function redis.call(command, ...)
+  local now = real.call('GET', 'clock')
+  if command == 'TIME' then return {string.sub(now, 1, -4), string.sub(now, -3) .. '000'} end
+  if command ~= 'PEXPIRE' then return real.call(command, ...) end
+  local key, span = ...
+  return real.call('PEXPIREAT', key, now + span)
+end
+"""
+
+EXPIRE: Final = """
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local expires = redis.call('PEXPIRETIME', key)
+  if expires >= 0 and expires <= tonumber(ARGV[1]) then redis.call('DEL', key) end
+end
+"""
+
+
+FORGET: Final = """
+local carry_out = redis.call
+function redis.call(command, ...)
+  local key = ...
+  if command == '{command}' and string.find(key, '{prefix}', 1, true) == 1 then return 0 end
+  return carry_out(command, ...)
+end
+"""
+
+
+class Forgotten(NamedTuple):
+    """A command that does nothing for keys that begin like this: what a bug of a script may amount to."""
+
+    command: str
+    prefix: str
+
+
+class StillStore:
+    """The store and its server, for callers that are not async."""
+
+    def __init__(
+        self, url: str, loop: Runner, *, options: Mapping[str, int], forgotten: Forgotten | None = None
+    ) -> None:
+        self._loop = loop.get_loop()
+        self._client = AsyncRedis.from_url(url)
+        self.redis = Redis.from_url(url)
+        in_front = IN_FRONT + (FORGET.format(**forgotten._asdict()) if forgotten else "")
+        plain = scripts.source
+        with patch.object(scripts, "source", lambda name: in_front + plain(name)):
+            self.jobs = JobStore(self._client, **options)
+            self.listing = Listing(self._client, self.jobs)
+
+    def ask(self, answer: Coroutine[Any, Any, T]) -> T:
+        """What a call of `jobs` answers."""
+        return self._loop.run_until_complete(answer)
+
+    def clear(self) -> None:
+        """Nothing is there, and it is `START`."""
+        self.redis.flushall()
+        self.redis.set(CLOCK, START)
+
+    def move_to(self, now: int) -> None:
+        """Time passes, never backwards."""
+        self.redis.set(CLOCK, now)
+        self.redis.eval(EXPIRE, 0, str(now))
+
+    def close(self) -> None:
+        self.redis.close()
+        self.ask(self._client.aclose())

@@ -1,0 +1,45 @@
+"""What workers, callers and intruders try to write in `tests/test_store_machine.py`: alone, in series, out of order."""
+
+from typing import Final
+
+from hypothesis import strategies as st
+
+from app.events import json_text
+from app.store import Change
+from tests.ground import INTERRUPTED, completed, failed, log, progress, retry, waiting
+
+
+def artifact(name: str, size: int) -> Change:
+    shown = {"name": name, "size": size, "content_type": "text/plain", "sha256": "0"}
+    return Change("artifact", json_text(shown), json_text(shown | {"key": name}))
+
+
+NOTES: Final = (
+    log("a"),
+    log("b"),
+    progress(1),
+    progress(2),
+    Change("metric", "{}"),
+    artifact("a", 1),
+    artifact("b", 2),
+)
+ENDS: Final = (
+    completed({"x": 1}),
+    Change("completed", "{}", '{"large":true}'),
+    failed(),
+    Change("cancelled", '{"by":"worker","stage":"processing"}'),
+)
+SURRENDERED: Final = Change("pending", '{"reason":"interrupted"}', "surrendered")
+PAUSES: Final = (retry(0), retry(1_000), INTERRUPTED, SURRENDERED, waiting(1_000), waiting(60_000), waiting(600_000))
+STRANGE: Final = (
+    Change("processing", "{}"),
+    Change("cancel_requested", '{"by":"a"}'),
+    Change("pending", "{}", "soon"),
+    Change("artifact", "{}", "{}"),
+)
+
+notes: Final = st.lists(st.sampled_from(NOTES), max_size=3)
+turns: Final = st.sampled_from((*ENDS, *PAUSES, *PAUSES))
+parts: Final = notes | st.tuples(notes, turns).map(lambda part: [*part[0], part[1]])
+series: Final = st.lists(st.sampled_from((*NOTES, *ENDS, *PAUSES, *STRANGE)), max_size=2)
+anything: Final = series | st.tuples(series, turns).map(lambda pair: [*pair[0], pair[1]])

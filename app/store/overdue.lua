@@ -46,7 +46,8 @@ local function settle(job, now)
 end
 
 -- A step of one job; whether it could be taken. What has no record, or cannot be told what it comes to, is given up: it
--- must not stop the others. It leaves the indexes, and in a day Redis.
+-- must not stop the others. It leaves the indexes, and in a day Redis. (A server that takes no writes is another matter:
+-- there `patient` has raised before.)
 local function attempt(step, id, ...)
   local job = load_job(id)
   local taken, why = job ~= nil, 'it has no record'

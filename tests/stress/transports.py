@@ -72,9 +72,7 @@ async def _stream(port: int, target: str, head: str) -> Events:
 
 async def log(port: int, job_id: str, after: int) -> Events:
     """The retained log as JSON, once."""
-    reader, writer = await _request(
-        port, f"/api/jobs/{job_id}/events?after={after}", "Accept: application/json\r\nConnection: close\r\n"
-    )
+    reader, writer = await _request(port, f"/api/jobs/{job_id}/events?after={after}", "Accept: application/json\r\n")
     try:
         status = await _status(reader)
         if status == 503:
@@ -133,7 +131,7 @@ TRANSPORTS: Final[dict[str, Transport]] = {"sse": sse, "websocket": websocket, "
 
 async def _request(port: int, target: str, head: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection(sock=_socket(port), limit=LONGEST_LINE)
-    writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n".encode())
     return reader, writer
 
 

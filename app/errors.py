@@ -10,6 +10,8 @@ Refusal
 ├── NotAcceptable          406  not_acceptable        none of the forms asked for exists here
 ├── RequestTimeout         408  request_timeout       the body stopped coming
 ├── ResultNotReady         409  result_not_ready      the job has not completed
+├── NotRetryable           409  not_retryable         the job has not failed, nor was it cancelled
+├── NotSuspendable         409  not_suspendable       the job is not pending
 ├── ResultExpired          410  result_expired        retention is over
 ├── BodyTooLarge           413  body_too_large
 ├── UploadTooLarge         413  upload_too_large
@@ -20,9 +22,13 @@ Refusal
 ├── InvalidParams          422  invalid_params        the params do not fit the kind's schema
 ├── UnknownInput           422  unknown_input         an input names no upload or artifact of yours
 ├── IdempotencyConflict    422  idempotency_conflict  the key was used for another request
+├── PollTooFast            429  poll_too_fast         a job was asked for more often than allowed
+├── SubmitTooFast          429  submit_too_fast       the owner submits more often than allowed
+├── QueueFull              429  queue_full            too many jobs of the owner have not ended
 ├── HeadersTooLarge        431  headers_too_large
 ├── InternalError          500  internal_error
 ├── Unavailable            503  unavailable           the store cannot be reached, or the process is draining or full
+├── StoreFull              503  store_full            too many jobs in all have not ended, or Redis is nearly full
 └── StorageFull            507  storage_full          the disk has no room for the upload
 
 StoreError                      a change the store did not make; for callers inside, never for clients
@@ -44,6 +50,7 @@ class Refusal(Exception):
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
+    type: ClassVar[str] = ""
 
     def __init__(self, detail: str = "", *, headers: Mapping[str, str] | None = None, **members: Any) -> None:
         super().__init__(detail or self.title)
@@ -54,7 +61,7 @@ class Refusal(Exception):
     def problem(self, instance: str = "") -> dict[str, Any]:
         """The answer's body (RFC 9457). `type` leads to the code's explanation, relative to this service."""
         problem = {
-            "type": f"/docs/errors#{self.code}",
+            "type": self.type or f"/docs/errors#{self.code}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail or self.title,
@@ -116,6 +123,14 @@ class UnsupportedMediaType(Refusal):
     status, code, title = 415, "unsupported_media_type", "The body's media type is not taken here"
 
 
+class NotRetryable(Refusal):
+    status, code, title = 409, "not_retryable", "The job cannot be run again"
+
+
+class NotSuspendable(Refusal):
+    status, code, title = 409, "not_suspendable", "The job does not wait in a queue"
+
+
 class RangeNotSatisfiable(Refusal):
     status, code, title = 416, "range_not_satisfiable", "The range lies outside the file"
 
@@ -140,6 +155,25 @@ class IdempotencyConflict(Refusal):
     status, code, title = 422, "idempotency_conflict", "This Idempotency-Key was used for another request"
 
 
+class QuotaExceeded(Refusal):
+    """`type` is the one registered for it, so that clients of any service understand."""
+
+    status, title = 429, "Request cannot be satisfied as assigned quota has been exceeded"
+    type = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+
+class PollTooFast(QuotaExceeded):
+    code = "poll_too_fast"
+
+
+class SubmitTooFast(QuotaExceeded):
+    code = "submit_too_fast"
+
+
+class QueueFull(QuotaExceeded):
+    code = "queue_full"
+
+
 class HeadersTooLarge(Refusal):
     status, code, title = 431, "headers_too_large", "The request's headers are too large"
 
@@ -150,6 +184,11 @@ class InternalError(Refusal):
 
 class Unavailable(Refusal):
     status, code, title = 503, "unavailable", "Not available at the moment"
+
+
+class StoreFull(Refusal):
+    status, code, title = 503, "store_full", "Request cannot be satisfied due to temporary server capacity constraints"
+    type = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 
 
 class StorageFull(Refusal):

@@ -30,6 +30,7 @@ from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
 from app.web.page import page_routes
+from app.web.polls import Polls
 from app.web.problems import HANDLERS, LastResort
 from app.web.results import ResultDoors
 from app.web.security import SecurityHeaders
@@ -87,10 +88,12 @@ def assemble(settings: Settings) -> Web:
         redis,
         max_log_events=settings.max_log_events,
         idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000,
+        admission=settings.admission,
     )
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
     uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
     submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads))
+    polls = Polls(jobs, settings.poll_burst)
     hub = Hub(jobs, listing, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
@@ -103,10 +106,10 @@ def assemble(settings: Settings) -> Web:
         bus=bus,
         hub=hub,
         overdue=Overdue(jobs),
-        streams=[*EventDoors(hub).routes(), *sockets.routes()],
+        streams=[*EventDoors(hub, polls).routes(), *sockets.routes()],
         doors=_behind_middleware(
-            *JobDoors(settings, jobs, listing, submissions).routes(),
-            *ResultDoors(jobs, files).routes(),
+            *JobDoors(settings, jobs, listing, submissions, polls).routes(),
+            *ResultDoors(jobs, files, polls).routes(),
             *UploadDoors(settings, files, uploads).routes(),
             *KindDoors(catalog).routes(),
             *HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(),

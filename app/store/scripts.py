@@ -17,14 +17,22 @@ from app.store.reach import reaching
 Arguments: TypeAlias = Sequence[str | bytes | int | float]
 
 
+LINE: Final = ("record", "lanes", "slots", "pace", "placing")
+LIFE: Final = (*LINE, "life")
+
 PARTS: Final = {
-    "submit": ("record",),
-    "apply": ("record",),
-    "claim": ("record", "overdue"),
+    "submit": (*LIFE, "allowance", "accept"),
+    "apply": LIFE,
+    "claim": (*LIFE, "overdue"),
     "renew": ("record",),
-    "sweep": ("record", "overdue"),
+    "sweep": (*LIFE, "overdue"),
+    "hold": LIFE,
+    "retry": (*LIFE, "accept", "again"),
+    "purge": LIFE,
     "prune": ("record",),
-    "read": ("record",),
+    "place": LINE,
+    "read": (*LINE, "view"),
+    "poll": (*LINE, "view", "allowance"),
 }
 """The scripts, and what each has in front."""
 
@@ -41,8 +49,9 @@ def _tables() -> str:
 @cache
 def source(name: str) -> str:
     """The whole text of one script."""
-    room = files("app.store")
-    return "\n".join((_tables(), *((room / f"{part}.lua").read_text() for part in (*PARTS[name], name))))
+    room = files("app.store") / "lua"
+    parts = [room / "parts" / f"{part}.lua" for part in PARTS[name]]
+    return "\n".join((_tables(), *(file.read_text() for file in (*parts, room / f"{name}.lua"))))
 
 
 class Scripts:

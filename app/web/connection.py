@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope
 
 from app.errors import BadRequest
 from app.hub import Close
+from app.jobs import parse_seq
 from app.server import HANG_UP
-
-SEQ_DIGITS: Final = 15
-"""More than any log has, and exact as a number in Redis's scripts and in browsers."""
 
 
 def hang_up_of(scope: Scope) -> Callable[[Close], None]:
@@ -59,8 +57,3 @@ def after_of(connection: HTTPConnection) -> int | None:
     if seq is None:
         raise BadRequest("`after` must be a seq: a whole number, 0 for the whole log.", parameter="after")
     return seq
-
-
-def parse_seq(text: str) -> int | None:
-    """A seq, or None for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= SEQ_DIGITS else None

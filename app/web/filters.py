@@ -1,11 +1,11 @@
 """The filters of lists and feeds, as they stand in a query string. Read by the list, the feed and the WebSocket."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
+from app.clock import moment_ms
 from app.errors import BadRequest
 from app.jobs import STATUSES
 from app.store import Filter
@@ -44,11 +44,8 @@ def _created_after(text: str | None) -> int:
     if text is None:
         return 0
     try:
-        if text.replace(".", "", 1).isdigit() and text.isascii():
-            return int(float(text) * 1000)
-        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" in a query string arrives as a space
-    except (ValueError, OverflowError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise BadRequest("`created_after` must be RFC 3339 with an offset, or seconds.", parameter="created_after")
-    return int(moment.timestamp() * 1000)
+        plain = text.isascii() and text.replace(".", "", 1).isdigit()
+        return moment_ms(float(text) if plain else text.replace(" ", "+"))  # a "+" in a query arrives as a space
+    except ValueError:
+        detail = "`created_after` must be RFC 3339 with an offset, or seconds."
+        raise BadRequest(detail, parameter="created_after") from None

@@ -1,14 +1,16 @@
-"""The doors of jobs: submit, look, list, cancel. What a job may become is decided in the store, not here."""
+"""The doors of jobs: submit, look, list, and what can be done to one. What it may become, the store decides."""
 
-from typing import Annotated, Any, Final
+from math import ceil
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.auth import owner_of
 from app.bar import bar
+from app.clock import rfc3339
 from app.errors import BadRequest, NotAcceptable, UnknownJob
 from app.intake.submissions import Submissions
 from app.jobs import Job, is_job_id, job_url
@@ -18,7 +20,8 @@ from app.web.answer import JsonAnswer
 from app.web.body import Bodies
 from app.web.filters import filter_of
 from app.web.idempotency import key_of
-from app.web.negotiation import has_current, preferred
+from app.web.negotiation import has_current, known_seq, preferred
+from app.web.polls import Polls
 from app.web.resource import resource
 
 FORMS: Final = ("application/json", "text/plain")
@@ -35,11 +38,26 @@ class Cancellation(BaseModel):
     reason: Annotated[str, StringConstraints(max_length=500)] | None = None
 
 
-class JobDoors:
-    """`/api/jobs`, `/api/jobs/{id}` and `/api/jobs/{id}/cancel`."""
+class Suspension(BaseModel):
+    """The body of a suspend, if there is one."""
 
-    def __init__(self, settings: Settings, jobs: JobStore, listing: Listing, submissions: Submissions) -> None:
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    seconds: Annotated[float, Field(ge=0.001)] | None = None
+
+
+Wanted = TypeVar("Wanted", bound=BaseModel)
+
+
+class JobDoors:
+    """`/api/jobs`, `/api/jobs/{id}`, and what can be done to one: cancel, retry, suspend, resume."""
+
+    def __init__(
+        self, settings: Settings, jobs: JobStore, listing: Listing, submissions: Submissions, polls: Polls
+    ) -> None:
         self._base_url = settings.public_url
+        self._longest_delay = settings.max_delay_seconds
+        self._polls = polls
         self._bodies = Bodies(settings)
         self._jobs = jobs
         self._listing = listing
@@ -50,31 +68,39 @@ class JobDoors:
             resource("/api/jobs", get=self.list_jobs, post=self.submit),
             resource("/api/jobs/{job_id}", get=self.show, delete=self.delete),
             resource("/api/jobs/{job_id}/cancel", post=self.cancel),
+            resource("/api/jobs/{job_id}/retry", post=self.retry),
+            resource("/api/jobs/{job_id}/suspend", post=self.suspend),
+            resource("/api/jobs/{job_id}/resume", post=self.resume),
         ]
 
     async def submit(self, request: Request) -> Response:
         """202 with the job, or a refusal and nothing queued."""
         key = key_of(request)
         body = await self._bodies.json(request)
-        job, replayed = await self._submissions.accept(body, owner_of(request), key)
-        headers = {"Location": job_url(job.job_id, self._base_url)} | _asking_again(job)
-        if replayed:
+        accepted = await self._submissions.accept(body, owner_of(request), key)
+        job = accepted.job
+        headers = {"Location": job_url(job.job_id, self._base_url)} | _asking_again(job) | accepted.allowance.headers
+        if accepted.replayed:
             headers["Idempotency-Replayed"] = "true"
+        if accepted.key_expires_at is not None:
+            headers["Idempotency-Expires"] = rfc3339(accepted.key_expires_at)
         return JsonAnswer(job.shown(self._base_url), 202, headers)
 
     async def show(self, request: Request) -> Response:
-        """The job object, or its bar for a terminal; 304 for who has it already."""
+        """The job object, or its bar for a terminal; 304 for who has it already; 429 for who asks too often."""
         form = preferred(request.headers.get("accept"), FORMS)
         if form is None:
             raise NotAcceptable(f"A job comes as {' or '.join(FORMS)}.")
-        job = await owned_job(self._jobs, request)
-        etag = f'"{job.seq}"' if form == "application/json" else f'W/"{job.seq}"'
-        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"} | _asking_again(job)
-        if has_current(request, etag):
+        look = await self._polls.look(request, known=known_seq(request))
+        etag = f'"{look.seq}"' if form == "application/json" else f'W/"{look.seq}"'
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"} | look.allowance.headers
+        if look.view is None or not look.view.job.ended:
+            headers["Retry-After"] = str(ceil(look.poll_ms / 1000))
+        if look.view is None or has_current(request, etag):
             return Response(status_code=304, headers=headers)
         if form == "text/plain":
-            return Response(f"{bar(job)}\n", headers=headers, media_type=form)
-        return JsonAnswer(job.shown(self._base_url), headers=headers)
+            return Response(f"{bar(look.view.job)}\n", headers=headers, media_type=form)
+        return JsonAnswer(look.view.job.shown(self._base_url), headers=headers)
 
     async def list_jobs(self, request: Request) -> Response:
         """A page of the owner's jobs, newest first."""
@@ -93,11 +119,40 @@ class JobDoors:
 
     async def cancel(self, request: Request) -> Response:
         """200 when the job has ended, now or before; 202 while it is being stopped."""
-        return await self._cancelled(request, _reason(await self._bodies.json(request, default={})))
+        wanted = _body(Cancellation, await self._bodies.json(request, default={}), '{"reason": up to 500 characters}')
+        return await self._cancelled(request, wanted.reason)
 
     async def delete(self, request: Request) -> Response:
-        """The same, without a word why."""
-        return await self._cancelled(request, None)
+        """Cancel a job that has not ended; forget one that has, with its files: 200 with what it was."""
+        job = await owned_job(self._jobs, request)
+        if not job.ended:
+            return await self._cancelled(request, None)
+        await self._jobs.purge(job.job_id)
+        return JsonAnswer(job.shown(self._base_url))
+
+    async def retry(self, request: Request) -> Response:
+        """202: a failed or cancelled job is pending again, with all its attempts; its log goes on."""
+        job = await owned_job(self._jobs, request)
+        await self._jobs.retry(job.job_id, owner_of(request))
+        return await self._as_it_stands(request, 202)
+
+    async def suspend(self, request: Request) -> Response:
+        """200: a pending job is not started until it is resumed, or `seconds` are over."""
+        job = await owned_job(self._jobs, request)
+        wanted = _body(Suspension, await self._bodies.json(request, default={}), '{"seconds": a number}')
+        seconds = min(wanted.seconds or self._longest_delay, self._longest_delay)
+        await self._jobs.suspend(job.job_id, owner_of(request), round(seconds * 1000))
+        return await self._as_it_stands(request, 200)
+
+    async def resume(self, request: Request) -> Response:
+        """200: it may be started again."""
+        job = await owned_job(self._jobs, request)
+        await self._jobs.resume(job.job_id, owner_of(request))
+        return await self._as_it_stands(request, 200)
+
+    async def _as_it_stands(self, request: Request, status: int) -> Response:
+        job = await owned_job(self._jobs, request)
+        return JsonAnswer(job.shown(self._base_url), status, _asking_again(job))
 
     async def _cancelled(self, request: Request, reason: str | None) -> Response:
         job = await owned_job(self._jobs, request)
@@ -127,8 +182,8 @@ def _limit(text: str) -> int:
     return limit
 
 
-def _reason(body: Any) -> str | None:
+def _body(model: type[Wanted], body: Any, form: str) -> Wanted:
     try:
-        return Cancellation.model_validate(body).reason
+        return model.model_validate(body)
     except ValidationError:
-        raise BadRequest('The body may be {"reason": "up to 500 characters"}, or empty.') from None
+        raise BadRequest(f"The body may be {form}, or empty.") from None

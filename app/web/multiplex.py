@@ -18,9 +18,8 @@ from starlette.types import Receive
 from app.errors import BadRequest, Refusal, UnknownJob
 from app.events import json_text
 from app.hub import Close, FeedSubscription, Hub, Subscription, Writer
-from app.jobs import is_job_id
+from app.jobs import SEQ_DIGITS, is_job_id
 from app.store import JobStore
-from app.web.connection import SEQ_DIGITS
 from app.web.filters import filter_from
 
 MOST_REF_CHARACTERS = 128

@@ -6,6 +6,8 @@ from typing import Final
 
 from starlette.requests import Request
 
+from app.jobs import parse_seq
+
 UNWANTED: Final = 0.0
 
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
@@ -24,6 +26,12 @@ def has_current(request: Request, etag: str) -> bool:
     """Whether `If-None-Match` names this entity tag, so that 304 is all the client needs."""
     wanted = ",".join(request.headers.getlist("if-none-match"))
     return wanted.strip() == "*" or _opaque(etag) in _TAG.findall(wanted)
+
+
+def known_seq(request: Request) -> int | None:
+    """The seq the client has, where `If-None-Match` names just one."""
+    tags = _TAG.findall(",".join(request.headers.getlist("if-none-match")))
+    return parse_seq(tags[0]) if len(tags) == 1 else None
 
 
 def _opaque(etag: str) -> str:

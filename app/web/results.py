@@ -14,14 +14,16 @@ from app.web.answer import JsonAnswer
 from app.web.download import PRIVATE, download
 from app.web.jobs import owned_job
 from app.web.negotiation import has_current
+from app.web.polls import Polls
 from app.web.resource import resource
 
 
 class ResultDoors:
     """`/api/jobs/{id}/result` and `/api/jobs/{id}/artifacts/{name}`."""
 
-    def __init__(self, jobs: JobStore, files: FileStore) -> None:
+    def __init__(self, jobs: JobStore, files: FileStore, polls: Polls) -> None:
         self._jobs = jobs
+        self._polls = polls
         self._files = files
 
     def routes(self) -> list[BaseRoute]:
@@ -34,6 +36,7 @@ class ResultDoors:
         """The main artifact's file, or the result as JSON where the job saved no file."""
         job = await owned_job(self._jobs, request)
         if job.status is not Status.COMPLETED:
+            await self._polls.look(request, known=job.seq)
             _not_ready(job)
         _refuse_expired(job)
         if job.main_artifact:

@@ -14,11 +14,13 @@ from starlette.types import Receive, Scope, Send
 from app.auth import owner_of
 from app.errors import MethodNotAllowed, NotAcceptable, Refusal, Unavailable, UnknownJob
 from app.events import json_text
-from app.hub import SSE, BarWire, Close, FeedSubscription, Full, History, Hub, Subscription, Writer
+from app.hub import SSE, BarWire, Close, FeedSubscription, Full, Hub, Subscription, Writer
 from app.jobs import is_job_id
+from app.store import Look
 from app.web.connection import after_of, expect_reader, hang_up_of, until_gone
 from app.web.filters import filter_of
 from app.web.negotiation import preferred
+from app.web.polls import Polls
 from app.web.problems import problem_response
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -29,8 +31,9 @@ COME_BACK_MS: Final = (2_000, 10_000)
 class EventDoors:
     """`GET /api/jobs/{id}/events` and `GET /api/events`."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, polls: Polls) -> None:
         self._hub = hub
+        self._polls = polls
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -43,6 +46,9 @@ class EventDoors:
         if form is None:
             raise NotAcceptable("Events come as text/event-stream, application/json or text/plain.")
         job_id, after = request.path_params["job_id"], after_of(request)
+        if form == "application/json":
+            look = await self._polls.look(request, after=after or 0)
+            return await _log(look)(request.scope, request.receive, send)
         if not is_job_id(job_id):
             raise UnknownJob(job_id=job_id)
         writer = Writer(SSE, send, hang_up_of(request.scope))
@@ -50,11 +56,9 @@ class EventDoors:
         with self._hub.admitted(owner_of(request), writer):
             try:
                 channel = await self._hub.watch(job_id, subscription)
-                history = await channel.history(0 if form == "application/json" and after is None else after)
+                history = await channel.history(after)
                 if history is None or history.job.owner != owner_of(request):
                     raise UnknownJob(job_id=job_id)
-                if form == "application/json":
-                    return await _log(history, after or 0)(request.scope, request.receive, send)
                 if history.job.ended and after == history.job.seq:
                     return await Response(status_code=204)(request.scope, request.receive, send)
                 if form == "text/plain":
@@ -127,7 +131,9 @@ def _come_back(request: Request) -> Response:
     return Response(f"retry: {retry}\n\n", media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
 
 
-def _log(history: History, after: int) -> Response:
-    lines = ",".join(event.line for event in history.after(after))
-    body = f'{{"job_id":{json_text(history.job.job_id)},"events":[{lines}],"seq":{history.job.seq}}}'
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store", "Vary": "Accept"})
+def _log(look: Look) -> Response:
+    assert look.view is not None
+    lines = ",".join(event.line for event in look.view.events)
+    body = f'{{"job_id":{json_text(look.view.job.job_id)},"events":[{lines}],"seq":{look.seq}}}'
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"} | look.allowance.headers
+    return Response(body, media_type="application/json", headers=headers)

@@ -35,6 +35,7 @@ from app.web.results import ResultDoors
 from app.web.security import SecurityHeaders
 from app.web.sse import EventDoors
 from app.web.uploads import UploadDoors
+from app.web.waiting import Waits
 from app.web.websocket import SocketDoors
 
 REDIS_CONNECTIONS: Final = 64
@@ -105,7 +106,7 @@ def assemble(settings: Settings) -> Web:
         overdue=Overdue(jobs),
         streams=[*EventDoors(hub).routes(), *sockets.routes()],
         doors=_behind_middleware(
-            *JobDoors(settings, jobs, listing, submissions).routes(),
+            *JobDoors(settings, jobs, listing, submissions, Waits(hub)).routes(),
             *ResultDoors(jobs, files).routes(),
             *UploadDoors(settings, files, uploads).routes(),
             *KindDoors(catalog).routes(),

@@ -19,7 +19,9 @@ from app.web.body import Bodies
 from app.web.filters import filter_of
 from app.web.idempotency import key_of
 from app.web.negotiation import has_current, preferred
+from app.web.prefer import Preferences, applied
 from app.web.resource import resource
+from app.web.waiting import Waits
 
 FORMS: Final = ("application/json", "text/plain")
 LIST_PARAMETERS: Final = {"status", "kind", "tag", "created_after", "limit", "cursor"}
@@ -38,12 +40,15 @@ class Cancellation(BaseModel):
 class JobDoors:
     """`/api/jobs`, `/api/jobs/{id}` and `/api/jobs/{id}/cancel`."""
 
-    def __init__(self, settings: Settings, jobs: JobStore, listing: Listing, submissions: Submissions) -> None:
+    def __init__(
+        self, settings: Settings, jobs: JobStore, listing: Listing, submissions: Submissions, waits: Waits
+    ) -> None:
         self._base_url = settings.public_url
         self._bodies = Bodies(settings)
         self._jobs = jobs
         self._listing = listing
         self._submissions = submissions
+        self._waits = waits
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -53,14 +58,16 @@ class JobDoors:
         ]
 
     async def submit(self, request: Request) -> Response:
-        """202 with the job, or a refusal and nothing queued."""
-        key = key_of(request)
+        """202 with the job, or a refusal and nothing queued; 200 when it has ended within the wait asked for."""
+        key, prefer = key_of(request), Preferences.of(request)
         body = await self._bodies.json(request)
         job, replayed = await self._submissions.accept(body, owner_of(request), key)
+        job, waited = await self._waits.for_end(request, job, prefer.wait)
         headers = {"Location": job_url(job.job_id, self._base_url)} | _asking_again(job)
+        headers |= applied(respond_async=prefer.respond_async, wait=waited)
         if replayed:
             headers["Idempotency-Replayed"] = "true"
-        return JsonAnswer(job.shown(self._base_url), 202, headers)
+        return JsonAnswer(job.shown(self._base_url), 200 if waited and job.ended else 202, headers)
 
     async def show(self, request: Request) -> Response:
         """The job object, or its bar for a terminal; 304 for who has it already."""
@@ -68,8 +75,10 @@ class JobDoors:
         if form is None:
             raise NotAcceptable(f"A job comes as {' or '.join(FORMS)}.")
         job = await owned_job(self._jobs, request)
+        job, waited = await self._waits.for_news(request, job, Preferences.of(request).wait)
         etag = f'"{job.seq}"' if form == "application/json" else f'W/"{job.seq}"'
-        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"} | _asking_again(job)
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept, Prefer"} | _asking_again(job)
+        headers |= applied(wait=waited)
         if has_current(request, etag):
             return Response(status_code=304, headers=headers)
         if form == "text/plain":

@@ -26,6 +26,7 @@ from app.overdue import Overdue
 from app.server import Server, config
 from app.settings import Settings
 from app.store import JobStore, KindStore, Listing, UploadStore
+from app.web.commands import CommandDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
@@ -36,6 +37,7 @@ from app.web.results import ResultDoors
 from app.web.security import SecurityHeaders
 from app.web.sse import EventDoors
 from app.web.uploads import UploadDoors
+from app.web.waiting import Waits
 from app.web.websocket import SocketDoors
 
 REDIS_CONNECTIONS: Final = 64
@@ -93,7 +95,7 @@ def assemble(settings: Settings) -> Web:
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
     uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
     submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads))
-    polls = Polls(jobs, settings.poll_burst)
+    polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
     hub = Hub(jobs, listing, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
@@ -108,7 +110,8 @@ def assemble(settings: Settings) -> Web:
         overdue=Overdue(jobs),
         streams=[*EventDoors(hub, polls).routes(), *sockets.routes()],
         doors=_behind_middleware(
-            *JobDoors(settings, jobs, listing, submissions, polls).routes(),
+            *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
+            *commands.routes(),
             *ResultDoors(jobs, files, polls).routes(),
             *UploadDoors(settings, files, uploads).routes(),
             *KindDoors(catalog).routes(),

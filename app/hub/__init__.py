@@ -1,5 +1,7 @@
 """Fan-out: one event in from the bus, its one frame out to every watcher. Used by the stream doors of `app/web`."""
 
+from app.hub.bell import Bell
+from app.hub.channel import Channel
 from app.hub.history import History
 from app.hub.hub import Full, Hub
 from app.hub.subscription import FeedSubscription, Subscription
@@ -10,6 +12,8 @@ __all__ = [
     "LINES",
     "SSE",
     "BarWire",
+    "Bell",
+    "Channel",
     "Close",
     "FeedSubscription",
     "Full",

@@ -253,20 +253,27 @@ class JobStore:
         return view_of(job_id, reply) if reply else None
 
     async def poll(
-        self, job_id: str, owner: str, *, known: int | None = None, after: int | None = None, most: int, cost: int = 1
+        self,
+        job_id: str,
+        owner: str,
+        *,
+        most: int,
+        known: int | None = None,
+        after: int | None = None,
+        waits: bool = False,
     ) -> Look | None:
         """How a job of this owner stands, for a client that asks: at most `most` times in a row, then as often as
-        `poll_ms` says. `known` is the seq it has. A negative cost gives back. None when there is no such job.
+        `poll_ms` says. `known` is the seq it has; who then `waits` for another is not charged. None: no such job.
         """
         reply = await self._scripts.run(
             "poll",
-            (job_id, owner, owner, _text(known), most, cost, "result", _text(after)),
+            (job_id, owner, owner, _text(known), most, 0 if waits else 1, "result", _text(after)),
         )
         if not reply:
             return None
-        allowed, left, next_ms, poll_ms, seq, *view = reply
+        allowed, left, next_ms, poll_ms, seq, ended, *view = reply
         allowance = Allowance(POLL, most, max(1, most * poll_ms // 1000), left, next_ms)
-        return Look(bool(allowed), allowance, poll_ms, seq, view_of(job_id, view[0]) if view else None)
+        return Look(bool(allowed), allowance, poll_ms, seq, bool(ended), view_of(job_id, view[0]) if view else None)
 
     async def place(self, job_ids: Sequence[str]) -> int:
         """Have the watchers of these jobs told of their positions, where they have changed enough. Returns how many."""

@@ -1,8 +1,8 @@
 """A job and its log as the scripts tell of them, read off their replies by `jobs.py`. The other end of `view.lua`."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 from pydantic_core import from_json
 
@@ -29,7 +29,12 @@ class Look:
     allowance: Allowance
     poll_ms: int
     seq: int
+    ended: bool
     view: View | None
+
+    def later(self, job: Job) -> Self:
+        """The same look, had of the job as it stands now."""
+        return replace(self, poll_ms=job.poll_ms, seq=job.seq, ended=job.ended, view=View(job))
 
 
 def view_of(job_id: str, reply: Sequence[Any]) -> View:

@@ -19,17 +19,18 @@ class Polls:
         self._burst = burst
 
     async def look(
-        self, request: Request, *, known: int | None = None, after: int | None = None, cost: int = 1
+        self, request: Request, *, known: int | None = None, after: int | None = None, waits: bool = False
     ) -> Look:
         """The job in the path, unless its seq is the `known` one; with `after` its log from there on.
 
-        A negative cost gives back. Raises UnknownJob, also for one of another owner, or PollTooFast.
+        Who is to wait for news does not pay for there being none yet. Raises UnknownJob, also for a job of another
+        owner, or PollTooFast.
         """
         job_id = request.path_params["job_id"]
         look = None
         if is_job_id(job_id):
             look = await self._jobs.poll(
-                job_id, owner_of(request), known=known, after=after, most=self._burst, cost=cost
+                job_id, owner_of(request), known=known, after=after, most=self._burst, waits=waits
             )
         if look is None:
             raise UnknownJob(job_id=job_id[:64])

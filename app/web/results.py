@@ -12,8 +12,8 @@ from app.jobs import Artifact, Job, Status
 from app.store import JobStore
 from app.web.answer import JsonAnswer
 from app.web.download import PRIVATE, download
-from app.web.jobs import owned_job
 from app.web.negotiation import has_current
+from app.web.owned import owned_job
 from app.web.polls import Polls
 from app.web.resource import resource
 

@@ -14,7 +14,7 @@ async def test_a_job_is_shown_with_its_seq_as_etag(web: httpx.AsyncClient, store
     assert (response.json()["status"], response.json()["seq"]) == ("processing", 2)
     assert response.headers["etag"] == '"2"'
     assert response.headers["cache-control"] == "private, no-cache"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Prefer"
     assert response.headers["retry-after"] == "3"
 
 
@@ -25,7 +25,7 @@ async def test_who_has_the_current_state_gets_304_and_no_body(web: httpx.AsyncCl
     assert (response.status_code, response.content) == (304, b"")
     assert response.headers["etag"] == '"1"'
     assert response.headers["cache-control"] == "private, no-cache"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Prefer"
 
 
 @pytest.mark.parametrize("value", ['"2"', "1", '"11"', ""])

@@ -1,0 +1,105 @@
+"""The doors to what can be done to a job: cancel, forget, run again, hold back. What follows, the store decides."""
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from app.auth import owner_of
+from app.errors import BadRequest
+from app.settings import Settings
+from app.store import JobStore
+from app.web.answer import JsonAnswer
+from app.web.body import Bodies
+from app.web.owned import asking_again, owned_job
+from app.web.resource import resource
+
+
+class Cancellation(BaseModel):
+    """The body of a cancel, if there is one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reason: Annotated[str, StringConstraints(max_length=500)] | None = None
+
+
+class Suspension(BaseModel):
+    """The body of a suspend, if there is one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    seconds: Annotated[float, Field(ge=0.001)] | None = None
+
+
+Wanted = TypeVar("Wanted", bound=BaseModel)
+
+
+class CommandDoors:
+    """`/api/jobs/{id}/cancel`, `/retry`, `/suspend` and `/resume`, and `DELETE /api/jobs/{id}`."""
+
+    def __init__(self, settings: Settings, jobs: JobStore) -> None:
+        self._base_url = settings.public_url
+        self._longest_delay = settings.max_delay_seconds
+        self._bodies = Bodies(settings)
+        self._jobs = jobs
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            resource("/api/jobs/{job_id}/cancel", post=self.cancel),
+            resource("/api/jobs/{job_id}/retry", post=self.retry),
+            resource("/api/jobs/{job_id}/suspend", post=self.suspend),
+            resource("/api/jobs/{job_id}/resume", post=self.resume),
+        ]
+
+    async def cancel(self, request: Request) -> Response:
+        """200 when the job has ended, now or before; 202 while it is being stopped."""
+        wanted = _body(Cancellation, await self._bodies.json(request, default={}), '{"reason": up to 500 characters}')
+        return await self._cancelled(request, wanted.reason)
+
+    async def delete(self, request: Request) -> Response:
+        """Cancel a job that has not ended; forget one that has, with its files: 200 with what it was."""
+        job = await owned_job(self._jobs, request)
+        if not job.ended:
+            return await self._cancelled(request, None)
+        await self._jobs.purge(job.job_id)
+        return JsonAnswer(job.shown(self._base_url))
+
+    async def retry(self, request: Request) -> Response:
+        """202: a failed or cancelled job is pending again, with all its attempts; its log goes on."""
+        job = await owned_job(self._jobs, request)
+        await self._jobs.retry(job.job_id, owner_of(request))
+        return await self._as_it_stands(request, 202)
+
+    async def suspend(self, request: Request) -> Response:
+        """200: a pending job is not started until it is resumed, or `seconds` are over."""
+        job = await owned_job(self._jobs, request)
+        wanted = _body(Suspension, await self._bodies.json(request, default={}), '{"seconds": a number}')
+        seconds = min(wanted.seconds or self._longest_delay, self._longest_delay)
+        await self._jobs.suspend(job.job_id, owner_of(request), round(seconds * 1000))
+        return await self._as_it_stands(request, 200)
+
+    async def resume(self, request: Request) -> Response:
+        """200: it may be started again."""
+        job = await owned_job(self._jobs, request)
+        await self._jobs.resume(job.job_id, owner_of(request))
+        return await self._as_it_stands(request, 200)
+
+    async def _as_it_stands(self, request: Request, status: int) -> Response:
+        job = await owned_job(self._jobs, request)
+        return JsonAnswer(job.shown(self._base_url), status, asking_again(job))
+
+    async def _cancelled(self, request: Request, reason: str | None) -> Response:
+        job = await owned_job(self._jobs, request)
+        if not job.ended:
+            await self._jobs.cancel(job.job_id, owner_of(request), reason)
+            job = await owned_job(self._jobs, request)
+        return JsonAnswer(job.shown(self._base_url), 200 if job.ended else 202, asking_again(job))
+
+
+def _body(model: type[Wanted], body: Any, form: str) -> Wanted:
+    try:
+        return model.model_validate(body)
+    except ValidationError:
+        raise BadRequest(f"The body may be {form}, or empty.") from None

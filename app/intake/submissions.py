@@ -13,6 +13,7 @@ from app.errors import InvalidJob, InvalidParams
 from app.events import json_text
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
+from app.intake.misfits import misfits_of
 from app.intake.params import pointer, schema_of
 from app.jobs import Job, Submission
 from app.settings import YEAR, Settings
@@ -99,8 +100,7 @@ def parse(body: Any) -> JobRequest:
     try:
         return JobRequest.model_validate(body)
     except ValidationError as error:
-        misfits = error.errors(include_url=False, include_context=False, include_input=False)
-        errors = [{"pointer": pointer(*misfit["loc"])[:100], "message": misfit["msg"]} for misfit in misfits[:20]]
+        errors = misfits_of(error)
         first = errors[0]
         raise InvalidJob(f"{first['pointer'][1:]}: {first['message']}", errors=errors) from None
 

@@ -118,7 +118,9 @@ class JobStore:
             ),
         )
         if verdict == b"conflict":
-            raise IdempotencyConflict("Send a new key with a new request.", job_id=job_id.decode())
+            raise IdempotencyConflict(
+                "Send a new key with a new request.", header="Idempotency-Key", job_id=job_id.decode()
+            )
         if accepted:  # told from what is known here: nothing that could fail comes after the acceptance
             return Job.submitted(submission, *accepted), False
         earlier = await self.read(job_id.decode())

@@ -10,19 +10,20 @@ from starlette.routing import BaseRoute
 from app.auth import owner_of
 from app.bar import bar
 from app.errors import BadRequest, NotAcceptable, UnknownJob
+from app.intake.misfits import misfits_of
 from app.intake.submissions import Submissions
 from app.jobs import Job, is_job_id, job_url
 from app.settings import Settings
 from app.store import JobStore, Listing
 from app.web.answer import JsonAnswer
 from app.web.body import Bodies
-from app.web.filters import filter_of
+from app.web.filters import REPEATABLE, filter_of
 from app.web.idempotency import key_of
-from app.web.negotiation import has_current, preferred
+from app.web.negotiation import accept_of, has_current, preferred
+from app.web.query import parameters
 from app.web.resource import resource
 
 FORMS: Final = ("application/json", "text/plain")
-LIST_PARAMETERS: Final = {"status", "kind", "tag", "created_after", "limit", "cursor"}
 MOST_LISTED: Final = 200
 LONGEST_CURSOR: Final = 64
 
@@ -64,9 +65,9 @@ class JobDoors:
 
     async def show(self, request: Request) -> Response:
         """The job object, or its bar for a terminal; 304 for who has it already."""
-        form = preferred(request.headers.get("accept"), FORMS)
+        form = preferred(accept_of(request), FORMS)
         if form is None:
-            raise NotAcceptable(f"A job comes as {' or '.join(FORMS)}.")
+            raise NotAcceptable(f"A job comes as {' or '.join(FORMS)}.", header="Accept")
         job = await owned_job(self._jobs, request)
         etag = f'"{job.seq}"' if form == "application/json" else f'W/"{job.seq}"'
         headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"} | _asking_again(job)
@@ -78,9 +79,7 @@ class JobDoors:
 
     async def list_jobs(self, request: Request) -> Response:
         """A page of the owner's jobs, newest first."""
-        query = request.query_params
-        if unknown := sorted(set(query) - LIST_PARAMETERS):
-            raise BadRequest(f"There is no parameter {unknown[0][:64]!r} here.", parameter=unknown[0][:64])
+        query = parameters(request, once={"created_after", "limit", "cursor"}, many=REPEATABLE)
         wanted, limit, cursor = filter_of(query), _limit(query.get("limit", "50")), query.get("cursor")
         try:
             if cursor and len(cursor) > LONGEST_CURSOR:
@@ -130,5 +129,6 @@ def _limit(text: str) -> int:
 def _reason(body: Any) -> str | None:
     try:
         return Cancellation.model_validate(body).reason
-    except ValidationError:
-        raise BadRequest('The body may be {"reason": "up to 500 characters"}, or empty.') from None
+    except ValidationError as error:
+        detail = 'The body may be {"reason": "up to 500 characters"}, or empty.'
+        raise BadRequest(detail, errors=misfits_of(error)) from None

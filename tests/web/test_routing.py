@@ -35,7 +35,7 @@ def behind_the_middleware(*routes: object) -> Starlette:
         ("GET", "/api/jobs/x/cancel", "POST, OPTIONS"),
         ("POST", "/api/uploads/x", "PUT, OPTIONS"),
         ("DELETE", "/api/kinds", "GET, HEAD, OPTIONS"),
-        ("POST", "/static/app.js", "GET, HEAD"),
+        ("POST", "/static/app.js", "GET, HEAD, OPTIONS"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_ones(

@@ -144,7 +144,7 @@ async def test_streams_take_get_only_and_forms_they_have(web: httpx.AsyncClient,
     for path in (f"/api/jobs/{job.job_id}/events", "/api/events"):
         refused = await web.post(path)
         assert_problem(refused, 405, "method_not_allowed")
-        assert refused.headers["allow"] == "GET"
+        assert refused.headers["allow"] == "GET, HEAD, OPTIONS"
         assert_problem(await web.get(path, headers={"Accept": "image/png"}), 406, "not_acceptable")
 
 

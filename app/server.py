@@ -155,8 +155,10 @@ class HttpProtocol(HttpToolsProtocol):
         if unanswered := self._awaiting_body:
             unanswered.disconnected = True  # its door learns that no more will come, and is not heard any more
             unanswered.message_event.set()
-        elif self._answering or self.transport.is_closing():
+        elif self.transport.is_closing():
             return _end(self.loop, self.transport)
+        elif self._answering:  # what is broken stands behind a request that is to have its answer
+            return self._read_no_more_requests()
         self.transport.write(_answer(refusal, self.server_state.default_headers))
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
@@ -165,6 +167,9 @@ class HttpProtocol(HttpToolsProtocol):
         """A stream is its connection's last answer. What the client sends behind its request is dropped, not kept:
         with reading paused, as uvicorn has it for a second request, nobody would see it leave."""
         _limit_silence(self.transport)
+        self._read_no_more_requests()
+
+    def _read_no_more_requests(self) -> None:
         self._deaf = True
         if self._running is not None:
             self._running.keep_alive = False

@@ -1,8 +1,8 @@
 """Reading a request's body: bounded in size, in depth and in time. Called by the doors that take one."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
+from json import JSONDecoder
 from sys import float_info
 from typing import Any, Final
 
@@ -90,7 +90,7 @@ def parse(body: bytes, most_depth: int) -> Any:
     except ValueError as error:
         raise InvalidJson(f"The body is not JSON: {error}.") from None
     if _check(value, most_depth) != body.count(b":"):  # or there are colons in strings
-        json.loads(body, object_pairs_hook=_without_repeats, parse_int=str)
+        _REPEATS.decode(body.decode())
     return value
 
 
@@ -98,19 +98,18 @@ def _check(value: Any, most_depth: int) -> int:
     """How many members all objects have. Level by level, so that depth costs no stack."""
     level, depth, members = [value], 0, 0
     while level:
-        if not all(abs(node) <= float_info.max for node in level if isinstance(node, (int, float))):
-            raise InvalidJson("A number in the body is out of range; the largest is about 1.8e308.")
-        containers = [node for node in level if isinstance(node, (dict, list))]
-        if containers and depth == most_depth:
-            raise InvalidJson(f"The body is nested too deeply; the most is {most_depth} levels.", max_depth=most_depth)
-        members += sum(len(node) for node in containers if isinstance(node, dict))
-        level = [child for container in containers for child in _children(container)]
-        depth += 1
+        below: list[Any] = []
+        for node in level:
+            if isinstance(node, (dict, list)):
+                if depth == most_depth:
+                    detail = f"The body is nested too deeply; the most is {most_depth} levels."
+                    raise InvalidJson(detail, max_depth=most_depth)
+                members += len(node) if isinstance(node, dict) else 0
+                below += node.values() if isinstance(node, dict) else node
+            elif isinstance(node, (int, float)) and not -float_info.max <= node <= float_info.max:
+                raise InvalidJson("A number in the body is out of range; the largest is about 1.8e308.")
+        level, depth = below, depth + 1
     return members
-
-
-def _children(node: dict[str, Any] | list[Any]) -> Any:
-    return node.values() if isinstance(node, dict) else node
 
 
 def _without_repeats(members: list[tuple[str, Any]]) -> None:
@@ -119,3 +118,7 @@ def _without_repeats(members: list[tuple[str, Any]]) -> None:
         if name in seen:
             raise InvalidJson(f"The body has {name[:64]!r} twice in one object; send it once.")
         seen.add(name)
+
+
+_REPEATS: Final = JSONDecoder(object_pairs_hook=_without_repeats, parse_int=str)
+"""Looks for names given twice in what is known to be JSON."""

@@ -15,6 +15,7 @@ Refusal
 ├── ResultExpired          410  result_expired        retention is over
 ├── BodyTooLarge           413  body_too_large
 ├── UploadTooLarge         413  upload_too_large
+├── TargetTooLong          414  target_too_long       the URL is too long
 ├── UnsupportedMediaType   415  unsupported_media_type
 ├── RangeNotSatisfiable    416  range_not_satisfiable
 ├── InvalidJob             422  invalid_job           a field of the submission does not fit
@@ -27,6 +28,7 @@ Refusal
 ├── QueueFull              429  queue_full            too many jobs of the owner have not ended
 ├── HeadersTooLarge        431  headers_too_large
 ├── InternalError          500  internal_error
+├── UnknownTransferCoding  501  unknown_transfer_coding
 ├── Unavailable            503  unavailable           the store cannot be reached, or the process is draining or full
 ├── StoreFull              503  store_full            too many jobs in all have not ended, or Redis is nearly full
 └── StorageFull            507  storage_full          the disk has no room for the upload
@@ -119,6 +121,10 @@ class UploadTooLarge(Refusal):
     status, code, title = 413, "upload_too_large", "The upload is too large"
 
 
+class TargetTooLong(Refusal):
+    status, code, title = 414, "target_too_long", "The request's URL is too long"
+
+
 class UnsupportedMediaType(Refusal):
     status, code, title = 415, "unsupported_media_type", "The body's media type is not taken here"
 
@@ -180,6 +186,10 @@ class HeadersTooLarge(Refusal):
 
 class InternalError(Refusal):
     status, code, title = 500, "internal_error", "Something went wrong here"
+
+
+class UnknownTransferCoding(Refusal):
+    status, code, title = 501, "unknown_transfer_coding", "The body's transfer coding is not known here"
 
 
 class Unavailable(Refusal):

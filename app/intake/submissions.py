@@ -24,6 +24,7 @@ from app.errors import InvalidJob, InvalidParams, UnknownInput
 from app.events import json_text
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
+from app.intake.misfits import misfits_of
 from app.intake.params import pointer, schema_of
 from app.jobs import Submission
 from app.settings import YEAR, Settings
@@ -95,7 +96,8 @@ class Submissions:
         inputs = schema_of(kind.params_schema).check(request.params)
         submission = self._submission(request, kind, params, owner, idempotency_key)
         try:
-            await self._inputs.hold(inputs, owner, submission.delay_ms + submission.result_ttl_ms)
+            span_ms = submission.delay_ms + submission.result_ttl_ms
+            await self._inputs.hold(inputs, owner, span_ms, from_ms=submission.run_at_ms)
         except UnknownInput:  # it may have been there when this key came first
             earlier = await self._jobs.recall(submission) if idempotency_key else None
             if earlier is None:
@@ -160,8 +162,7 @@ def parse(body: Any) -> JobRequest:
     try:
         return JobRequest.model_validate(body)
     except ValidationError as error:
-        misfits = error.errors(include_url=False, include_context=False, include_input=False)
-        errors = [{"pointer": pointer(*misfit["loc"])[:100], "message": misfit["msg"]} for misfit in misfits[:20]]
+        errors = misfits_of(error)
         first = errors[0]
         raise InvalidJob(f"{first['pointer'][1:]}: {first['message']}", errors=errors) from None
 

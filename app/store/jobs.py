@@ -100,7 +100,9 @@ class JobStore:
             case b"accepted" | b"replayed":
                 return self._acceptance(submission, verdict == b"replayed", *reply)
             case b"conflict":
-                raise IdempotencyConflict("Send a new key with a new request.", job_id=reply[0].decode())
+                raise IdempotencyConflict(
+                    "Send a new key with a new request.", header="Idempotency-Key", job_id=reply[0].decode()
+                )
             case b"too_late":
                 raise _too_late()
             case _:

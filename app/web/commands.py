@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from app.auth import owner_of
 from app.errors import BadRequest
+from app.intake.misfits import misfits_of
 from app.settings import Settings
 from app.store import JobStore
 from app.web.answer import JsonAnswer
@@ -101,5 +102,5 @@ class CommandDoors:
 def _body(model: type[Wanted], body: Any, form: str) -> Wanted:
     try:
         return model.model_validate(body)
-    except ValidationError:
-        raise BadRequest(f"The body may be {form}, or empty.") from None
+    except ValidationError as error:
+        raise BadRequest(f"The body may be {form}, or empty.", errors=misfits_of(error)) from None

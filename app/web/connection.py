@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope
@@ -11,6 +11,9 @@ from app.errors import BadRequest
 from app.hub import Close
 from app.jobs import parse_seq
 from app.server import HANG_UP
+from app.web.query import parameters
+
+CURSORS: Final = frozenset({"after", "last_event_id"})
 
 
 def hang_up_of(scope: Scope) -> Callable[[Close], None]:
@@ -45,15 +48,17 @@ def after_of(connection: HTTPConnection) -> int | None:
     """The seq the client has, from `Last-Event-ID` or else `?after=`; None for a fresh start.
 
     A reconnecting EventSource sends its original URL and the newer header, so the header wins. An id that is none of
-    ours means a fresh start; a malformed `after` raises BadRequest.
+    ours means a fresh start; a malformed `after` raises BadRequest, as any other parameter does.
     """
+    query = parameters(connection, once=CURSORS)
+    if len(query) > 1:
+        raise BadRequest("Send `after` or `last_event_id`, not both.", parameter="last_event_id")
     last_event_id = connection.headers.get("last-event-id")
     if last_event_id:
         return parse_seq(last_event_id)
-    after = connection.query_params.get("after") or connection.query_params.get("last_event_id")
-    if after is None:
-        return None
-    seq = parse_seq(after)
-    if seq is None:
-        raise BadRequest("`after` must be a seq: a whole number, 0 for the whole log.", parameter="after")
-    return seq
+    for name, text in query.items():
+        seq = parse_seq(text)
+        if seq is None:
+            raise BadRequest(f"`{name}` must be a seq: a whole number, 0 for the whole log.", parameter=name)
+        return seq
+    return None

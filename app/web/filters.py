@@ -1,7 +1,7 @@
 """The filters of lists and feeds, as they stand in a query string. Read by the list, the feed and the WebSocket."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from starlette.datastructures import QueryParams
 
@@ -10,17 +10,19 @@ from app.errors import BadRequest
 from app.jobs import STATUSES
 from app.store import Filter
 
+REPEATABLE: Final = frozenset({"status", "kind", "tag"})
+
 
 def filter_of(query: QueryParams) -> Filter:
     """`status`, `kind` and `tag`, each repeatable or with commas, and `created_after`. Raises BadRequest."""
-    wanted = {name: _words(query.getlist(name)) for name in ("status", "kind", "tag")}
+    wanted = {name: _words(query.getlist(name)) for name in REPEATABLE}
     return _filter(wanted, query.get("created_after"))
 
 
 def filter_from(members: Mapping[str, Any]) -> Filter:
     """The same from a WebSocket frame's `filter`, whose members are strings or lists of strings. Raises BadRequest."""
     wanted = {}
-    for name in ("status", "kind", "tag"):
+    for name in REPEATABLE:
         value = members.get(name, [])
         values = [value] if isinstance(value, str) else value
         if not isinstance(values, list) or not all(isinstance(word, str) for word in values):

@@ -18,16 +18,16 @@ from app.store import Listing
 from app.web.answer import JsonAnswer
 from app.web.body import Bodies
 from app.web.commands import CommandDoors
-from app.web.filters import filter_of
+from app.web.filters import REPEATABLE, filter_of
 from app.web.idempotency import key_of
-from app.web.negotiation import has_current, preferred
+from app.web.negotiation import accept_of, has_current, preferred
 from app.web.owned import asking_again
 from app.web.prefer import Preferences, applied
+from app.web.query import parameters
 from app.web.resource import resource
 from app.web.waiting import Waits
 
 FORMS: Final = ("application/json", "text/plain")
-LIST_PARAMETERS: Final = {"status", "kind", "tag", "created_after", "limit", "cursor"}
 MOST_LISTED: Final = 200
 LONGEST_CURSOR: Final = 64
 
@@ -67,9 +67,9 @@ class JobDoors:
 
     async def show(self, request: Request) -> Response:
         """The job object, or its bar for a terminal; 304 for who has it already; 429 for who asks too often."""
-        form = preferred(request.headers.get("accept"), FORMS)
+        form = preferred(accept_of(request), FORMS)
         if form is None:
-            raise NotAcceptable(f"A job comes as {' or '.join(FORMS)}.")
+            raise NotAcceptable(f"A job comes as {' or '.join(FORMS)}.", header="Accept")
         look, waited = await self._waits.for_news(request, Preferences.of(request).wait)
         etag = f'"{look.seq}"' if form == "application/json" else f'W/"{look.seq}"'
         headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept, Prefer"}
@@ -84,9 +84,7 @@ class JobDoors:
 
     async def list_jobs(self, request: Request) -> Response:
         """A page of the owner's jobs, newest first."""
-        query = request.query_params
-        if unknown := sorted(set(query) - LIST_PARAMETERS):
-            raise BadRequest(f"There is no parameter {unknown[0][:64]!r} here.", parameter=unknown[0][:64])
+        query = parameters(request, once={"created_after", "limit", "cursor"}, many=REPEATABLE)
         wanted, limit, cursor = filter_of(query), _limit(query.get("limit", "50")), query.get("cursor")
         try:
             if cursor and len(cursor) > LONGEST_CURSOR:

@@ -4,13 +4,23 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from app.jobs import parse_seq
 
 UNWANTED: Final = 0.0
 
+_ELEMENT = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')
+_WORD = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"?)+')
+"""Commas and semicolons inside of quotes separate nothing."""
+
+_QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
+
+
+def accept_of(connection: HTTPConnection) -> str:
+    """All `Accept` headers as the one list they are (RFC 9110 section 5.3); empty where there is none."""
+    return ", ".join(connection.headers.getlist("accept"))
 
 
 def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
@@ -40,10 +50,10 @@ def _opaque(etag: str) -> str:
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:
     """Media ranges and their qualities; parameters other than `q` play no part here."""
-    for part in accept.split(","):
-        media_range, *parameters = (word.strip().lower() for word in part.split(";"))
+    for element in _ELEMENT.findall(accept):
+        media_range, *parameters = [word.strip().lower() for word in _WORD.findall(element)] or [""]
         quality = next((word[2:] for word in parameters if word.startswith("q=")), "1")
-        yield media_range, float(quality) if re.fullmatch(r"[01](\.\d{0,3})?", quality) else 1.0
+        yield media_range, float(quality) if _QUALITY.fullmatch(quality) else 1.0
 
 
 def _quality(offer: str, ranges: Sequence[tuple[str, float]]) -> float:

@@ -7,6 +7,7 @@ outside of both, call `problem_response` themselves.
 import secrets
 from http import HTTPStatus
 from typing import Any, Final, cast
+from urllib.parse import quote
 
 import structlog
 from pydantic_core import to_json
@@ -20,11 +21,12 @@ from app.errors import BadRequest, InternalError, MethodNotAllowed, NotFound, Re
 log = structlog.get_logger()
 
 MEDIA_TYPE: Final = "application/problem+json"
+PATH_CHARACTERS: Final = "/:@!$&'()*+,;=~"  # RFC 3986 section 3.3
 
 
 def problem_response(refusal: Refusal, connection: HTTPConnection) -> Response:
     """The answer to a refused request."""
-    problem = refusal.problem(connection.scope.get("path", ""))
+    problem = refusal.problem(quote(connection.scope.get("path", ""), safe=PATH_CHARACTERS))
     headers = {"Cache-Control": "no-store"} | refusal.headers
     if (seconds := headers.get("Retry-After", "")).isdigit():
         problem["retry_after"] = int(seconds)

@@ -18,11 +18,13 @@ from app.hub import SSE, BarWire, Close, FeedSubscription, Full, Hub, Subscripti
 from app.jobs import is_job_id
 from app.store import Look
 from app.web.connection import after_of, expect_reader, hang_up_of, until_gone
-from app.web.filters import filter_of
-from app.web.negotiation import preferred
+from app.web.filters import REPEATABLE, filter_of
+from app.web.negotiation import accept_of, preferred
 from app.web.polls import Polls
 from app.web.problems import problem_response
+from app.web.query import parameters
 
+ALLOW: Final = {"Allow": "GET, HEAD, OPTIONS"}
 EVENT_STREAM: Final = "text/event-stream"
 RETRY_MS: Final = 3_000
 COME_BACK_MS: Final = (2_000, 10_000)
@@ -42,9 +44,9 @@ class EventDoors:
         ]
 
     async def _job_events(self, request: Request, send: Send) -> None:
-        form = preferred(request.headers.get("accept"), [EVENT_STREAM, "application/json", "text/plain"])
+        form = preferred(accept_of(request), [EVENT_STREAM, "application/json", "text/plain"])
         if form is None:
-            raise NotAcceptable("Events come as text/event-stream, application/json or text/plain.")
+            raise NotAcceptable("Events come as text/event-stream, application/json or text/plain.", header="Accept")
         job_id, after = request.path_params["job_id"], after_of(request)
         if form == "application/json":
             look = await self._polls.look(request, after=after or 0)
@@ -61,6 +63,8 @@ class EventDoors:
                     raise UnknownJob(job_id=job_id)
                 if history.job.ended and after == history.job.seq:
                     return await Response(status_code=204)(request.scope, request.receive, send)
+                if request.method == "HEAD":
+                    return await _head(send, form)
                 if form == "text/plain":
                     writer.wire = BarWire(history.job)
                 await _start(request, writer, send, form)
@@ -71,15 +75,18 @@ class EventDoors:
                 await writer.aclose()
 
     async def _feed(self, request: Request, send: Send) -> None:
-        if preferred(request.headers.get("accept"), [EVENT_STREAM]) is None:
-            raise NotAcceptable("The feed comes as text/event-stream.")
+        if preferred(accept_of(request), [EVENT_STREAM]) is None:
+            raise NotAcceptable("The feed comes as text/event-stream.", header="Accept")
         owner = owner_of(request)
         writer = Writer(SSE, send, hang_up_of(request.scope))
-        subscription = FeedSubscription(writer, filter_of(request.query_params))
+        query = parameters(request, once={"created_after"}, many=REPEATABLE)
+        subscription = FeedSubscription(writer, filter_of(query))
         with self._hub.admitted(owner, writer):
             try:
                 feed = await self._hub.watch_feed(owner, subscription)
                 jobs = await feed.active()
+                if request.method == "HEAD":
+                    return await _head(send, EVENT_STREAM)
                 await _start(request, writer, send, EVENT_STREAM)
                 await feed.join(subscription, jobs)
                 await until_gone(request.receive)
@@ -89,7 +96,7 @@ class EventDoors:
 
 
 class _Door:
-    """An ASGI application around one stream: only GET, refusals as problems."""
+    """An ASGI application around one stream: its methods, and refusals as problems."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -97,8 +104,10 @@ class _Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            if request.method != "GET":
-                raise MethodNotAllowed(headers={"Allow": "GET"})
+            if request.method == "OPTIONS":
+                return await Response(status_code=204, headers=ALLOW)(scope, receive, send)
+            if request.method not in ("GET", "HEAD"):
+                raise MethodNotAllowed(headers=ALLOW)
             await self._stream(request, send)
         except (Full, Unavailable):
             await _come_back(request)(scope, receive, send)
@@ -109,6 +118,19 @@ class _Door:
 async def _start(request: Request, writer: Writer, send: Send, form: str) -> None:
     """The head and, for SSE, the first bytes at once (WHATWG HTML 9.2)."""
     expect_reader(request.scope)
+    await _begin(send, form)
+    if form == EVENT_STREAM:
+        await send({"type": "http.response.body", "body": b"retry: %d\n\n" % RETRY_MS, "more_body": True})
+    writer.open()
+
+
+async def _head(send: Send, form: str) -> None:
+    """What HEAD gets: no length, as the stream has none."""
+    await _begin(send, form)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _begin(send: Send, form: str) -> None:
     headers = [
         (b"content-type", form.encode() + (b"; charset=utf-8" if form == "text/plain" else b"")),
         (b"cache-control", b"no-store"),
@@ -117,15 +139,12 @@ async def _start(request: Request, writer: Writer, send: Send, form: str) -> Non
         (b"vary", b"Accept"),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    if form == EVENT_STREAM:
-        await send({"type": "http.response.body", "body": b"retry: %d\n\n" % RETRY_MS, "more_body": True})
-    writer.open()
 
 
 def _come_back(request: Request) -> Response:
     """Any status but 200 would end an EventSource for ever; so it is told to come back, after a moment of its own."""
     retry = random.randint(*COME_BACK_MS)  # noqa: S311  jitter
-    if preferred(request.headers.get("accept"), [EVENT_STREAM]) is None:
+    if preferred(accept_of(request), [EVENT_STREAM]) is None:
         refusal = Unavailable("No stream is free at the moment.", headers={"Retry-After": str(retry // 1000)})
         return problem_response(refusal, request)
     return Response(f"retry: {retry}\n\n", media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})

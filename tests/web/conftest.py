@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -152,5 +153,5 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str
     assert problem["type"] == f"/docs/errors#{code}"
     assert problem["title"]
     assert problem["detail"]
-    assert problem["instance"] == response.request.url.path
+    assert unquote(problem["instance"]) == response.request.url.path
     return problem

@@ -52,11 +52,6 @@ async def test_a_terminal_gets_a_bar(web: httpx.AsyncClient, store: Store) -> No
     assert response.headers["etag"] == 'W/"3"'
 
 
-async def test_a_form_that_does_not_exist_is_refused(web: httpx.AsyncClient, store: Store) -> None:
-    job = await store.submitted()
-    assert_problem(await web.get(f"/api/jobs/{job.job_id}", headers={"Accept": "image/png"}), 406, "not_acceptable")
-
-
 @pytest.mark.parametrize("job_id", ["a234567bcdefghijklmnopqrst", "x", "A" * 26, "é" * 26, "%2e%2e", "a" * 3000])
 @pytest.mark.parametrize(
     ("method", "suffix"),
@@ -77,14 +72,6 @@ async def test_a_job_of_another_owner_looks_unknown_and_is_left_alone(web: httpx
     view = await store.jobs.read(job.job_id)
     assert view is not None
     assert view.job.seq == 1
-
-
-async def test_a_head_request_gets_the_headers_alone(web: httpx.AsyncClient, store: Store) -> None:
-    job = await store.submitted()
-    head, get = await web.head(f"/api/jobs/{job.job_id}"), await web.get(f"/api/jobs/{job.job_id}")
-    assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["etag"] == get.headers["etag"]
-    assert head.headers["content-length"] == get.headers["content-length"]
 
 
 async def test_pages_follow_each_other_and_end(web: httpx.AsyncClient, store: Store) -> None:

@@ -27,30 +27,6 @@ def behind_the_middleware(*routes: object) -> Starlette:
     return Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "allow"),
-    [
-        ("PUT", "/api/jobs", "GET, HEAD, POST, OPTIONS"),
-        ("POST", "/api/jobs/x", "GET, HEAD, DELETE, OPTIONS"),
-        ("GET", "/api/jobs/x/cancel", "POST, OPTIONS"),
-        ("POST", "/api/uploads/x", "PUT, OPTIONS"),
-        ("DELETE", "/api/kinds", "GET, HEAD, OPTIONS"),
-        ("POST", "/static/app.js", "GET, HEAD"),
-    ],
-)
-async def test_a_wrong_method_is_told_the_right_ones(
-    web: httpx.AsyncClient, method: str, path: str, allow: str
-) -> None:
-    response = await web.request(method, path)
-    assert_problem(response, 405, "method_not_allowed")
-    assert set(response.headers["allow"].split(", ")) == set(allow.split(", "))
-
-
-async def test_options_tells_the_methods(web: httpx.AsyncClient) -> None:
-    response = await web.options("/api/jobs")
-    assert (response.status_code, response.headers["allow"]) == (204, "GET, HEAD, POST, OPTIONS")
-
-
 @pytest.mark.parametrize("path", ["/api", "/api/nothing", "/nothing", "/static/nothing.js", "/static/..%2fREADME.md"])
 async def test_an_unknown_path_is_a_problem(web: httpx.AsyncClient, path: str) -> None:
     response = await web.get(path)

@@ -1,4 +1,3 @@
-import asyncio
 from typing import Any
 
 import httpx
@@ -205,14 +204,6 @@ async def test_a_repeat_with_the_same_key_gets_the_earlier_job(web: httpx.AsyncC
     assert again.json()["job_id"] == first.json()["job_id"]
     assert again.json()["status"] == "cancelled"
     assert again.headers["location"] == first.headers["location"]
-
-
-async def test_repeats_at_the_same_time_make_one_job(web: httpx.AsyncClient, store: Store) -> None:
-    headers = {"Idempotency-Key": "at-once"}
-    posts = [web.post("/api/jobs", json={"kind": "anything"}, headers=headers) for _ in range(8)]
-    answers = await asyncio.gather(*posts)
-    assert {answer.status_code for answer in answers} == {202}
-    assert len({answer.json()["job_id"] for answer in answers}) == 1
 
 
 @pytest.mark.parametrize("other", [{"params": {"a": 1}}, {"start_within_seconds": 5}], ids=str)

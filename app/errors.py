@@ -39,7 +39,17 @@ StoreError                      a change the store did not make; for callers ins
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+QUOTA_EXCEEDED: Final = (
+    "Request cannot be satisfied as assigned quota has been exceeded",
+    "https://iana.org/assignments/http-problem-types#quota-exceeded",
+)
+REDUCED_CAPACITY: Final = (
+    "Request cannot be satisfied due to temporary server capacity constraints",
+    "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+)
+"""Title and type of problems known beyond this service (IETF draft "RateLimit header fields for HTTP")."""
 
 
 class Refusal(Exception):
@@ -161,23 +171,16 @@ class IdempotencyConflict(Refusal):
     status, code, title = 422, "idempotency_conflict", "This Idempotency-Key was used for another request"
 
 
-class QuotaExceeded(Refusal):
-    """`type` is the one registered for it, so that clients of any service understand."""
-
-    status, title = 429, "Request cannot be satisfied as assigned quota has been exceeded"
-    type = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+class PollTooFast(Refusal):
+    status, code, title, type = 429, "poll_too_fast", *QUOTA_EXCEEDED
 
 
-class PollTooFast(QuotaExceeded):
-    code = "poll_too_fast"
+class SubmitTooFast(Refusal):
+    status, code, title, type = 429, "submit_too_fast", *QUOTA_EXCEEDED
 
 
-class SubmitTooFast(QuotaExceeded):
-    code = "submit_too_fast"
-
-
-class QueueFull(QuotaExceeded):
-    code = "queue_full"
+class QueueFull(Refusal):
+    status, code, title, type = 429, "queue_full", *QUOTA_EXCEEDED
 
 
 class HeadersTooLarge(Refusal):
@@ -197,8 +200,7 @@ class Unavailable(Refusal):
 
 
 class StoreFull(Refusal):
-    status, code, title = 503, "store_full", "Request cannot be satisfied due to temporary server capacity constraints"
-    type = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
+    status, code, title, type = 503, "store_full", *REDUCED_CAPACITY
 
 
 class StorageFull(Refusal):

@@ -363,7 +363,9 @@ class Model:
         self._tell(job, "processing", {"attempt": job.attempt, "worker": worker})
 
     def _eta(self, job: ModelJob, data: dict[str, Any]) -> dict[str, float]:
-        """The rest at the speed so far."""
+        """The rest at the speed so far, once that can be told."""
+        if self.now - job.begun < 1_000 or not 1 <= data["percent"] < 100:
+            return {}
         left = (self.now - job.begun) * (100 - data["percent"]) / data["percent"] / 1000
         return {"eta_seconds": float(f"{left:.1f}")}
 

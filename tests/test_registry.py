@@ -73,7 +73,7 @@ def test_importing_a_module_registers_nothing(module: Module) -> None:
         ("@job('x')\ndef f(ctx, /, a: 'Missing' = 1): ...", "Missing"),
         ("@job('x', process=True)\nasync def f(ctx): ...", "plain def"),
         ("def outer():\n @job('x', process=True)\n def f(ctx): ...\n return f\nf = outer()", "top of its module"),
-        ("@job('Not a kind')\ndef f(ctx): ...", "not a kind"),
+        ("@job('Not a kind')\ndef f(ctx): ...", "not the name of a kind"),
         ("@job('x', timeout=0)\ndef f(ctx): ...", "positive"),
         ("@job('x', max_attempts=0)\ndef f(ctx): ...", "positive"),
     ],

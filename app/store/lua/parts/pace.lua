@@ -1,7 +1,7 @@
 -- How long runs of a kind take, and so how long a job is going to take.
 local WEEK_MS = 604800000
 local REMEMBERED = 32
-local SURE_PERCENT = 1 -- from where on a progress tells the speed
+local SURE_PERCENT, SURE_MS = 1, 1000 -- from where on a progress tells the speed
 
 local function pace_key(kind) return PREFIX .. 'pace:' .. kind end
 
@@ -43,10 +43,9 @@ end
 
 -- A progress with the time left put in where the handler has not said it: the rest at the speed so far.
 local function with_eta(job, now, data)
-  local percent = tonumber(string.match(data, '^{"percent":([%d.]+)'))
-  if not percent or percent < SURE_PERCENT or not job.begun or string.find(data, '"eta_seconds":', 1, true) then
-    return data
-  end
-  local left = (now - job.begun) * (100 - percent) / percent / 1000
+  local percent, spent = tonumber(string.match(data, '^{"percent":([%d.]+)')), job.begun and now - job.begun or 0
+  if not percent or percent < SURE_PERCENT or percent >= 100 or spent < SURE_MS then return data end
+  if string.find(data, '"eta_seconds":', 1, true) then return data end
+  local left = spent * (100 - percent) / percent / 1000
   return string.sub(data, 1, -2) .. string.format(',"eta_seconds":%.1f}', left)
 end

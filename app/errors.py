@@ -6,6 +6,8 @@ Refusal
 ├── NotFound               404  not_found             no such route
 ├── UnknownJob             404  unknown_job           no such job, or not yours
 ├── UnknownArtifact        404  unknown_artifact      the job has no artifact of that name
+├── NoSuchKind             404  no_such_kind          no worker has announced the kind in the path
+├── UnknownQueue           404  unknown_queue         no kind is put into the queue in the path
 ├── MethodNotAllowed       405  method_not_allowed
 ├── NotAcceptable          406  not_acceptable        none of the forms asked for exists here
 ├── RequestTimeout         408  request_timeout       the body stopped coming
@@ -101,6 +103,14 @@ class UnknownJob(Refusal):
 
 class UnknownArtifact(Refusal):
     status, code, title = 404, "unknown_artifact", "No such artifact"
+
+
+class NoSuchKind(Refusal):
+    status, code, title = 404, "no_such_kind", "No such kind"
+
+
+class UnknownQueue(Refusal):
+    status, code, title = 404, "unknown_queue", "No such queue"
 
 
 class MethodNotAllowed(Refusal):

@@ -18,14 +18,16 @@ from starlette.types import ASGIApp
 
 from app.artifacts import FileStore
 from app.bus import Bus
-from app.hub import Hub
+from app.hub import Hub, Places
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.submissions import Submissions
 from app.overdue import Overdue
+from app.periodic import Periodic
+from app.pressure import Pressure
 from app.server import Server, config
 from app.settings import Settings
-from app.store import JobStore, KindStore, Listing, UploadStore
+from app.store import JobStore, KindStore, Listing, Memory, Queues, UploadStore
 from app.web.commands import CommandDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
@@ -33,6 +35,7 @@ from app.web.kinds import KindDoors
 from app.web.page import page_routes
 from app.web.polls import Polls
 from app.web.problems import HANDLERS, LastResort
+from app.web.queues import QueueDoors
 from app.web.results import ResultDoors
 from app.web.security import SecurityHeaders
 from app.web.sse import EventDoors
@@ -52,19 +55,21 @@ class Web:
     files: FileStore
     bus: Bus
     hub: Hub
-    overdue: Overdue
+    watches: tuple[Periodic, ...]
     streams: list[BaseRoute]
     doors: ASGIApp
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
-        """ASGI lifespan: the bus, the hub and the watch over overdue jobs run while the server does."""
+        """ASGI lifespan: the bus, the hub and the watches run while the server does."""
         await asyncio.to_thread(self.files.prepare)
-        tasks = [asyncio.create_task(run()) for run in (self.bus.run, self.hub.run, self.overdue.watch.run)]
+        runs = (self.bus.run, self.hub.run, *(watch.run for watch in self.watches))
+        tasks = [asyncio.create_task(run()) for run in runs]
         try:
             yield
         finally:
-            self.overdue.watch.stop()
+            for watch in self.watches:
+                watch.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -94,7 +99,9 @@ def assemble(settings: Settings) -> Web:
     )
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
     uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
-    submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads))
+    pressure = Pressure(Memory(redis), settings.max_redis_memory_share)
+    submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads), pressure)
+    queues = Queues(redis)
     polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
     hub = Hub(jobs, listing, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
     bus = Bus(redis, hub.publish, hub.missed)
@@ -107,14 +114,15 @@ def assemble(settings: Settings) -> Web:
         files=files,
         bus=bus,
         hub=hub,
-        overdue=Overdue(jobs),
+        watches=(Overdue(jobs).watch, Places(jobs, hub.waiting).watch, pressure.watch),
         streams=[*EventDoors(hub, polls).routes(), *sockets.routes()],
         doors=_behind_middleware(
             *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
             *commands.routes(),
             *ResultDoors(jobs, files, polls).routes(),
             *UploadDoors(settings, files, uploads).routes(),
-            *KindDoors(catalog).routes(),
+            *KindDoors(catalog, queues).routes(),
+            *QueueDoors(catalog, queues).routes(),
             *HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(),
             *page_routes(),
         ),

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     max_metadata_bytes: PositiveInt = Field(4 << 10, le=64 << 10, description="Largest metadata of one job, as JSON.")
     max_waiting_per_owner: PositiveInt = Field(100_000, description="Jobs of one owner that have not ended; more: 429.")
     max_waiting: PositiveInt = Field(1_000_000, description="Jobs of all owners that have not ended; more: 503.")
+    max_redis_memory_share: float = Field(
+        0.9, gt=0, le=1, description="Above this share of Redis's memory nothing new is accepted: 503."
+    )
     submits_per_minute: PositiveInt = Field(300_000, description="Jobs one owner may submit each minute; more: 429.")
     poll_burst: PositiveInt = Field(20, description="Polls of one job in a row, before Retry-After is insisted on.")
     max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")

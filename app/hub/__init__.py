@@ -4,6 +4,7 @@ from app.hub.bell import Bell
 from app.hub.channel import Channel
 from app.hub.history import History
 from app.hub.hub import Full, Hub
+from app.hub.places import Places
 from app.hub.subscription import FeedSubscription, Subscription
 from app.hub.wire import LINES, SSE, BarWire, Close, Message, Wire
 from app.hub.writer import Writer
@@ -20,6 +21,7 @@ __all__ = [
     "History",
     "Hub",
     "Message",
+    "Places",
     "Subscription",
     "Wire",
     "Writer",

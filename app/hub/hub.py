@@ -174,6 +174,11 @@ class Hub:
                 feed.close()
                 self._forget(name, feed)
 
+    def waiting(self) -> set[str]:
+        """The jobs that are watched, alone or in a feed, and pending."""
+        waiting = {channel.job_id for channel in self._channels.values() if channel.pending}
+        return waiting.union(*(feed.waiting for feed in self._feeds.values()))
+
     async def _confirmed(self, name: str) -> None:
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):

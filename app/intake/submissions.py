@@ -27,6 +27,7 @@ from app.intake.inputs import Inputs
 from app.intake.misfits import misfits_of
 from app.intake.params import pointer, schema_of
 from app.jobs import Submission
+from app.pressure import Pressure
 from app.settings import YEAR, Settings
 from app.store import Acceptance, JobStore, Kind
 
@@ -77,8 +78,11 @@ class JobRequest(BaseModel):
 class Submissions:
     """Accepts jobs, or raises a refusal with nothing queued."""
 
-    def __init__(self, settings: Settings, jobs: JobStore, catalog: Catalog, inputs: Inputs) -> None:
+    def __init__(
+        self, settings: Settings, jobs: JobStore, catalog: Catalog, inputs: Inputs, pressure: Pressure
+    ) -> None:
         self._settings = settings
+        self._pressure = pressure
         self._jobs = jobs
         self._catalog = catalog
         self._inputs = inputs
@@ -89,6 +93,7 @@ class Submissions:
         Raises InvalidJob, UnknownKind, InvalidParams, UnknownInput, IdempotencyConflict, SubmitTooFast, QueueFull,
         StoreFull or Unavailable.
         """
+        self._pressure.refuse_if_full()
         request = parse(body)
         self._check(request)
         kind = await self._catalog.find(request.kind)

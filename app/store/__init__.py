@@ -8,7 +8,9 @@ from app.store.identity import Identity
 from app.store.jobs import Acceptance, Change, JobStore
 from app.store.kinds import Kind, KindStore
 from app.store.listing import Filter, Listing, Page
+from app.store.memory import Memory
 from app.store.nudges import Nudges
+from app.store.queues import Queue, Queues
 from app.store.retention import Retention
 from app.store.uploads import Upload, UploadStore
 from app.store.views import Look, View
@@ -24,8 +26,11 @@ __all__ = [
     "KindStore",
     "Listing",
     "Look",
+    "Memory",
     "Nudges",
     "Page",
+    "Queue",
+    "Queues",
     "Renewal",
     "Retention",
     "Run",

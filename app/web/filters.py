@@ -1,6 +1,7 @@
 """The filters of lists and feeds, as they stand in a query string. Read by the list, the feed and the WebSocket."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.datastructures import QueryParams
@@ -14,9 +15,13 @@ REPEATABLE: Final = frozenset({"status", "kind", "tag"})
 
 
 def filter_of(query: QueryParams) -> Filter:
-    """`status`, `kind` and `tag`, each repeatable or with commas, and `created_after`. Raises BadRequest."""
+    """`status`, `kind` and `tag`, each repeatable or with commas, `metadata` as `name:value`, and `created_after`.
+
+    Raises BadRequest.
+    """
     wanted = {name: _words(query.getlist(name)) for name in REPEATABLE}
-    return _filter(wanted, query.get("created_after"))
+    metadata = tuple(_pair(text) for text in query.getlist("metadata"))
+    return replace(_filter(wanted, query.get("created_after")), metadata=metadata)
 
 
 def filter_from(members: Mapping[str, Any]) -> Filter:
@@ -29,6 +34,13 @@ def filter_from(members: Mapping[str, Any]) -> Filter:
             raise BadRequest(f"`{name}` must be a string or a list of strings.", parameter=name)
         wanted[name] = frozenset(values)
     return _filter(wanted, None)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not (name and colon):
+        raise BadRequest("`metadata` must be a name, a colon and a value.", parameter="metadata")
+    return name, value
 
 
 def _words(values: Iterable[str]) -> frozenset[str]:

@@ -90,6 +90,7 @@ async def test_the_kinds_are_listed_with_their_schemas(web: httpx.AsyncClient) -
         "timeout_seconds": 3600,
         "max_attempts": 3,
         "max_running": 0,
+        "paused": False,
     }
 
 

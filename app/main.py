@@ -11,8 +11,6 @@ from typing import Final
 
 import uvloop
 from redis.asyncio import BlockingConnectionPool, Redis
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 
@@ -30,7 +28,7 @@ from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
 from app.web.page import page_routes
-from app.web.problems import HANDLERS, LastResort
+from app.web.problems import Problems
 from app.web.results import ResultDoors
 from app.web.security import SecurityHeaders
 from app.web.sse import EventDoors
@@ -127,13 +125,7 @@ def _reach(redis: Redis, bus: Bus) -> Callable[[], Awaitable[object]]:
 
 def _behind_middleware(*routes: BaseRoute) -> ASGIApp:
     """The plain doors: every answer with its security headers, every refusal a problem."""
-    app = Starlette(
-        routes=routes,
-        exception_handlers=HANDLERS,
-        middleware=[Middleware(SecurityHeaders), Middleware(LastResort)],
-    )
-    app.router.redirect_slashes = False
-    return app
+    return SecurityHeaders(Problems(Router(routes, redirect_slashes=False)))
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:

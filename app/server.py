@@ -239,6 +239,7 @@ def config(app: Any, host: str, port: int) -> uvicorn.Config:
         ws_per_message_deflate=False,
         ws_ping_interval=15,
         ws_ping_timeout=15,
+        proxy_headers=False,  # nobody asks who the client is
         access_log=False,
         log_config=None,
         server_header=False,

@@ -10,6 +10,7 @@ Started by `app/main.py`. Nothing of uvicorn is patched; what differs is subclas
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from types import FrameType
 from typing import Any, Final
 
@@ -68,23 +69,18 @@ class HttpProtocol(HttpToolsProtocol):
             self._await_head()
         self._untold_bytes += len(data)
         super().data_received(data)
-        if self._untold_bytes > MOST_HEAD_BYTES and not self._deaf:  # the parser keeps a header that does not end
+        if self._untold_bytes > MOST_HEAD_BYTES and not self._deaf:  # of a head that does not end
             self._refuse(HeadersTooLarge())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head = True
         self.scope["extensions"] = {HANG_UP: {"call": self._hang_up, "expect_reader": self._expect_reader}}
 
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._count(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._count(len(name) + len(value))
-
     def on_headers_complete(self) -> None:
+        self._head_bytes = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
+        if self._head_bytes > MOST_HEAD_BYTES:
+            raise HeadersTooLarge
         self._in_head, self._untold_bytes = False, 0
         self._stop_awaiting_head()
         super().on_headers_complete()
@@ -110,12 +106,6 @@ class HttpProtocol(HttpToolsProtocol):
     @property
     def _answering(self) -> bool:
         return self._running is not None and not self._running.response_complete
-
-    def _count(self, size: int) -> None:
-        self._untold_bytes = max(0, self._untold_bytes - size)
-        self._head_bytes += size
-        if self._head_bytes > MOST_HEAD_BYTES:
-            raise HeadersTooLarge
 
     def _await_head(self) -> None:
         if self._head_deadline is None:

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from app.web.websocket import SocketDoors
 
 REDIS_CONNECTIONS: Final = 64
 REDIS_TIMEOUT_SECONDS: Final = 5.0
+GARBAGE_OBJECTS: Final = 10_000
+"""So many more objects than before are looked through for cycles nobody refers to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,16 @@ def serve(settings: Settings) -> int:
     web = assemble(settings)
     listening = config(web.app(), settings.host, settings.port)
     server = Server(listening, web.hub.drain, settings.shutdown_grace_seconds)
+    _collect_less()
     try:
         uvloop.run(server.serve())
     except SystemExit:  # uvicorn's way to say that it could not start; the reason has been logged
         return 1
     return 0
+
+
+def _collect_less() -> None:
+    """What is there by now stays, and a request leaves next to nothing that refers to itself: to look for such garbage
+    as often as Python does costs a tenth of each request."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)

@@ -155,6 +155,20 @@ async def test_calls_beyond_the_bound_wait_until_others_are_answered(
     assert await narrow.call_all([("ECHO", text) for text in texts]) == [text.encode() for text in texts]
 
 
+async def test_a_command_that_cannot_be_written_costs_nobody_anything(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "MOST_UNDER_WAY", 1)
+    narrow = Line(redis.connection_pool)
+    no_words: list[Any] = ["\ud800", None, {}]
+    for wrong in no_words:
+        with pytest.raises((TypeError, ValueError)):
+            await narrow.call("ECHO", wrong)
+        with pytest.raises((TypeError, ValueError)):
+            await narrow.call_all([("ECHO", "x"), ("ECHO", wrong)])
+        assert await echo(narrow, "x") == "x"
+
+
 async def test_a_lost_connection_fails_what_is_under_way_and_the_next_call_connects_anew(redis: Redis) -> None:
     jobs, line = JobStore(redis), line_of(redis)
     mine = await line.call("CLIENT", "ID")

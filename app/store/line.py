@@ -52,26 +52,19 @@ class Line:
 
     async def call(self, *command: Word) -> Any:
         """What Redis answers."""
-        return await (await self._post(command))
+        packed = _packed(command)
+        await self._let_in()
+        return await self._post(packed)
 
     async def call_all(self, commands: Iterable[Sequence[Word]]) -> list[Any]:
         """What Redis answers to each; it carries them out in order. Raises the first error once all are answered."""
-        replies = [await self._post(command) for command in commands]
+        replies = []
+        for packed in [_packed(command) for command in commands]:
+            await self._let_in()
+            replies.append(self._post(packed))
         if replies:
             await asyncio.wait(replies)
         return [reply.result() for reply in replies]
-
-    async def _post(self, command: Sequence[Word]) -> Future[Any]:
-        """Have the command leave at the end of this turn."""
-        packed: bytes = pack_command(tuple(command))  # type: ignore[arg-type]  # its stub knows commands of one word only
-        await self._let_in()
-        call = Call(packed, asyncio.get_running_loop().create_future())
-        if not self._waiting:
-            carrier = asyncio.create_task(self._carry())
-            self._carriers.add(carrier)
-            carrier.add_done_callback(self._carriers.discard)
-        self._waiting.append(call)
-        return call.reply
 
     async def _let_in(self) -> None:
         if self._room.locked():
@@ -79,6 +72,16 @@ class Line:
                 await self._room.acquire()
         else:
             await self._room.acquire()
+
+    def _post(self, packed: bytes) -> Future[Any]:
+        """Have it leave at the end of this turn."""
+        call = Call(packed, asyncio.get_running_loop().create_future())
+        if not self._waiting:
+            carrier = asyncio.create_task(self._carry())
+            self._carriers.add(carrier)
+            carrier.add_done_callback(self._carriers.discard)
+        self._waiting.append(call)
+        return call.reply
 
     async def _carry(self) -> None:
         """Take the calls of one turn to Redis, and bring back the answers."""
@@ -135,6 +138,11 @@ class Line:
             self._lost = True
             await connection.disconnect(nowait=True)
             raise
+
+
+def _packed(command: Sequence[Word]) -> bytes:
+    packed: bytes = pack_command(tuple(command))  # type: ignore[arg-type]  # its stub knows commands of one word only
+    return packed
 
 
 async def _answer(reply: Future[Any], connection: AbstractConnection) -> None:

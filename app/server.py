@@ -11,6 +11,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from types import FrameType
 from typing import Any, Final
 
@@ -70,25 +71,26 @@ class HttpProtocol(HttpToolsProtocol):
             self._await_head()
         self._untold_bytes += len(data)
         super().data_received(data)
-        if self._untold_bytes > MOST_HEAD_BYTES and not self._deaf:  # the parser keeps a header that does not end
+        if self._untold_bytes > MOST_HEAD_BYTES and not self._deaf:  # of a head that does not end
             self._refuse(_too_large())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head = True
         self.scope["extensions"] = {HANG_UP: {"call": self._hang_up, "expect_reader": self._expect_reader}}
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         check_target_length(len(self.url))
-        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # else it is a trailer, which is no header (RFC 9110 section 6.5.1)
             super().on_header(name, value)
-        self._count(len(name) + len(value))
 
     def on_headers_complete(self) -> None:
+        self._head_bytes = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
+        if self._head_bytes > MOST_HEAD_BYTES:
+            raise _too_large()
         self._in_head, self._untold_bytes = False, 0
         self._stop_awaiting_head()
         check_head(self.parser.get_http_version(), self.url, self.headers)
@@ -126,12 +128,6 @@ class HttpProtocol(HttpToolsProtocol):
         if running is None or running is not self.cycle or not running.more_body or running.response_started:
             return None
         return running
-
-    def _count(self, size: int) -> None:
-        self._untold_bytes = max(0, self._untold_bytes - size)
-        self._head_bytes += size
-        if self._head_bytes > MOST_HEAD_BYTES:
-            raise _too_large()
 
     def _await_head(self) -> None:
         if self._head_deadline is None:
@@ -263,6 +259,7 @@ def config(app: Any, host: str, port: int) -> uvicorn.Config:
         ws_per_message_deflate=False,
         ws_ping_interval=15,
         ws_ping_timeout=15,
+        proxy_headers=False,  # nobody asks who the client is
         access_log=False,
         log_config=None,
         server_header=False,

@@ -7,7 +7,7 @@ from sys import float_info
 from typing import Any, Final
 
 from pydantic_core import from_json
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from app.errors import BadRequest, BodyTooLarge, InvalidJson, Refusal, RequestTimeout, UnsupportedMediaType
 from app.settings import Settings
@@ -51,22 +51,26 @@ class Bodies:
         refusal = too_large(f"The most is {most_bytes} bytes.", max_bytes=most_bytes)
         if declared_length(request) > most_bytes:
             raise refusal
-        received = 0
-        stream = request.stream()
-        while chunk := await self._next(stream):
+        received, more = 0, True
+        while more:
+            chunk, more = await self._next(request)
             received += len(chunk)
             if received > most_bytes:
                 raise refusal
-            yield chunk
+            if chunk:
+                yield chunk
 
-    async def _next(self, stream: AsyncIterator[bytes]) -> bytes:
-        """Starlette ends a body with an empty chunk."""
+    async def _next(self, request: Request) -> tuple[bytes, bool]:
+        """The next chunk, and whether more come; to Starlette's `stream` the end would be one more wait."""
         try:
             async with asyncio.timeout(self._silence_seconds):
-                return await anext(stream)
+                message = await request.receive()
         except TimeoutError:
             detail = f"Nothing came for {self._silence_seconds:g} s."
             raise RequestTimeout(detail, headers={"Connection": "close"}) from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        return message.get("body", b""), message.get("more_body", False)
 
 
 def declared_length(request: Request) -> int:

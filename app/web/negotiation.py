@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from starlette.requests import HTTPConnection, Request
@@ -27,7 +28,7 @@ def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
     """The offered media type that `Accept` ranks highest, of equals the first; None when it takes none of them."""
     if not accept or not accept.strip():
         return offers[0]
-    ranges = list(_ranges(accept))
+    ranges = _known_ranges(accept)
     best = max(offers, key=lambda offer: _quality(offer, ranges))
     return best if _quality(best, ranges) > UNWANTED else None
 
@@ -46,6 +47,12 @@ def known_seq(request: Request) -> int | None:
 
 def _opaque(etag: str) -> str:
     return etag.removeprefix("W/").strip('"')
+
+
+@lru_cache(maxsize=64)
+def _known_ranges(accept: str) -> tuple[tuple[str, float], ...]:
+    """A client sends the same with each request, and most clients send what others do."""
+    return tuple(_ranges(accept))
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:

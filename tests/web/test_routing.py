@@ -5,10 +5,10 @@ import re
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
 from app import errors
@@ -16,15 +16,14 @@ from app.errors import Refusal
 from app.intake import catalog
 from app.web import health
 from app.web.health import HealthDoors
-from app.web.problems import HANDLERS, LastResort
+from app.web.problems import Problems
 from app.web.resource import resource
 from app.web.security import SecurityHeaders
 from tests.web.conftest import ANYTHING, TRANSCODE, Store, assert_problem, calling
 
 
-def behind_the_middleware(*routes: object) -> Starlette:
-    middleware = [Middleware(SecurityHeaders), Middleware(LastResort)]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)  # type: ignore[arg-type]
+def behind_the_middleware(*routes: BaseRoute) -> ASGIApp:
+    return SecurityHeaders(Problems(Router(routes)))
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/nothing", "/nothing", "/static/nothing.js", "/static/..%2fREADME.md"])

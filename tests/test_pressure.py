@@ -19,7 +19,7 @@ async def used(redis: Redis) -> AsyncIterator[int]:
 
 
 async def test_nothing_is_accepted_while_redis_is_nearly_full(redis: Redis, used: int) -> None:
-    pressure = Pressure(Memory(redis), 0.25)
+    pressure = Pressure(Memory(redis), 0.45)
     await pressure.look()
     pressure.refuse_if_full()
     await redis.set("ballast", b"x" * 4 * used)

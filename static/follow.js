@@ -19,8 +19,8 @@ import { Refusal, jobUrl, readJob } from "./tidings.js";
  */
 
 export const EVENT_TYPES = [
-  "snapshot", "pending", "processing", "progress", "log", "waiting", "cancel_requested", "artifact", "metric",
-  "completed", "failed", "cancelled",
+  "snapshot", "pending", "position", "suspended", "resumed", "processing", "progress", "log", "waiting",
+  "cancel_requested", "artifact", "metric", "completed", "failed", "cancelled",
 ];
 
 const FIRST_EVENT_MS = 4_000;
@@ -38,8 +38,12 @@ export const ended = ({ status }) => ENDS.has(status);
 /** What each event changes about a job. Types that are missing change nothing but its seq. */
 const CHANGES = {
   pending: ({ data }) => ({ status: "pending", retry_at: data.retry_at ?? null, eta_seconds: null }),
+  position: ({ data }) => ({ position: data.position, eta_seconds: data.eta_seconds ?? null }),
+  suspended: ({ at }) => ({ suspended_at: at, position: null, eta_seconds: null }),
+  resumed: () => ({ suspended_at: null }),
   processing: ({ data, at }) => ({
     status: "processing", attempt: data.attempt, started_at: at, retry_at: null, waiting_for: null, progress: null,
+    position: null, eta_seconds: null,
   }),
   progress: ({ data }) => ({ progress: data, eta_seconds: data.eta_seconds ?? null }),
   waiting: ({ data }) => ({ waiting_for: data.for }),

@@ -31,7 +31,6 @@
  * @property {?string} finished_at
  * @property {?string} retry_at
  * @property {?string} cancel_requested_at
- * @property {?string} suspended_at
  * @property {?string} waiting_for
  * @property {unknown} result
  * @property {?string} result_url

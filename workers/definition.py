@@ -15,7 +15,8 @@ MARK: Final = "__tidings_job__"
 class Definition:
     """`timeout` is seconds for one attempt; `process` runs each in a process of its own, which can be killed.
 
-    `max_running` bounds the runs of the kind at once, over all workers; 0 does not.
+    `max_running` bounds the runs of the kind at once, over all workers; 0 does not. `memory_bytes` and `cpu_seconds`
+    bound each process of one run, so they need `process`.
     """
 
     kind: str
@@ -24,6 +25,8 @@ class Definition:
     process: bool
     queue: str
     max_running: int = 0
+    memory_bytes: int | None = None
+    cpu_seconds: int | None = None
 
     def __post_init__(self) -> None:
         for name in (self.kind, self.queue):
@@ -31,6 +34,9 @@ class Definition:
                 raise ValueError(f"not the name of a kind or a queue: {name!r}")
         if not self.timeout > 0 or self.max_attempts < 1 or self.max_running < 0:
             raise ValueError(f"{self.kind}: timeout and max_attempts are positive, max_running is not negative")
+        ceilings = [ceiling for ceiling in (self.memory_bytes, self.cpu_seconds) if ceiling is not None]
+        if ceilings and (not self.process or min(ceilings) < 1):
+            raise ValueError(f"{self.kind}: memory_bytes and cpu_seconds are positive, and need process=True")
 
 
 def job(
@@ -41,9 +47,11 @@ def job(
     process: bool = False,
     queue: str = "default",
     max_running: int = 0,
+    memory_bytes: int | None = None,
+    cpu_seconds: int | None = None,
 ) -> Callable[[Function], Function]:
     """Make a function the handler of a kind. It stays a plain function. Raises ValueError for what cannot be."""
-    definition = Definition(kind, timeout, max_attempts, process, queue, max_running)
+    definition = Definition(kind, timeout, max_attempts, process, queue, max_running, memory_bytes, cpu_seconds)
 
     def mark(function: Function) -> Function:
         setattr(function, MARK, definition)

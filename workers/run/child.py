@@ -24,8 +24,9 @@ from app.jobs import Artifact
 from workers.context import Context
 from workers.exit import Exit
 from workers.outcomes import Cancelled
-from workers.run import reports
+from workers.run import ceilings, reports
 from workers.run.entries import Bounds, Entry
+from workers.run.printer import printing
 from workers.run.result import result_text
 
 ANSWERS: Mapping[str, Callable[[Any], Any]] = {
@@ -84,6 +85,7 @@ class ChildLink:
         self._scratch = scratch
         self._numbers = count(1)
         self._saying = threading.Lock()
+        self._speakers: set[int] = set()
         self._calls: dict[int, SimpleQueue[Mapping[str, Any]]] = {}
 
     def put(self, entry: Entry) -> None:
@@ -92,10 +94,23 @@ class ChildLink:
     def check(self) -> None:
         self._stopping.check()
 
+    @property
+    def speaking(self) -> bool:
+        return threading.get_ident() in self._speakers
+
+    def print(self, text: str, level: str) -> None:
+        self.say({"print": text, "level": level})
+
     def say(self, message: Mapping[str, Any]) -> None:
         text = to_json(message) + b"\n"
-        with self._stopping.deferred(), self._saying:
-            self._line.sendall(text)
+        speaker = threading.get_ident()
+        with self._stopping.deferred():
+            self._speakers.add(speaker)
+            try:
+                with self._saying:
+                    self._line.sendall(text)
+            finally:
+                self._speakers.discard(speaker)
 
     def call(self, name: str, *arguments: Any, on_line: Callable[[str], None] | None = None) -> Any:
         number = next(self._numbers)
@@ -156,8 +171,10 @@ def main(descriptor: int) -> None:
     link = ChildLink(line, stopping, Path(order["scratch"]))
     threading.Thread(target=link.listen, args=(incoming,), daemon=True).start()
     try:
-        report = reports.of_result(perform(order, link))
+        with printing(link):
+            report = reports.of_result(perform(order, link))
     except BaseException as error:
+        ceilings.lift_memory()
         report = reports.of_error(error)
     stopping.ignore()
     link.say({"ended": report})
@@ -165,6 +182,7 @@ def main(descriptor: int) -> None:
 
 def perform(order: Mapping[str, Any], link: ChildLink) -> str:
     """The handler's result, as JSON text. Raises what the handler raises."""
+    ceilings.impose(order["memory_bytes"], order["cpu_seconds"])
     function = getattr(importlib.import_module(order["module"]), order["function"])
     arguments = order["arguments"]
     if arguments is None:

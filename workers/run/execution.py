@@ -98,6 +98,8 @@ class Execution:
         return {
             "module": self._handler.function.__module__,
             "function": self._handler.function.__name__,
+            "memory_bytes": self._handler.definition.memory_bytes,
+            "cpu_seconds": self._handler.definition.cpu_seconds,
             "params": self._run.params,
             "arguments": arguments if is_plain(arguments) else None,
             "bounds": asdict(self._bounds),

@@ -1,29 +1,28 @@
 """The third place where a handler runs: a process of its own, which can be killed and whose crash harms nobody.
 
 This is the worker's side, `workers/run/child.py` the other. They talk JSON lines over a socket pair (see
-`workers/run/conversation.py`). What the handler prints becomes its log.
+`workers/run/conversation.py`). What the handler prints becomes its log, whichever way it comes.
 """
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from workers.run import entries
+from workers.run import death, entries
 from workers.run.awaiting import together
 from workers.run.conversation import Conversation
-from workers.run.ending import Ending, ProcessDied, Raised
+from workers.run.ending import Ending, Raised
 from workers.run.entries import Bounds
 from workers.run.operations import Operations
 from workers.run.outbox import Outbox
 from workers.run.program import STOP_SECONDS, Program, lines
 
-PRIVATE_PREFIX: Final = "TIDINGS_"
-"""Our settings carry secrets, and a handler's process has no need of them."""
+PRIVATE_PREFIXES: Final = ("TIDINGS_", "AWS_")
+"""Our settings and the keys of our object store are secrets, and a handler's process has no need of them."""
 
 
 class ProcessHost:
@@ -60,7 +59,7 @@ class ProcessHost:
 
     async def _start(self, theirs: socket.socket) -> Program:
         """With our import path, and with what it prints not held back."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_PREFIX)}
+        env = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_PREFIXES)}
         env |= {"PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path), "PYTHONUNBUFFERED": "1"}
         argv = [sys.executable, "-P", "-m", "workers.run.child", str(theirs.fileno())]
         return await Program.start(argv, env=env, pass_fds=(theirs.fileno(),))
@@ -68,6 +67,7 @@ class ProcessHost:
     async def _accompany(self, program: Program, ours: socket.socket) -> Ending:
         if self._stopping:
             program.stop()
+        killed_before = death.kills_for_memory()
         conversation = await Conversation.open(ours, self._outbox, self._operations, self._bounds)
         try:
             await together(
@@ -79,11 +79,10 @@ class ProcessHost:
         finally:
             conversation.close()
             await program.end()
-        return conversation.ending or Raised(ProcessDied(_last_words(program.code)))
+        return conversation.ending or Raised(death.cause(program.code, killed_before, death.kills_for_memory()))
 
     async def _converse(self, program: Program, conversation: Conversation) -> None:
-        with suppress(ConnectionError):  # it died: its exit code tells
-            await conversation.hold(self._order)
+        await conversation.hold(self._order)
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await program.exited.wait()
@@ -97,11 +96,3 @@ class ProcessHost:
     async def _log(self, stream: asyncio.StreamReader | None, level: str) -> None:
         async for line in lines(stream):
             await self._outbox.put_waiting(entries.log(self._bounds, line, level))
-
-
-def _last_words(code: int) -> str:
-    if code == -signal.SIGKILL:
-        return "The handler's process was killed; the machine may have run out of memory."
-    if code < 0:
-        return f"The handler's process was killed by {signal.Signals(-code).name}."
-    return f"The handler's process ended with code {code}, and without a word."

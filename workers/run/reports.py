@@ -30,7 +30,7 @@ def of_error(error: BaseException) -> dict[str, Any]:
         case Cancelled():
             return {"as": "cancelled"}
         case _:
-            return {"as": "error", "type": type(error).__name__, "message": _text(str(error)), "trace": trace(error)}
+            return {"as": "error", "type": _type(error), "message": _text(str(error)), "trace": trace(error)}
 
 
 def ending(report: Mapping[str, Any]) -> Ending:
@@ -72,6 +72,11 @@ def as_builtin(error: BaseException) -> BaseException:
     if isinstance(known, type) and issubclass(known, ValueError | TypeError | OSError):
         return known(str(error))
     return RuntimeError(f"{error.type}: {error}")
+
+
+def _type(error: BaseException) -> str:
+    """Libraries have a MemoryError of their own, of which the verdict does not know."""
+    return "MemoryError" if isinstance(error, MemoryError) else type(error).__name__
 
 
 def _text(text: str) -> str:

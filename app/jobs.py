@@ -4,8 +4,8 @@ Used everywhere, knows nothing of Redis or HTTP. The store renders `SUCCESSORS` 
 is the law there too.
 """
 
+import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -62,7 +62,7 @@ _BASE32: Final = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 
 def new_job_id() -> str:
     """26 characters of lower-case base32, 130 random bits: not to be guessed, safe in URLs and on command lines."""
-    return secrets.token_bytes(26).translate(_BASE32).decode()
+    return os.urandom(26).translate(_BASE32).decode()
 
 
 def is_queue_name(text: str) -> bool:

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         ("default",), min_length=1, description="Queues a worker serves, most urgent first; comma-separated."
     )
     concurrency: PositiveInt = Field(10, description="Jobs a worker runs at once.")
+    spare_process_seconds: float = Field(
+        60, ge=0, description="How long the next process of a process kind that was run is kept ready; 0: not at all."
+    )
     lease_seconds: PositiveFloat = Field(10, ge=0.5, description="A silent worker loses its jobs after this long.")
     shutdown_grace_seconds: float = Field(10, ge=0, description="How long SIGTERM lets jobs and streams finish.")
 

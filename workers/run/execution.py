@@ -23,6 +23,7 @@ from workers.run.operations import Operations, Stores
 from workers.run.outbox import Outbox
 from workers.run.process import ProcessHost
 from workers.run.scratch import Scratch
+from workers.run.spares import Need, Spares
 from workers.run.stop import Reason, Stop
 from workers.signature import is_plain
 
@@ -33,19 +34,41 @@ class Execution:
     """The handler begins when this is made; `complete` accompanies it to the end."""
 
     def __init__(
-        self, run: Run, handler: Handler, arguments: Mapping[str, Any], stores: Stores, bounds: Bounds
+        self,
+        run: Run,
+        handler: Handler,
+        arguments: Mapping[str, Any],
+        stores: Stores,
+        bounds: Bounds,
+        *,
+        spares: Spares,
+        outbox: Outbox | None = None,
+        callback_url: str | None = None,
+        callback: Any = None,
     ) -> None:
         self._run = run
+        self._spares = spares
+        self._call = {"callback_url": callback_url, "callback": callback}
         self._handler = handler
         self._scratch = Scratch(stores.data_dir, run)
         self._bounds = bounds
         self._public_url = stores.public_url
         self._stop = Stop()
         self._last = False
-        self._outbox = Outbox()
+        self._outbox = outbox or Outbox()
         self._flusher = Flusher(stores.jobs, run, self._outbox, lambda: self.stop(Reason.LOST))
         self._operations = Operations(run, stores, self._outbox, self._flusher, self._scratch)
         self._host = self._start(arguments)
+
+    @property
+    def ending(self) -> Ending:
+        """How the handler ended, once it has."""
+        return Raised(asyncio.CancelledError()) if self._host.ended.cancelled() else self._host.ended.result()
+
+    @property
+    def stop_reason(self) -> Reason | None:
+        """Why it was asked to stop, if it was."""
+        return self._stop.reason
 
     def stop(self, reason: Reason) -> None:
         """Ask the handler to stop. It is told once for each reason that is stronger than the last."""
@@ -80,13 +103,15 @@ class Execution:
     def _start(self, arguments: Mapping[str, Any]) -> Host:
         function, run = self._handler.function, self._run
         if self._handler.definition.process:
-            return ProcessHost(self._order(arguments), self._outbox, self._operations, self._bounds)
+            process = self._spares.process(self._need())
+            return ProcessHost(process, self._order(arguments), self._outbox, self._operations, self._bounds)
         facts: Any = {
             "job_id": run.job_id,
             "attempt": run.attempt,
             "run_token": run.token,
             "params": arguments,
             "scratch": self._scratch.folder,
+            **self._call,
         }
         if self._handler.is_async:
             awaiting = AsyncContext(LoopLink(self._outbox, self._operations, self._stop), self._bounds, **facts)
@@ -94,12 +119,14 @@ class Execution:
         blocking = Context(ThreadLink(self._outbox, self._operations, self._stop), self._bounds, **facts)
         return ThreadHost(partial(function, blocking, **arguments), self._bounds)
 
+    def _need(self) -> Need:
+        definition = self._handler.definition
+        return Need(self._handler.function.__module__, definition.memory_bytes, definition.cpu_seconds)
+
     def _order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "module": self._handler.function.__module__,
             "function": self._handler.function.__name__,
-            "memory_bytes": self._handler.definition.memory_bytes,
-            "cpu_seconds": self._handler.definition.cpu_seconds,
             "params": self._run.params,
             "arguments": arguments if is_plain(arguments) else None,
             "bounds": asdict(self._bounds),
@@ -107,13 +134,13 @@ class Execution:
             "attempt": self._run.attempt,
             "run_token": self._run.token,
             "scratch": str(self._scratch.folder),
+            **self._call,
         }
 
     async def _settle(self) -> None:
         if self._stop.reason is Reason.LOST:
             return
-        ended = self._host.ended
-        end = self._judge(Raised(asyncio.CancelledError()) if ended.cancelled() else ended.result())
+        end = self._judge(self.ending)
         await self._flusher.finish(end)
         self._last = end.type in TERMINAL
         log.info("run ended", action="run.ended", job_id=self._run.job_id, kind=self._run.kind, became=end.type)

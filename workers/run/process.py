@@ -5,12 +5,10 @@ This is the worker's side, `workers/run/child.py` the other. They talk JSON line
 """
 
 import asyncio
-import os
 import socket
-import sys
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Final
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any
 
 from workers.run import death, entries
 from workers.run.awaiting import together
@@ -20,15 +18,21 @@ from workers.run.entries import Bounds
 from workers.run.operations import Operations
 from workers.run.outbox import Outbox
 from workers.run.program import STOP_SECONDS, Program, lines
-
-PRIVATE_PREFIXES: Final = ("TIDINGS_", "AWS_")
-"""Our settings and the keys of our object store are secrets, and a handler's process has no need of them."""
+from workers.run.spares import Process
 
 
 class ProcessHost:
-    """`order` is what the child begins with."""
+    """`process` is entered for one, `order` is what it begins with."""
 
-    def __init__(self, order: Mapping[str, Any], outbox: Outbox, operations: Operations, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        process: AbstractAsyncContextManager[Process],
+        order: Mapping[str, Any],
+        outbox: Outbox,
+        operations: Operations,
+        bounds: Bounds,
+    ) -> None:
+        self._process = process
         self._order = order
         self._outbox = outbox
         self._operations = operations
@@ -49,20 +53,11 @@ class ProcessHost:
 
     async def _perform(self) -> Ending:
         try:
-            ours, theirs = socket.socketpair()
-            with ours, theirs:
-                self._program = await self._start(theirs)
-                theirs.close()
-                return await self._accompany(self._program, ours)
+            async with self._process as process:
+                self._program = process.program
+                return await self._accompany(process.program, process.line)
         except Exception as error:
             return Raised(error)
-
-    async def _start(self, theirs: socket.socket) -> Program:
-        """With our import path, and with what it prints not held back."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_PREFIXES)}
-        env |= {"PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path), "PYTHONUNBUFFERED": "1"}
-        argv = [sys.executable, "-P", "-m", "workers.run.child", str(theirs.fileno())]
-        return await Program.start(argv, env=env, pass_fds=(theirs.fileno(),))
 
     async def _accompany(self, program: Program, ours: socket.socket) -> Ending:
         if self._stopping:

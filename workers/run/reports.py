@@ -3,6 +3,7 @@
 import builtins
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from workers.outcomes import Cancelled, Failed, Retry, Wait
@@ -65,12 +66,13 @@ def trace(error: BaseException) -> str:
 
 
 def as_builtin(error: BaseException) -> BaseException:
-    """For the child: a ValueError of the worker's is one here too."""
+    """On the other side: a ValueError is one there too. What is not built in, or not made of words, is told of."""
     if not isinstance(error, HandlerRaised):
         return error
     known = getattr(builtins, error.type, None)
-    if isinstance(known, type) and issubclass(known, ValueError | TypeError | OSError):
-        return known(str(error))
+    if isinstance(known, type) and issubclass(known, Exception):
+        with suppress(TypeError):
+            return known(str(error))
     return RuntimeError(f"{error.type}: {error}")
 
 

@@ -1,0 +1,101 @@
+"""HLS: a master playlist whose relative names lead to playlists, and these to byte ranges, beside it."""
+
+import re
+import subprocess
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+from redis.asyncio import Redis
+
+from app.jobs import Status
+from tests.stage import Stage
+from tests.test_transcode import look, make
+from workers.handlers import hls
+from workers.handlers.ffmpeg import executable
+
+SECONDS = 9
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("hls") / "a clip #1.mp4"
+    picture = ("-f", "lavfi", "-i", f"testsrc=duration={SECONDS}:size=854x480:rate=10")
+    make(path, *picture, "-f", "lavfi", "-i", f"sine=duration={SECONDS}")
+    return path
+
+
+@pytest.fixture
+def stage(redis: Redis, tmp_path: Path) -> Stage:
+    return Stage(redis, tmp_path)
+
+
+async def test_it_plays_from_the_artifacts_of_the_job(stage: Stage, clip: Path, tmp_path: Path) -> None:
+    job = await stage.play("transcode", input=await stage.upload(clip), format="hls", heights=[121, 240])
+    assert job.status is Status.COMPLETED, job.error
+    types = {artifact.name: artifact.content_type for artifact in job.artifacts}
+    playlist = "application/vnd.apple.mpegurl"
+    media = {"120p.mp4": "video/mp4", "120p.m3u8": playlist, "240p.mp4": "video/mp4", "240p.m3u8": playlist}
+    assert types == media | {"a clip #1.m3u8": playlist}
+    assert job.main_artifact
+    assert job.main_artifact.name == "a clip #1.m3u8"
+    folder = stage.files.artifact(job.main_artifact.key).parent
+    for artifact in job.artifacts:
+        (tmp_path / artifact.name).write_bytes(stage.files.artifact(artifact.key).read_bytes())
+    found, told = look(folder / "a clip #1.m3u8")
+    assert found.duration_seconds == pytest.approx(SECONDS, abs=0.3)
+    assert len(re.findall("Video: h264", told)) == len(re.findall("Audio: aac", told)) == 2
+    assert "214x120" in told
+    assert "428x240" in told
+
+
+async def test_names_are_relative_and_segments_start_with_a_picture_of_their_own(stage: Stage, clip: Path) -> None:
+    job = await stage.play("transcode", input=await stage.upload(clip), format="hls", heights=[240])
+    texts = {artifact.name: stage.files.artifact(artifact.key) for artifact in job.artifacts}
+    master = texts["a clip #1.m3u8"].read_text()
+    assert re.search(r"BANDWIDTH=\d+.*RESOLUTION=428x240.*CODECS=\"avc1\.\w+,mp4a\.40\.2\"\n240p\.m3u8", master)
+    base = f"http://x/api/jobs/{job.job_id}/artifacts/a%20clip%20%231.m3u8"
+    assert urljoin(base, "240p.m3u8") == f"http://x/api/jobs/{job.job_id}/artifacts/240p.m3u8"
+    rendition = texts["240p.m3u8"].read_text()
+    assert rendition.endswith("#EXT-X-ENDLIST\n")
+    assert set(re.findall(r"^[^#].*$", rendition, re.MULTILINE)) == {"240p.mp4"}
+    assert [float(each) for each in re.findall(r"#EXTINF:([\d.]+)", rendition)] == pytest.approx([4, 4, 1], abs=0.2)
+    ranges = [tuple(map(int, each)) for each in re.findall(r"#EXT-X-BYTERANGE:(\d+)@(\d+)", rendition)]
+    assert sum(ranges[-1]) <= texts["240p.mp4"].stat().st_size
+
+
+async def test_a_mute_video_has_renditions_too(stage: Stage, tmp_path: Path) -> None:
+    make(tmp_path / "mute.mp4", "-f", "lavfi", "-i", "testsrc=duration=1:size=64x64:rate=5")
+    job = await stage.play("transcode", input=await stage.upload(tmp_path / "mute.mp4"), format="hls")
+    assert [artifact.name for artifact in job.artifacts] == ["64p.mp4", "64p.m3u8", "mute.m3u8"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "source", "made"),
+    [
+        (None, 480, [240, 480]),
+        (None, 2160, [240, 480, 720, 1080]),
+        (None, 121, [120]),
+        ([480, 241, 240], 100, [240, 480]),
+    ],
+)
+def test_usual_heights_are_those_the_source_has(asked: list[int] | None, source: int, made: list[int]) -> None:
+    assert hls.heights(asked, source) == made
+
+
+def complaints(path: Path) -> str:
+    """What ffmpeg has to say against showing the first frame of a file."""
+    argv = [executable(), "-v", "error", "-i", str(path), "-frames:v", "1", "-f", "null", "-"]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stderr
+
+
+async def test_a_players_first_frame_can_come_from_any_segment(stage: Stage, clip: Path, tmp_path: Path) -> None:
+    job = await stage.play("transcode", input=await stage.upload(clip), format="hls", heights=[120])
+    content = {artifact.name: stage.files.artifact(artifact.key) for artifact in job.artifacts}
+    rendition, whole = content["120p.m3u8"].read_text(), content["120p.mp4"].read_bytes()
+    head = re.search(r'MAP:URI="120p.mp4",BYTERANGE="(\d+)@0"', rendition)
+    assert head
+    for number, (size, start) in enumerate(re.findall(r"#EXT-X-BYTERANGE:(\d+)@(\d+)", rendition)):
+        segment = tmp_path / f"{number}.mp4"
+        segment.write_bytes(whole[: int(head[1])] + whole[int(start) : int(start) + int(size)])
+        assert complaints(segment) == ""

@@ -23,18 +23,23 @@ async def spares() -> AsyncIterator[Spares]:
         yield kept
 
 
-def pids(parent: int | None = None) -> list[int]:
+def pids() -> list[int]:
     """Processes of handlers: our children's children."""
-    children = Path(f"/proc/{parent or os.getpid()}/task/{parent or os.getpid()}/children").read_text().split()
-    found = [int(pid) for pid in children]
-    return found if parent else [pid for child in found for pid in pids(child)]
+    return [pid for child in children(os.getpid()) for pid in children(child)]
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
 
 
 async def used(spares: Spares, need: Need = ACTS) -> int:
     """The process of a run that does nothing."""
     async with spares.process(need) as process:
-        await until(lambda: pids(process.program._group))
-        return pids(process.program._group)[0]
+        await until(lambda: children(process.program.group))
+        return children(process.program.group)[0]
 
 
 async def test_the_next_run_gets_the_process_that_waits(spares: Spares) -> None:

@@ -14,6 +14,8 @@ from workers.handlers.ffmpeg import ENCODERS
 SEGMENT_SECONDS: Final = 4
 USUAL_HEIGHTS: Final = (240, 480, 720, 1080)
 MASTER: Final = "master.m3u8"
+CONTENT_TYPES: Final = {".ts": "video/mp2t", ".m3u8": "application/vnd.apple.mpegurl"}
+"""Of a transport stream, not an MP4: of that ffmpeg's own player sees the first segment only, over HTTP."""
 
 
 def heights(asked: Sequence[int] | None, of_source: int) -> list[int]:
@@ -34,7 +36,7 @@ def options(heights: Sequence[int], sound: Sequence[str]) -> list[str]:
     keyframes = ["-force_key_frames", f"expr:gte(t,n_forced*{SEGMENT_SECONDS})", "-sc_threshold", "0"]
     picture = [*h264.options, *h264.quality, "-pix_fmt", "yuv420p", *keyframes]
     muxer = ["-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_playlist_type", "vod"]
-    files = ["-hls_segment_type", "fmp4", "-hls_flags", "single_file", "-hls_segment_filename", "%v.mp4"]
+    files = ["-hls_segment_type", "mpegts", "-hls_flags", "single_file", "-hls_segment_filename", "%v.ts"]
     names = ["-var_stream_map", " ".join(streams), "-master_pl_name", MASTER, "%v.m3u8"]
     return ["-filter_complex", ";".join([split, *scaled]), *maps, *picture, *sound, *muxer, *files, *names]
 
@@ -42,4 +44,4 @@ def options(heights: Sequence[int], sound: Sequence[str]) -> list[str]:
 def renditions(folder: Path) -> list[Path]:
     """The files beside the master playlist, those that are named by others first."""
     playlists = [path for path in folder.glob("*.m3u8") if path.name != MASTER]
-    return [*sorted(folder.glob("*.mp4")), *sorted(playlists)]
+    return [*sorted(folder.glob("*.ts")), *sorted(playlists)]

@@ -18,8 +18,6 @@ from workers.handlers.passes import Pass, probe
 from workers.handlers.thumbnails import MOST, take
 from workers.handlers.wish import Bitrate, Codec, FormatName, Height, Wish
 
-CONTENT_TYPES = {".mp4": "video/mp4", ".m3u8": "application/vnd.apple.mpegurl"}
-"""Of the files of an hls."""
 MEASURED = 20
 """Percent of the bar that measuring takes up."""
 ENCODED = 95
@@ -92,7 +90,7 @@ class Work:
             result["thumbnails"] = await take(taking, self.wish.thumbnails, start, encoding.done_seconds)
         self.ctx.progress(100, "storing")
         for beside in hls.renditions(made.parent) if self.wish.format == "hls" else ():
-            await self.ctx.save(beside.name, beside, CONTENT_TYPES[beside.suffix])
+            await self.ctx.save(beside.name, beside, hls.CONTENT_TYPES[beside.suffix])
         artifact = await self.ctx.save(name, made, self.wish.target.content_type, main=True)
         return result | {"size": artifact.size}
 

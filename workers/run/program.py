@@ -66,7 +66,7 @@ class Program:
 
     def __init__(self, transport: asyncio.SubprocessTransport, protocol: "_Protocol") -> None:
         self._transport = transport
-        self._group = transport.get_pid()
+        self.group = transport.get_pid()
         self._ending: asyncio.Task[None] | None = None
         self.stdout = protocol.stdout
         self.stderr = protocol.stderr
@@ -140,12 +140,12 @@ class Program:
         with suppress(ProcessLookupError, PermissionError, TimeoutError):
             async with asyncio.timeout(VANISH_SECONDS):
                 while True:
-                    os.killpg(self._group, 0)
+                    os.killpg(self.group, 0)
                     await asyncio.sleep(0.002)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):  # the latter is what macOS says of a group of zombies
-            os.killpg(self._group, number)
+            os.killpg(self.group, number)
 
 
 class _Protocol(SubprocessStreamProtocol):

@@ -58,13 +58,20 @@ class Process:
         self.line.close()
 
 
+class Spare(NamedTuple):
+    """Until its time is up."""
+
+    starting: asyncio.Task[Process]
+    timer: asyncio.TimerHandle
+
+
 class Spares:
     """At most one for each need, and only while this is entered. With 0 `keep_seconds` there are none."""
 
     def __init__(self, keep_seconds: float) -> None:
         self._keep_seconds = keep_seconds
         self._keeping = False
-        self._waiting: dict[Need, asyncio.Task[Process]] = {}
+        self._waiting: dict[Need, Spare] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -74,7 +81,7 @@ class Spares:
     async def __aexit__(self, *_: Any) -> None:
         self._keeping = False
         for need in list(self._waiting):
-            self._dismiss(need, self._waiting[need])
+            self._dismiss(need)
         while self._leaving:
             await asyncio.wait(self._leaving)
 
@@ -90,29 +97,29 @@ class Spares:
 
     def _take(self, need: Need) -> asyncio.Task[Process] | None:
         """A spare, unless it has died: what it imports may take more memory than it may have."""
-        spare = self._waiting.get(need)
-        if spare and (not spare.done() or _lives(spare)):
-            return self._waiting.pop(need)
-        if spare:
-            self._dismiss(need, spare)
-        return None
+        if (spare := self._waiting.get(need)) is None:
+            return None
+        if spare.starting.done() and not _lives(spare.starting):
+            self._dismiss(need)
+            return None
+        spare.timer.cancel()
+        return self._waiting.pop(need).starting
 
     def _prepare(self, need: Need) -> None:
         if self._keeping and need not in self._waiting:
-            self._waiting[need] = spare = asyncio.ensure_future(Process.start(need))
-            asyncio.get_running_loop().call_later(self._keep_seconds, self._dismiss, need, spare)
+            timer = asyncio.get_running_loop().call_later(self._keep_seconds, self._dismiss, need)
+            self._waiting[need] = Spare(asyncio.ensure_future(Process.start(need)), timer)
 
-    def _dismiss(self, need: Need, spare: asyncio.Task[Process]) -> None:
-        """Unless it has work by now."""
-        if self._waiting.get(need) is spare:
-            del self._waiting[need]
-            leaving = asyncio.ensure_future(_end(spare))
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
+    def _dismiss(self, need: Need) -> None:
+        spare = self._waiting.pop(need)
+        spare.timer.cancel()
+        leaving = asyncio.ensure_future(_end(spare.starting))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
 
 
-def _lives(spare: asyncio.Task[Process]) -> bool:
-    return not spare.cancelled() and not spare.exception() and not spare.result().program.exited.is_set()
+def _lives(starting: asyncio.Task[Process]) -> bool:
+    return not starting.cancelled() and not starting.exception() and not starting.result().program.exited.is_set()
 
 
 async def _end(starting: asyncio.Task[Process]) -> None:

@@ -47,8 +47,6 @@ class Format:
     audio: str = ""
     options: tuple[str, ...] = ()
     lossless_audio: bool = False
-    ending: str = ""
-    """Of a file, where that is not the format's name."""
 
 
 FORMATS: Final = {
@@ -57,7 +55,7 @@ FORMATS: Final = {
     "webm": Format("video/webm", ("vp9", "vp8", "av1"), "libopus"),
     "mkv": Format("video/x-matroska", ("h264", "hevc", "vp9", "vp8", "av1"), "aac"),
     "gif": Format("image/gif", ("gif",)),
-    "hls": Format("application/vnd.apple.mpegurl", ("h264",), "aac", ending="m3u8"),
+    "hls": Format("application/vnd.apple.mpegurl", ("h264",), "aac"),
     "mp3": Format("audio/mpeg", audio="libmp3lame"),
     "m4a": Format("audio/mp4", audio="aac", options=("-movflags", "+faststart")),
     "aac": Format("audio/aac", audio="aac"),

@@ -1,8 +1,8 @@
 """HTTP Live Streaming (RFC 8216), for `transcode.py`: one video in several heights, of which a player takes what its
 line can carry.
 
-Names in playlists are relative, so they hold wherever the files lie side by side. All segments of a rendition are in
-one file, as byte ranges: a film has thousands of them.
+Names in playlists are relative, so they hold wherever the files lie side by side; none is the upload's, which could be
+that of a rendition. All segments of a rendition are in one file, as byte ranges: a film has thousands of them.
 """
 
 from collections.abc import Sequence

@@ -59,8 +59,8 @@ async def transcode(
     source = named.resolve()
     media = await probe(ctx, source)
     work = Work(ctx, wish, source, media, wish.expected_seconds(media))
-    name = "output" if named == source else named.stem
-    return await work.perform(f"{name}.{wish.target.ending or format}")
+    stem = "output" if named == source else named.stem
+    return await work.perform(hls.MASTER if format == "hls" else f"{stem}.{format}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,11 @@ async def transcode(
     wish.refuse_contradictions()
     named = await ctx.open_input(input)
     # Under the name it was uploaded with, `%d` in that name would make ffmpeg look for a series of pictures.
-    source = named.resolve()
+    source = ctx.scratch / "source"
+    source.symlink_to(named.resolve())
     media = await probe(ctx, source)
     work = Work(ctx, wish, source, media, wish.expected_seconds(media))
-    stem = "output" if named == source else named.stem
-    return await work.perform(hls.MASTER if format == "hls" else f"{stem}.{format}")
+    return await work.perform(hls.MASTER if format == "hls" else f"{named.stem}.{format}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,17 @@ from starlette.types import ASGIApp
 
 from app.artifacts import FileStore
 from app.bus import Bus
+from app.chores import Chores
 from app.hub import Hub
+from app.intake.batches import Batches
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.submissions import Submissions
 from app.overdue import Overdue
 from app.server import Server, config
 from app.settings import Settings
-from app.store import JobStore, KindStore, Listing, UploadStore
+from app.store import BatchStore, JobStore, KindStore, Listing, UploadStore
+from app.web.batches import BatchDoors
 from app.web.commands import CommandDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
@@ -53,18 +56,21 @@ class Web:
     bus: Bus
     hub: Hub
     overdue: Overdue
+    chores: Chores
     streams: list[BaseRoute]
     doors: ASGIApp
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
-        """ASGI lifespan: the bus, the hub and the watch over overdue jobs run while the server does."""
+        """ASGI lifespan: the bus, the hub and the watches over jobs and batches run while the server does."""
         await asyncio.to_thread(self.files.prepare)
-        tasks = [asyncio.create_task(run()) for run in (self.bus.run, self.hub.run, self.overdue.watch.run)]
+        watches = (self.overdue.watch, self.chores.watch)
+        tasks = [asyncio.create_task(part.run()) for part in (self.bus, self.hub, *watches)]
         try:
             yield
         finally:
-            self.overdue.watch.stop()
+            for watch in watches:
+                watch.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -92,11 +98,16 @@ def assemble(settings: Settings) -> Web:
         idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000,
         admission=settings.admission,
     )
+    batches = BatchStore(
+        redis, idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000, admission=settings.admission
+    )
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
     uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
-    submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads))
+    inputs, chores = Inputs(jobs, uploads), Chores(batches)
+    submissions = Submissions(settings, jobs, catalog, inputs)
+    intake = Batches(submissions, catalog, inputs, batches, settings.max_batch_jobs)
     polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
-    hub = Hub(jobs, listing, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
+    hub = Hub(jobs, listing, batches, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
     sockets = SocketDoors(
@@ -108,10 +119,12 @@ def assemble(settings: Settings) -> Web:
         bus=bus,
         hub=hub,
         overdue=Overdue(jobs),
+        chores=chores,
         streams=[*EventDoors(hub, polls).routes(), *sockets.routes()],
         doors=_behind_middleware(
             *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
             *commands.routes(),
+            *BatchDoors(settings, intake, batches, chores).routes(),
             *ResultDoors(jobs, files, polls).routes(),
             *UploadDoors(settings, files, uploads).routes(),
             *KindDoors(catalog).routes(),

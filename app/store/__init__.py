@@ -3,6 +3,7 @@
 Used by the web process (submit, cancel, read, list) and the workers (claim, apply, renew, announce, sweep).
 """
 
+from app.store.batches import BatchAcceptance, BatchLook, BatchStore, Order
 from app.store.claims import Claims, Renewal, Run
 from app.store.identity import Identity
 from app.store.jobs import Acceptance, Change, JobStore
@@ -15,6 +16,9 @@ from app.store.views import Look, View
 
 __all__ = [
     "Acceptance",
+    "BatchAcceptance",
+    "BatchLook",
+    "BatchStore",
     "Change",
     "Claims",
     "Filter",
@@ -25,6 +29,7 @@ __all__ = [
     "Listing",
     "Look",
     "Nudges",
+    "Order",
     "Page",
     "Renewal",
     "Retention",

@@ -84,7 +84,7 @@ class JobDoors:
 
     async def list_jobs(self, request: Request) -> Response:
         """A page of the owner's jobs, newest first."""
-        query = parameters(request, once={"created_after", "limit", "cursor"}, many=REPEATABLE)
+        query = parameters(request, once={"created_after", "batch_id", "limit", "cursor"}, many=REPEATABLE)
         wanted, limit, cursor = filter_of(query), _limit(query.get("limit", "50")), query.get("cursor")
         try:
             if cursor and len(cursor) > LONGEST_CURSOR:

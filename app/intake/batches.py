@@ -75,15 +75,15 @@ class Batches:
         """The request, its jobs as yet unread. Raises InvalidBatch."""
         if not isinstance(body, dict):
             raise InvalidBatch("A batch is a JSON object.", errors=[{"pointer": "", "message": "must be an object"}])
+        jobs = body.get("jobs")
+        if isinstance(jobs, list) and not 0 < len(jobs) <= self._most_jobs:
+            message = f"must be 1 to {self._most_jobs}"
+            raise InvalidBatch(f"jobs: {message}", errors=[{"pointer": "/jobs", "message": message}])
         try:
-            request = BatchRequest.model_validate(body)
+            return BatchRequest.model_validate(body)
         except ValidationError as error:
             errors = misfits_of(error)
             raise InvalidBatch(f"{errors[0]['pointer'][1:]}: {errors[0]['message']}", errors=errors) from None
-        if not 0 < len(request.jobs) <= self._most_jobs:
-            message = f"must be 1 to {self._most_jobs}"
-            raise InvalidBatch(f"jobs: {message}", errors=[{"pointer": "/jobs", "message": message}])
-        return request
 
     async def _requests(self, batch: BatchRequest) -> list[JobRequest]:
         misfits, requests = Misfits(), []

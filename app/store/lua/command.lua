@@ -1,5 +1,5 @@
--- command: all jobs of a batch that have not ended are to be cancelled, or all that have failed to be run again. What is to
--- be done is written down here; `chore` does it. Repeats change nothing.
+-- command: all jobs of a batch that have not ended are to be cancelled, or all that have failed to be run again. That is
+-- written down here, and done by `chore`. Repeats change nothing.
 -- ARGV: id, owner, 'cancel' | 'retry', most live jobs of an owner, most of all.
 -- Returns 'ok' | 'unknown' | 'illegal' | 'expired' | 'queue_full' | 'store_full'
 

@@ -1,5 +1,5 @@
--- commit: a batch whose jobs have been staged is accepted, all of it or nothing. From then on they count as pending; `chore`
--- makes them.
+-- commit: a batch whose jobs have been staged is accepted, all of it or nothing. From then on they count as pending, and
+-- `chore` makes them.
 -- ARGV: id, owner, how many jobs, the longest of their result TTLs in ms, idempotency key, fingerprint, its TTL ms, most
 -- submissions a minute, most live jobs of an owner, most of all, the latest moment at which one is to run (ms since 1970;
 -- 0: none), the longest delay in ms, 'known' to accept nothing new.

@@ -5,6 +5,7 @@ Refusal
 ├── InvalidJson            400  invalid_json          the body is not JSON within the bounds
 ├── NotFound               404  not_found             no such route
 ├── UnknownJob             404  unknown_job           no such job, or not yours
+├── UnknownBatch           404  unknown_batch         no such batch, or not yours
 ├── UnknownArtifact        404  unknown_artifact      the job has no artifact of that name
 ├── NoSuchKind             404  no_such_kind          no worker has announced the kind in the path
 ├── UnknownQueue           404  unknown_queue         no kind is put into the queue in the path
@@ -12,7 +13,7 @@ Refusal
 ├── NotAcceptable          406  not_acceptable        none of the forms asked for exists here
 ├── RequestTimeout         408  request_timeout       the body stopped coming
 ├── ResultNotReady         409  result_not_ready      the job has not completed
-├── NotRetryable           409  not_retryable         the job has not failed, nor was it cancelled
+├── NotRetryable           409  not_retryable         the job, or no job of the batch, has failed or was cancelled
 ├── NotSuspendable         409  not_suspendable       the job is not pending
 ├── ResultExpired          410  result_expired        retention is over
 ├── BodyTooLarge           413  body_too_large
@@ -21,6 +22,7 @@ Refusal
 ├── UnsupportedMediaType   415  unsupported_media_type
 ├── RangeNotSatisfiable    416  range_not_satisfiable
 ├── InvalidJob             422  invalid_job           a field of the submission does not fit
+├── InvalidBatch           422  invalid_batch         a field of the batch does not fit, or it has too many jobs
 ├── UnknownKind            422  unknown_kind          no worker has announced that kind
 ├── InvalidParams          422  invalid_params        the params do not fit the kind's schema
 ├── UnknownInput           422  unknown_input         an input names no upload or artifact of yours
@@ -101,6 +103,10 @@ class UnknownJob(Refusal):
     status, code, title = 404, "unknown_job", "No such job"
 
 
+class UnknownBatch(Refusal):
+    status, code, title = 404, "unknown_batch", "No such batch"
+
+
 class UnknownArtifact(Refusal):
     status, code, title = 404, "unknown_artifact", "No such artifact"
 
@@ -163,6 +169,10 @@ class RangeNotSatisfiable(Refusal):
 
 class InvalidJob(Refusal):
     status, code, title = 422, "invalid_job", "The submission does not fit"
+
+
+class InvalidBatch(Refusal):
+    status, code, title = 422, "invalid_batch", "The batch does not fit"
 
 
 class UnknownKind(Refusal):

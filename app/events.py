@@ -7,7 +7,7 @@ told (`Event.line`, `Event.sse`).
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic_core import from_json, to_json
 from sse_starlette.event import ServerSentEvent
@@ -47,13 +47,14 @@ class Event:
     at: int
     data: str
     reset: bool = False
+    subject: ClassVar[str] = "job_id"
 
     @cached_property
     def line(self) -> str:
         """The event object as one line of JSON, alike on SSE, WebSocket and in the JSON log."""
         reset = ',"reset":true' if self.reset else ""
         return (
-            f'{{"job_id":"{self.job_id}","seq":{self.seq},"type":"{self.type}","at":"{rfc3339(self.at)}",'
+            f'{{"{self.subject}":"{self.job_id}","seq":{self.seq},"type":"{self.type}","at":"{rfc3339(self.at)}",'
             f'"data":{self.data}{reset}}}'
         )
 

@@ -17,7 +17,9 @@ from starlette.types import ASGIApp
 
 from app.artifacts import FileStore
 from app.bus import Bus
+from app.chores import Chores
 from app.hub import Hub, Places
+from app.intake.batches import Batches
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.submissions import Submissions
@@ -26,7 +28,8 @@ from app.periodic import Periodic
 from app.pressure import Pressure
 from app.server import Server, config
 from app.settings import Settings
-from app.store import JobStore, KindStore, Listing, Memory, Queues, UploadStore
+from app.store import BatchStore, JobStore, KindStore, Listing, Memory, Queues, UploadStore
+from app.web.batches import BatchDoors
 from app.web.commands import CommandDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
@@ -98,13 +101,17 @@ def assemble(settings: Settings) -> Web:
         idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000,
         admission=settings.admission,
     )
+    batches = BatchStore(
+        redis, idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000, admission=settings.admission
+    )
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
     uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
-    pressure = Pressure(Memory(redis), settings.max_redis_memory_share)
-    submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads), pressure)
-    queues = Queues(redis)
+    pressure, queues = Pressure(Memory(redis), settings.max_redis_memory_share), Queues(redis)
+    inputs, chores = Inputs(jobs, uploads), Chores(batches)
+    submissions = Submissions(settings, jobs, catalog, inputs, pressure)
+    intake = Batches(submissions, catalog, inputs, batches, settings.max_batch_jobs)
     polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
-    hub = Hub(jobs, listing, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
+    hub = Hub(jobs, listing, batches, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
     sockets = SocketDoors(
@@ -115,11 +122,12 @@ def assemble(settings: Settings) -> Web:
         files=files,
         bus=bus,
         hub=hub,
-        watches=(Overdue(jobs).watch, Places(jobs, hub.waiting).watch, pressure.watch),
+        watches=(Overdue(jobs).watch, chores.watch, Places(jobs, hub.waiting).watch, pressure.watch),
         streams=[*EventDoors(hub, polls).routes(), *sockets.routes()],
         doors=_behind_middleware(
             *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
             *commands.routes(),
+            *BatchDoors(settings, intake, batches, chores).routes(),
             *ResultDoors(jobs, files, polls).routes(),
             *UploadDoors(settings, files, uploads).routes(),
             *KindDoors(catalog, queues).routes(),

@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     )
 
     max_body_bytes: PositiveInt = Field(1 << 20, description="Largest JSON request body.")
+    max_batch_body_bytes: PositiveInt = Field(16 << 20, description="Largest JSON body of a batch.")
+    max_batch_jobs: PositiveInt = Field(10_000, description="Most jobs of a batch.")
     body_silence_seconds: PositiveFloat = Field(30, description="A request body that stays silent so long is given up.")
     max_params_bytes: PositiveInt = Field(256 << 10, description="Largest params of one job, as JSON.")
     max_json_depth: PositiveInt = Field(32, description="Deepest nesting of a JSON body.")

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-WORDS = {"app.clock", "app.errors", "app.events", "app.jobs", "app.limits", "app.settings"}
+WORDS = {"app.batches", "app.clock", "app.errors", "app.events", "app.jobs", "app.limits", "app.settings"}
 
 REDIS = {"app.bus", "app.main", "workers.main"}
 """With everything in `app.store`, the only ones that know Redis's client."""

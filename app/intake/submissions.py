@@ -93,13 +93,11 @@ class Submissions:
         Raises InvalidJob, UnknownKind, InvalidParams, UnknownInput, IdempotencyConflict, SubmitTooFast, QueueFull,
         StoreFull or Unavailable.
         """
-        self._pressure.refuse_if_full()
+        self.refuse_if_full()
         request = parse(body)
-        self._check(request)
+        self.check(request)
         kind = await self._catalog.find(request.kind)
-        params = self._params_text(request.params)
-        inputs = schema_of(kind.params_schema).check(request.params)
-        submission = self._submission(request, kind, params, owner, idempotency_key)
+        submission, inputs = self.drafted(request, kind, owner, idempotency_key)
         try:
             span_ms = submission.delay_ms + submission.result_ttl_ms
             await self._inputs.hold(inputs, owner, span_ms, from_ms=submission.run_at_ms)
@@ -110,7 +108,19 @@ class Submissions:
             return earlier
         return await self._jobs.submit(submission)
 
-    def _check(self, request: JobRequest) -> None:
+    def drafted(
+        self, request: JobRequest, kind: Kind, owner: str, idempotency_key: str = ""
+    ) -> tuple[Submission, dict[str, str]]:
+        """What is to be written, and the inputs it names, each with a pointer. Raises InvalidParams."""
+        params = self._params_text(request.params)
+        inputs = schema_of(kind.params_schema).check(request.params)
+        return self._submission(request, kind, params, owner, idempotency_key), inputs
+
+    def refuse_if_full(self) -> None:
+        """Raises StoreFull while there is no room for more jobs."""
+        self._pressure.refuse_if_full()
+
+    def check(self, request: JobRequest) -> None:
         """Against the bounds of this deployment. Raises InvalidJob with every misfit."""
         if errors := [{"pointer": pointer(name), "message": message} for name, message in self._misfits(request)]:
             raise InvalidJob(f"{errors[0]['pointer'][1:]}: {errors[0]['message']}", errors=errors)

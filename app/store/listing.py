@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from app.events import json_text
 from app.jobs import Job
+from app.store.batches import batch_jobs_key
 from app.store.jobs import PREFIX, JobStore
 from app.store.reach import reaching
 from app.store.scripts import Scripts
@@ -25,13 +26,17 @@ SAMPLE: Final = 20
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Empty means any. A job fits that has one of the statuses, one of the kinds, all of the tags and all of the
-    metadata, whose values are compared as text."""
+    metadata, whose values are compared as text.
+
+    `batch_id` is for lists alone, which then go through the batch's own index.
+    """
 
     statuses: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     created_after_ms: int = 0
     metadata: tuple[tuple[str, str], ...] = ()
+    batch_id: str = ""
 
     def fits(self, job: Job) -> bool:
         """Whether the list shows this job."""
@@ -67,7 +72,10 @@ class Page:
 
 
 class Place(NamedTuple):
-    """Where a job stands in a list: by its moment, and among those of the same millisecond by its id."""
+    """Where a job stands in a list: by its moment, and among those of the same millisecond by its id.
+
+    In the list of a batch its number there stands for the moment.
+    """
 
     created: float
     job_id: str
@@ -101,15 +109,17 @@ class Listing:
 
         Raises ValueError for a cursor that is none of ours.
         """
-        index = f"{PREFIX}owner:{owner}"
+        index, since = f"{PREFIX}owner:{owner}", wanted.created_after_ms
+        if wanted.batch_id:
+            index, since = batch_jobs_key(wanted.batch_id), 0
         place = _place(cursor) if cursor else NEWEST
         found: list[Job] = []
         for _ in range(0, MOST_EXAMINED, limit):
-            places = await self._after(index, place, limit, wanted.created_after_ms)
+            places = await self._after(index, place, limit, since)
             jobs = await self._known(index, [place.job_id for place in places])
             for place in places:
                 job = jobs.get(place.job_id)
-                if job and wanted.fits(job):
+                if job and job.owner == owner and wanted.fits(job):
                     found.append(job)
                 if len(found) == limit:
                     return Page(tuple(found), place.cursor)

@@ -8,20 +8,22 @@ from starlette.datastructures import QueryParams
 
 from app.clock import moment_ms
 from app.errors import BadRequest
-from app.jobs import STATUSES
+from app.jobs import STATUSES, is_job_id
 from app.store import Filter
 
 REPEATABLE: Final = frozenset({"status", "kind", "tag"})
 
 
 def filter_of(query: QueryParams) -> Filter:
-    """`status`, `kind` and `tag`, each repeatable or with commas, `metadata` as `name:value`, and `created_after`.
-
-    Raises BadRequest.
+    """`status`, `kind` and `tag`, each repeatable or with commas, `metadata` as `name:value`, `created_after` and
+    `batch_id`. Raises BadRequest.
     """
     wanted = {name: _words(query.getlist(name)) for name in REPEATABLE}
-    metadata = tuple(_pair(text) for text in query.getlist("metadata"))
-    return replace(_filter(wanted, query.get("created_after")), metadata=metadata)
+    return replace(
+        _filter(wanted, query.get("created_after")),
+        metadata=tuple(_pair(text) for text in query.getlist("metadata")),
+        batch_id=_batch_id(query.get("batch_id", "")),
+    )
 
 
 def filter_from(members: Mapping[str, Any]) -> Filter:
@@ -51,6 +53,12 @@ def _filter(wanted: Mapping[str, frozenset[str]], created_after: str | None) -> 
     if unknown := wanted["status"] - STATUSES:
         raise BadRequest(f"`status` is none of ours: {', '.join(sorted(unknown))}.", parameter="status")
     return Filter(wanted["status"], wanted["kind"], wanted["tag"], _created_after(created_after))
+
+
+def _batch_id(text: str) -> str:
+    if text and not is_job_id(text):
+        raise BadRequest("`batch_id` must be the id of a batch.", parameter="batch_id")
+    return text
 
 
 def _created_after(text: str | None) -> int:

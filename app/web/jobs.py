@@ -84,7 +84,8 @@ class JobDoors:
 
     async def list_jobs(self, request: Request) -> Response:
         """A page of the owner's jobs, newest first."""
-        query = parameters(request, once={"created_after", "limit", "cursor"}, many=REPEATABLE | {"metadata"})
+        once, many = {"created_after", "batch_id", "limit", "cursor"}, REPEATABLE | {"metadata"}
+        query = parameters(request, once=once, many=many)
         wanted, limit, cursor = filter_of(query), _limit(query.get("limit", "50")), query.get("cursor")
         try:
             if cursor and len(cursor) > LONGEST_CURSOR:

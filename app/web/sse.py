@@ -1,4 +1,4 @@
-"""The stream doors over HTTP: a job's events and an owner's feed, as SSE; a job's also as a text bar or a JSON log.
+"""The stream doors over HTTP: events of a job, an owner and a batch, as SSE; a job's also as a text bar or a JSON log.
 
 They are plain ASGI applications outside of any middleware, so that the hub's writer calls the server's own `send`.
 """
@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from app.auth import owner_of
-from app.errors import MethodNotAllowed, NotAcceptable, Refusal, Unavailable, UnknownJob
+from app.errors import MethodNotAllowed, NotAcceptable, Refusal, Unavailable, UnknownBatch, UnknownJob
 from app.events import json_text
 from app.hub import SSE, BarWire, Close, FeedSubscription, Full, Hub, Subscription, Writer
 from app.jobs import is_job_id
@@ -31,7 +31,7 @@ COME_BACK_MS: Final = (2_000, 10_000)
 
 
 class EventDoors:
-    """`GET /api/jobs/{id}/events` and `GET /api/events`."""
+    """`GET /api/jobs/{id}/events`, `GET /api/events` and `GET /api/batches/{id}/events`."""
 
     def __init__(self, hub: Hub, polls: Polls) -> None:
         self._hub = hub
@@ -41,6 +41,7 @@ class EventDoors:
         return [
             Route("/api/jobs/{job_id}/events", _Door(self._job_events)),
             Route("/api/events", _Door(self._feed)),
+            Route("/api/batches/{batch_id}/events", _Door(self._batch_events)),
         ]
 
     async def _job_events(self, request: Request, send: Send) -> None:
@@ -92,6 +93,31 @@ class EventDoors:
                 await until_gone(request.receive)
             finally:
                 self._hub.unwatch_feed(owner, subscription)
+                await writer.aclose()
+
+    async def _batch_events(self, request: Request, send: Send) -> None:
+        if preferred(accept_of(request), [EVENT_STREAM]) is None:
+            raise NotAcceptable("A batch's events come as text/event-stream.", header="Accept")
+        batch_id, after = request.path_params["batch_id"], after_of(request)
+        if not is_job_id(batch_id):
+            raise UnknownBatch(batch_id=batch_id[:64])
+        writer = Writer(SSE, send, hang_up_of(request.scope))
+        subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
+        with self._hub.admitted(owner_of(request), writer):
+            try:
+                channel = await self._hub.watch_batch(batch_id, subscription)
+                standing = await channel.read()
+                if standing is None or standing.batch.owner != owner_of(request):
+                    raise UnknownBatch(batch_id=batch_id)
+                if standing.batch.ended and after == standing.batch.seq:
+                    return await Response(status_code=204)(request.scope, request.receive, send)
+                if request.method == "HEAD":
+                    return await _head(send, EVENT_STREAM)
+                await _start(request, writer, send, EVENT_STREAM)
+                await channel.join(subscription, standing)
+                await until_gone(request.receive)
+            finally:
+                self._hub.unwatch_batch(batch_id, subscription)
                 await writer.aclose()
 
 

@@ -85,6 +85,11 @@ class Clock:
         with standing():
             return JobStore(self._redis, **options)
 
+    def listing(self, jobs: JobStore) -> Listing:
+        """The same of what lists jobs."""
+        with standing():
+            return Listing(self._redis, jobs)
+
 
 class StillStore:
     """The store and its server, for callers that are not async."""

@@ -5,11 +5,18 @@ local SURE_PERCENT, SURE_MS = 1, 1000 -- from where on a progress tells the spee
 
 local function pace_key(kind) return PREFIX .. 'pace:' .. kind end
 
+-- What is known of a kind: the median and the ninth decile, then the latest times, latest first. Garbage is nothing.
+local function pace_of(kind)
+  local text = redis.pcall('GET', pace_key(kind))
+  local p50, p90, times = string.match(type(text) == 'string' and text or '', '^(%d+) (%d+) (%d[%d ]*)$')
+  return tonumber(p50), tonumber(p90), times
+end
+
 -- A run has completed: its time joins the latest of its kind, behind their median and their ninth decile.
 local function note_pace(kind, ms)
   local times, sorted = {ms}, {ms}
-  local known = string.match(redis.call('GET', pace_key(kind)) or '', '^%d+ %d+ (.*)$') or ''
-  for text in string.gmatch(known, '%d+') do
+  local _, _, known = pace_of(kind)
+  for text in string.gmatch(known or '', '%d+') do
     if #times == REMEMBERED then break end
     times[#times + 1], sorted[#sorted + 1] = text, tonumber(text)
   end
@@ -24,8 +31,8 @@ local function whole(ms) return ms and math.floor(ms) end
 -- Milliseconds a job will take from now to its end, as half and as nine tenths of the latest of its kind would; nil where
 -- nothing is known. `told` is its latest progress: {percent, eta_seconds or nil, when}.
 local function estimate(job, now, place, told)
-  local p50, p90 = string.match(redis.call('GET', pace_key(job.kind)) or '', '^(%d+) (%d+)')
-  if job.status == 'pending' and p50 then
+  local p50, p90 = pace_of(job.kind)
+  if job.status == 'pending' and p50 and not job.suspended then
     local ahead = (place or 0) / math.max(1, tonumber(redis.call('HGET', COUNTS, 'queue:' .. job.queue) or 0))
     local till_due = math.max(0, (job.due or 0) - now)
     return whole(till_due + ahead * p50 + p50), whole(till_due + ahead * p90 + p90)

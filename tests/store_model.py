@@ -82,7 +82,7 @@ class Model:
         queues: Sequence[str],
         slots: int,
         lease_ms: int,
-        kinds: Iterable[str],
+        kinds: Mapping[str, int],
         number: int,
         tokens: Mapping[str, str],
     ) -> tuple[list[ModelJob], int | None]:
@@ -273,14 +273,19 @@ class Model:
             else:
                 self._push(job, job.due or self.now)
 
-    def _next(self, queue: str, kinds: Iterable[str]) -> ModelJob | None:
-        """Whose turn comes first, and its most urgent job, of kinds this worker or nobody knows."""
+    def _next(self, queue: str, kinds: Mapping[str, int]) -> ModelJob | None:
+        """Whose turn comes first, and its most urgent job, of kinds this worker may start or nobody knows."""
         heads: dict[str, ModelJob] = {}
         for job in self._in_line(queue):
             kind = job.of.kind
-            if job.rank is not None and (kind in kinds or kind not in self._announced):
+            if job.rank is not None and (
+                self._is_open(kind, kinds[kind]) if kind in kinds else kind not in self._announced
+            ):
                 heads[kind] = min(heads.get(kind, job), job, key=self._turn_of)
         return min(heads.values(), key=self._turn_of, default=None)
+
+    def _is_open(self, kind: str, most: int) -> bool:
+        return not most or sum(bool(job.token) and job.of.kind == kind for job in self.jobs.values()) < most
 
     def _turn_of(self, job: ModelJob) -> tuple[float, str, int, str]:
         return self.turns[job.of.queue, job.of.owner], job.of.owner, job.rank or 0, job.of.job_id

@@ -124,6 +124,12 @@ async def test_its_own_eta_goes_before_the_usual_time_and_grows_shorter(jobs: Jo
     assert await estimate(jobs, run.job_id) == (0, 0)
 
 
+async def test_an_eta_beyond_reason_is_a_century(jobs: JobStore) -> None:
+    run = await running(jobs)
+    await tell(jobs, run, Change("progress", '{"percent":10,"eta_seconds":1e300}'))
+    assert await estimate(jobs, run.job_id) == (36_500 * 86_400, 36_500 * 86_400)
+
+
 async def test_its_speed_is_its_eta_after_the_first_second(jobs: JobStore, clock: Clock) -> None:
     run = await running(jobs)
     await clock.move(999)
@@ -166,6 +172,18 @@ async def test_another_attempt_is_measured_from_its_own_begin(jobs: JobStore, cl
     assert await estimate(jobs, again.job_id) == (6, 6)
     await tell(jobs, again, completed())
     assert await estimate(jobs, await accepted(jobs)) == (4, 10)
+
+
+async def test_what_an_earlier_attempt_told_says_nothing_of_this_one(jobs: JobStore, clock: Clock) -> None:
+    await took(jobs, clock, 10)
+    run = await running(jobs)
+    await tell(jobs, run, Change("progress", '{"percent":10,"eta_seconds":30}'))
+    await clock.move(1_000)
+    await tell(jobs, run, Change("pending", '{"reason":"retry"}', "0"))
+    again = await claimed(jobs)
+    assert await estimate(jobs, again.job_id) == (10, 10)
+    await tell(jobs, again, Change("progress", '{"percent":10,"eta_seconds":20}'))
+    assert await estimate(jobs, again.job_id) == (20, 20)
 
 
 async def test_who_waits_for_a_callback_may_wait_ever_so_long(jobs: JobStore, clock: Clock) -> None:

@@ -1,5 +1,6 @@
 -- How long runs of a kind take, and so how long a job is going to take.
 local WEEK_MS = 604800000
+local LONGEST_MS = 100 * 365 * 86400000
 local REMEMBERED = 32
 local SURE_PERCENT, SURE_MS = 1, 1000 -- from where on a progress tells the speed
 
@@ -26,10 +27,11 @@ local function note_pace(kind, ms)
   redis.call('SET', pace_key(kind), text, 'PX', WEEK_MS)
 end
 
-local function whole(ms) return ms and math.floor(ms) end
+-- A handler may say anything; replies hold whole numbers only.
+local function whole(ms) return ms and math.floor(math.min(ms, LONGEST_MS)) end
 
 -- Milliseconds a job will take from now to its end, as half and as nine tenths of the latest of its kind would; nil where
--- nothing is known. `told` is its latest progress: {percent, eta_seconds or nil, when}.
+-- nothing is known. `told` is its latest estimate of its own, if there is one: {eta_seconds, at}.
 local function estimate(job, now, place, told)
   local p50, p90 = pace_of(job.kind)
   if job.status == 'pending' and p50 and not job.suspended then
@@ -40,7 +42,7 @@ local function estimate(job, now, place, told)
     return nil
   end
   local spent, left = now - job.begun, nil
-  if told and told.eta_seconds then
+  if told and told.at >= job.begun then -- not by an earlier attempt
     left = math.max(0, told.eta_seconds * 1000 - (now - told.at))
   elseif p50 then
     left = p50 - spent > 0 and p50 - spent or p90 - spent > 0 and p90 - spent or nil

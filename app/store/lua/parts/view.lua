@@ -7,7 +7,7 @@ local function event(job, seq)
   return entry and entry[2] or {}
 end
 
--- The latest progress as `estimate` takes it.
+-- What the latest progress estimates, as `estimate` takes it.
 local function told_of(progress)
   local parsed, data = pcall(cjson.decode, progress[6] or '')
   local eta = parsed and type(data) == 'table' and tonumber(data.eta_seconds)

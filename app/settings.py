@@ -18,6 +18,10 @@ YEAR = 365 * 86_400
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 (macOS) to 108 (Linux) bytes
 
 
+Weight = Annotated[float, Field(ge=0.01, le=100)]
+"""More would make one owner's next turn so late or so soon that others' no longer count."""
+
+
 class Settings(BaseSettings):
     """Times are seconds, sizes bytes, unless a name says otherwise."""
 
@@ -44,7 +48,7 @@ class Settings(BaseSettings):
     lease_seconds: PositiveFloat = Field(10, ge=0.5, description="A silent worker loses its jobs after this long.")
     shutdown_grace_seconds: float = Field(10, ge=0, description="How long SIGTERM lets jobs and streams finish.")
 
-    owner_weights: Annotated[dict[str, PositiveFloat], NoDecode] = Field(
+    owner_weights: Annotated[dict[str, Weight], NoDecode] = Field(
         {}, description="Shares of owners whose jobs wait in one queue, as owner=3,other=1; 1 for who is not named."
     )
     max_running_per_owner: NonNegativeInt = Field(0, description="Runs of one owner at once in a queue; 0: any number.")

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from app.processes.embedded import Valkey
 from app.store import JobStore
+from tests.still_store import Clock
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
@@ -86,6 +87,13 @@ def redis_url(valkey: str) -> str:
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest.fixture
+async def clock(redis: Redis) -> Clock:
+    clock = Clock(redis)
+    await clock.move(0)
+    return clock
 
 
 @pytest.fixture

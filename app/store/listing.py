@@ -1,10 +1,10 @@
-"""Which jobs an owner has: lists by cursor, and those still active. Reads; forgets index entries of expired jobs.
+"""Which jobs an owner has: lists by cursor, and those still active. Pruning has the indexes forget expired jobs.
 
 Called by the doors of the web process, by the feed and by the sweeper.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -116,7 +116,8 @@ class Listing:
         found: list[Job] = []
         for _ in range(0, MOST_EXAMINED, limit):
             places = await self._after(index, place, limit, since)
-            jobs = await self._known(index, [place.job_id for place in places])
+            known = await self._jobs.read_many([place.job_id for place in places])
+            jobs = {job.job_id: job for job in known}
             for place in places:
                 job = jobs.get(place.job_id)
                 if job and job.owner == owner and wanted.fits(job):
@@ -141,13 +142,6 @@ class Listing:
             peers, older = await pipe.execute()
         places = [Place(created, job_id.decode()) for job_id, created in (*peers, *older)]
         return [other for other in places if other < place][:most]
-
-    async def _known(self, index: str, ids: Sequence[str]) -> dict[str, Job]:
-        """The jobs that still exist; entries of the others leave the index."""
-        jobs = {job.job_id: job for job in await self._jobs.read_many(ids)}
-        if gone := [job_id for job_id in ids if job_id not in jobs]:
-            await self._redis.zrem(index, *gone)
-        return jobs
 
 
 def _place(cursor: str) -> Place:

@@ -29,7 +29,7 @@ PARTS: Final = {
     "hold": LIFE,
     "retry": (*LIFE, "accept", "again"),
     "purge": LIFE,
-    "prune": ("record",),
+    "prune": ("record", "lanes", "slots"),
     "place": LINE,
     "read": (*LINE, "view"),
     "poll": (*LINE, "view", "allowance"),

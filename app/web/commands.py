@@ -1,5 +1,6 @@
 """The doors to what can be done to a job: cancel, forget, run again, hold back. What follows, the store decides."""
 
+from contextlib import suppress
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -8,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.auth import owner_of
-from app.errors import BadRequest
+from app.errors import BadRequest, IllegalChange
 from app.intake.misfits import misfits_of
 from app.settings import Settings
 from app.store import JobStore
@@ -62,10 +63,11 @@ class CommandDoors:
     async def delete(self, request: Request) -> Response:
         """Cancel a job that has not ended; forget one that has, with its files: 200 with what it was."""
         job = await owned_job(self._jobs, request)
-        if not job.ended:
-            return await self._cancelled(request, None)
-        await self._jobs.purge(job.job_id)
-        return JsonAnswer(job.shown(self._base_url))
+        if job.ended:
+            with suppress(IllegalChange):  # unless it is run again just now
+                await self._jobs.purge(job.job_id)
+                return JsonAnswer(job.shown(self._base_url))
+        return await self._cancelled(request, None)
 
     async def retry(self, request: Request) -> Response:
         """202: a failed or cancelled job is pending again, with all its attempts; its log goes on."""

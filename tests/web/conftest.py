@@ -147,10 +147,15 @@ def away(settings: Settings) -> Settings:
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     """It is a problem of that kind, whole and well-formed; its members."""
+    return assert_refused(response, status, code, f"/docs/errors#{code}")
+
+
+def assert_refused(response: httpx.Response, status: int, code: str, type: str) -> dict[str, Any]:
+    """The same for a type that is known beyond this service."""
     assert response.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
     assert (response.status_code, problem["status"], problem["code"]) == (status, status, code)
-    assert problem["type"] == f"/docs/errors#{code}"
+    assert problem["type"] == type
     assert problem["title"]
     assert problem["detail"]
     assert unquote(problem["instance"]) == response.request.url.path

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import from_json
 from starlette.types import Receive
 
-from app.errors import BadRequest, Refusal, UnknownJob
+from app.errors import BadMessage, Refusal, TooManySubscriptions, UnknownJob
 from app.events import json_text
 from app.hub import Close, FeedSubscription, Hub, Subscription, Writer
 from app.jobs import is_job_id
@@ -24,14 +24,6 @@ from app.web.connection import SEQ_DIGITS
 from app.web.filters import filter_from
 
 MOST_REF_CHARACTERS = 128
-
-
-class BadMessage(BadRequest):
-    code, title = "bad_message", "The frame is not understood"
-
-
-class TooManySubscriptions(Refusal):
-    status, code, title = 429, "too_many_subscriptions", "No more subscriptions on this connection"
 
 
 @dataclass(frozen=True, slots=True)

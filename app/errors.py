@@ -21,6 +21,8 @@ class Refusal(Exception):
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
+    sends: ClassVar[tuple[str, ...]] = ()
+    """Headers that can come with it; `app/web/headers.py` describes them."""
 
     def __init__(self, detail: str = "", *, headers: Mapping[str, str] | None = None, **members: Any) -> None:
         super().__init__(detail or self.title)
@@ -108,6 +110,7 @@ class MethodNotAllowed(Refusal):
     """
 
     status, code, title = 405, "method_not_allowed", "Method not allowed here"
+    sends = ("Allow",)
 
 
 class NotAcceptable(Refusal):
@@ -135,6 +138,7 @@ class ResultNotReady(Refusal):
     """
 
     status, code, title = 409, "result_not_ready", "The job has no result"
+    sends = ("Retry-After",)
 
 
 class ResultExpired(Refusal):
@@ -171,6 +175,7 @@ class UnsupportedMediaType(Refusal):
     """
 
     status, code, title = 415, "unsupported_media_type", "The body's media type is not taken here"
+    sends = ("Accept",)
 
 
 class RangeNotSatisfiable(Refusal):
@@ -180,6 +185,7 @@ class RangeNotSatisfiable(Refusal):
     """
 
     status, code, title = 416, "range_not_satisfiable", "The range lies outside the file"
+    sends = ("Content-Range",)
 
 
 class InvalidJob(Refusal):
@@ -261,6 +267,7 @@ class Unavailable(Refusal):
     """
 
     status, code, title = 503, "unavailable", "Not available at the moment"
+    sends = ("Retry-After",)
 
 
 class StorageFull(Refusal):

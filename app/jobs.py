@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
 from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 from urllib.parse import quote
 
 from app.clock import rfc3339, rfc3339_or_none
+
+if TYPE_CHECKING:
+    from app.shapes.job import ArtifactObject, ErrorObject, JobObject, Progress
 
 FIRST_POLL_SECONDS: Final = 3
 LAST_POLL_SECONDS: Final = 60
@@ -96,7 +99,7 @@ class Artifact:
     key: str
     main: bool = False
 
-    def shown(self, job_url: str) -> dict[str, Any]:
+    def shown(self, job_url: str) -> "ArtifactObject":
         """The entry of the job object's `artifacts`."""
         return {
             "name": self.name,
@@ -188,7 +191,7 @@ class Job:
             wait = min(wait, ceil(self.eta_seconds))
         return max(FIRST_POLL_SECONDS, min(wait, LAST_POLL_SECONDS))
 
-    def shown(self, base_url: str = "") -> dict[str, Any]:
+    def shown(self, base_url: str = "") -> "JobObject":
         """The job object of every transport. Links are path-absolute, or absolute where `base_url` is set."""
         url = job_url(self.job_id, base_url)
         done = self.status is Status.COMPLETED
@@ -201,7 +204,7 @@ class Job:
             "priority": self.priority,
             "tags": list(self.tags),
             "batch_id": None,
-            "progress": self.progress,
+            "progress": cast("Progress | None", self.progress),
             "attempt": self.attempt,
             "max_attempts": self.max_attempts,
             "position": self.position,
@@ -218,7 +221,7 @@ class Job:
             "result": self.result,
             "result_url": f"{url}/result" if done else None,
             "artifacts": [artifact.shown(url) for artifact in self.artifacts],
-            "error": self.error,
+            "error": cast("ErrorObject | None", self.error),
             "links": {
                 "self": url,
                 "events": f"{url}/events",

@@ -26,6 +26,7 @@ from app.overdue import Overdue
 from app.server import Server, config
 from app.settings import Settings
 from app.store import JobStore, KindStore, Listing, UploadStore
+from app.web.description import DescriptionDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
@@ -97,21 +98,24 @@ def assemble(settings: Settings) -> Web:
     sockets = SocketDoors(
         hub, jobs, allowed_origins=settings.allowed_origins, most_subscriptions=settings.max_subscriptions
     )
+    streams = [*EventDoors(hub).routes(), *sockets.routes()]
+    doors = [
+        *JobDoors(settings, jobs, listing, submissions).routes(),
+        *ResultDoors(jobs, files).routes(),
+        *UploadDoors(settings, files, uploads).routes(),
+        *KindDoors(catalog).routes(),
+        *HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(),
+        *page_routes(),
+    ]
+    descriptions = DescriptionDoors([*doors, *streams], settings.public_url)
     return Web(
         redis=redis,
         files=files,
         bus=bus,
         hub=hub,
         overdue=Overdue(jobs),
-        streams=[*EventDoors(hub).routes(), *sockets.routes()],
-        doors=_behind_middleware(
-            *JobDoors(settings, jobs, listing, submissions).routes(),
-            *ResultDoors(jobs, files).routes(),
-            *UploadDoors(settings, files, uploads).routes(),
-            *KindDoors(catalog).routes(),
-            *HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(),
-            *page_routes(),
-        ),
+        streams=streams,
+        doors=_behind_middleware(*doors, *descriptions.routes()),
     )
 
 

@@ -2,17 +2,27 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from pydantic import Field
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope
 
 from app.errors import BadRequest
 from app.hub import Close
 from app.server import HANG_UP
+from app.web.contract import Parameter
 
 SEQ_DIGITS: Final = 15
 """More than any log has, and exact as a number in Redis's scripts and in browsers."""
+
+
+AFTER: Final = Parameter(
+    "after", "The seq the client has; 0 asks for the whole log.", Annotated[int, Field(ge=0, lt=10**SEQ_DIGITS)]
+)
+LAST_EVENT_ID: Final = Parameter(
+    "Last-Event-ID", "What an EventSource sends by itself; it wins over `after`.", where="header"
+)
 
 
 def hang_up_of(scope: Scope) -> Callable[[Close], None]:

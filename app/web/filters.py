@@ -2,13 +2,24 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from starlette.datastructures import QueryParams
 
 from app.errors import BadRequest
-from app.jobs import STATUSES
+from app.jobs import STATUSES, Status
+from app.shapes.shape import Moment
 from app.store import Filter
+from app.web.contract import Parameter
+
+FILTERS: Final = (
+    Parameter("status", "Only jobs of these statuses.", list[Status]),
+    Parameter("kind", "Only jobs of these kinds.", list[str]),
+    Parameter("tag", "Only jobs that have one of these tags.", list[str]),
+)
+CREATED_AFTER: Final = Parameter(
+    "created_after", "Only jobs younger than that: RFC 3339 with an offset, or seconds since 1970.", Moment | float
+)
 
 
 def filter_of(query: QueryParams) -> Filter:

@@ -6,6 +6,7 @@ from typing import Final
 from starlette.requests import Request
 
 from app.errors import BadRequest
+from app.web.contract import Parameter
 
 HEADER: Final = "Idempotency-Key"
 
@@ -14,6 +15,12 @@ _BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x7e]+")
 _ESCAPED = re.compile(r"\\(.)")
 
 LONGEST: Final = 255
+
+IDEMPOTENCY_KEY: Final = Parameter(
+    HEADER,
+    f"Names this submission, so that it can be sent again; 1 to {LONGEST} characters, quoted or bare.",
+    where="header",
+)
 
 
 def key_of(request: Request) -> str:

@@ -2,29 +2,49 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.auth import owner_of
 from app.bar import bar
-from app.errors import BadRequest, NotAcceptable, UnknownJob
-from app.intake.submissions import Submissions
+from app.errors import (
+    BadRequest,
+    IdempotencyConflict,
+    InvalidJob,
+    InvalidParams,
+    NotAcceptable,
+    Unavailable,
+    UnknownInput,
+    UnknownJob,
+    UnknownKind,
+)
+from app.intake.submissions import JobRequest, Submissions
 from app.jobs import Job, is_job_id, job_url
 from app.settings import Settings
+from app.shapes.job import JobObject, JobPage
 from app.store import JobStore, Listing
 from app.web.answer import JsonAnswer
 from app.web.body import Bodies
-from app.web.filters import filter_of
-from app.web.idempotency import key_of
-from app.web.negotiation import has_current, preferred
+from app.web.contract import JSON_BODY, Answer, Parameter, Tag, describes
+from app.web.filters import CREATED_AFTER, FILTERS, filter_of
+from app.web.headers import CACHE_CONTROL, ETAG, LOCATION, REPLAYED, RETRY_AFTER, VARY
+from app.web.idempotency import IDEMPOTENCY_KEY, key_of
+from app.web.negotiation import IF_NONE_MATCH, has_current, preferred
 from app.web.resource import resource
 
 FORMS: Final = ("application/json", "text/plain")
-LIST_PARAMETERS: Final = {"status", "kind", "tag", "created_after", "limit", "cursor"}
 MOST_LISTED: Final = 200
 LONGEST_CURSOR: Final = 64
+
+JOBS: Final = Tag("Jobs", "Submit, look, list, cancel.")
+LIST_PARAMETERS: Final = (
+    *FILTERS,
+    CREATED_AFTER,
+    Parameter("limit", "Jobs on a page; 50 where nothing is said.", Annotated[int, Field(ge=1, le=MOST_LISTED)]),
+    Parameter("cursor", "The `next_cursor` of the page before.", Annotated[str, Field(max_length=LONGEST_CURSOR)]),
+)
 
 
 class Cancellation(BaseModel):
@@ -33,6 +53,12 @@ class Cancellation(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     reason: Annotated[str, StringConstraints(max_length=500)] | None = None
+
+
+CANCELLED: Final = (
+    Answer(200, "It has ended.", JobObject),
+    Answer(202, "It is being stopped.", JobObject, [RETRY_AFTER]),
+)
 
 
 class JobDoors:
@@ -52,8 +78,30 @@ class JobDoors:
             resource("/api/jobs/{job_id}/cancel", post=self.cancel),
         ]
 
+    @describes(
+        "submit_job",
+        JOBS,
+        parameters=[IDEMPOTENCY_KEY],
+        body=JobRequest,
+        answers=[
+            Answer(202, "Accepted: it is queued.", JobObject, [LOCATION, RETRY_AFTER.sometimes, REPLAYED.sometimes])
+        ],
+        refuses=[
+            *JSON_BODY,
+            InvalidJob,
+            UnknownKind,
+            InvalidParams,
+            UnknownInput,
+            IdempotencyConflict,
+            Unavailable,
+        ],
+    )
     async def submit(self, request: Request) -> Response:
-        """202 with the job, or a refusal and nothing queued."""
+        """Submit a job.
+
+        202 with the job, or a refusal and nothing queued. With an `Idempotency-Key` a repeat is answered by the
+        earlier job, so it is safe to send a submission again whose answer got lost.
+        """
         key = key_of(request)
         body = await self._bodies.json(request)
         job, replayed = await self._submissions.accept(body, owner_of(request), key)
@@ -62,8 +110,26 @@ class JobDoors:
             headers["Idempotency-Replayed"] = "true"
         return JsonAnswer(job.shown(self._base_url), 202, headers)
 
+    @describes(
+        "show_job",
+        JOBS,
+        parameters=[IF_NONE_MATCH],
+        answers=[
+            Answer(
+                200,
+                "The job as it stands.",
+                {"application/json": JobObject, "text/plain": str},
+                [ETAG, CACHE_CONTROL, VARY, RETRY_AFTER.sometimes],
+            ),
+            Answer(304, "The client has it.", None, [ETAG, CACHE_CONTROL, VARY, RETRY_AFTER.sometimes]),
+        ],
+        refuses=[UnknownJob, NotAcceptable, Unavailable],
+    )
     async def show(self, request: Request) -> Response:
-        """The job object, or its bar for a terminal; 304 for who has it already."""
+        """Look at a job.
+
+        The job object, or its bar for a terminal; 304 for who has it already.
+        """
         form = preferred(request.headers.get("accept"), FORMS)
         if form is None:
             raise NotAcceptable(f"A job comes as {' or '.join(FORMS)}.")
@@ -76,10 +142,20 @@ class JobDoors:
             return Response(f"{bar(job)}\n", headers=headers, media_type=form)
         return JsonAnswer(job.shown(self._base_url), headers=headers)
 
+    @describes(
+        "list_jobs",
+        JOBS,
+        parameters=LIST_PARAMETERS,
+        answers=[Answer(200, "A page.", JobPage, [CACHE_CONTROL])],
+        refuses=[Unavailable],
+    )
     async def list_jobs(self, request: Request) -> Response:
-        """A page of the owner's jobs, newest first."""
+        """List jobs.
+
+        A page of the owner's jobs, newest first.
+        """
         query = request.query_params
-        if unknown := sorted(set(query) - LIST_PARAMETERS):
+        if unknown := sorted(set(query) - {parameter.name for parameter in LIST_PARAMETERS}):
             raise BadRequest(f"There is no parameter {unknown[0][:64]!r} here.", parameter=unknown[0][:64])
         wanted, limit, cursor = filter_of(query), _limit(query.get("limit", "50")), query.get("cursor")
         try:
@@ -91,12 +167,27 @@ class JobDoors:
         shown = {"jobs": [job.shown(self._base_url) for job in page.jobs], "next_cursor": page.next_cursor}
         return JsonAnswer(shown, headers={"Cache-Control": "private, no-cache"})
 
+    @describes(
+        "cancel_job",
+        JOBS,
+        body=Cancellation,
+        body_optional=True,
+        answers=CANCELLED,
+        refuses=[*JSON_BODY, UnknownJob, Unavailable],
+    )
     async def cancel(self, request: Request) -> Response:
-        """200 when the job has ended, now or before; 202 while it is being stopped."""
+        """Cancel a job.
+
+        200 when the job has ended, now or before; 202 while it is being stopped.
+        """
         return await self._cancelled(request, _reason(await self._bodies.json(request, default={})))
 
+    @describes("delete_job", JOBS, answers=CANCELLED, refuses=[UnknownJob, Unavailable])
     async def delete(self, request: Request) -> Response:
-        """The same, without a word why."""
+        """Cancel a job, without a word why.
+
+        As `POST /api/jobs/{job_id}/cancel`.
+        """
         return await self._cancelled(request, None)
 
     async def _cancelled(self, request: Request, reason: str | None) -> Response:

@@ -6,7 +6,11 @@ from typing import Final
 
 from starlette.requests import Request
 
+from app.web.contract import Parameter
+
 UNWANTED: Final = 0.0
+
+IF_NONE_MATCH: Final = Parameter("If-None-Match", "Entity tags the client has, or `*`.", where="header")
 
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 

@@ -5,7 +5,8 @@ from typing import TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+
+from app.web.contract import Described
 
 Door: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -17,10 +18,11 @@ def resource(
     post: Door | None = None,
     put: Door | None = None,
     delete: Door | None = None,
-) -> Route:
+) -> Described:
     """The route. A GET door serves HEAD too; OPTIONS tells what there is; anything else is 405 with `Allow`."""
     doors = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
     by_method = {method: door for method, door in doors.items() if door}
+    described = {method: door for method, door in by_method.items() if method != "HEAD"}
     allow = ", ".join([*by_method, "OPTIONS"])
 
     async def options(_: Request) -> Response:
@@ -31,4 +33,4 @@ def resource(
     async def answer(request: Request) -> Response:
         return await by_method[request.method](request)
 
-    return Route(path, answer, methods=list(by_method))
+    return Described(path, answer, described, methods=list(by_method))

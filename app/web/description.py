@@ -1,0 +1,45 @@
+"""The doors that tell what there is: for programs as OpenAPI and AsyncAPI, for people as pages of the same."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from app.events import json_text
+from app.web.contract import Answer, Tag, describes
+from app.web.fixed import Fixed
+from app.web.headers import CACHE_CONTROL, ETAG
+from app.web.openapi import openapi
+from app.web.resource import resource
+
+DESCRIPTION: Final = Tag("Description", "What there is.")
+
+
+def _fixed(media_type: str, shape: Any) -> list[Answer]:
+    headers = [ETAG, CACHE_CONTROL]
+    return [
+        Answer(200, "The whole of it.", {media_type: shape}, headers),
+        Answer(304, "The client has it.", None, headers),
+    ]
+
+
+class DescriptionDoors:
+    """`/openapi.json`. `described` are all other routes."""
+
+    def __init__(self, described: Sequence[BaseRoute], public_url: str) -> None:
+        self._described = described
+        self._server = public_url or "/"
+        self._openapi = Fixed("application/json", lambda: json_text(self._document()))
+
+    def routes(self) -> list[BaseRoute]:
+        return [resource("/openapi.json", get=self.openapi)]
+
+    @describes("openapi", DESCRIPTION, answers=_fixed("application/json", dict[str, Any]))
+    async def openapi(self, request: Request) -> Response:
+        """This document: OpenAPI 3.2."""
+        return await self._openapi.answer(request)
+
+    def _document(self) -> dict[str, Any]:
+        return openapi([*self._described, *self.routes()], self._server)

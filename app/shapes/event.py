@@ -180,11 +180,11 @@ LogEntry: TypeAlias = (
     | CustomEvent
 )
 
-Event = TypeAliasType("Event", LogEntry)
-"""One entry of a job's log."""
+Event = TypeAliasType("Event", Annotated[LogEntry, Field(description="One entry of a job's log.")])
 
-StreamEvent = TypeAliasType("StreamEvent", LogEntry | Snapshot)
-"""What a stream tells."""
+StreamEvent = TypeAliasType(
+    "StreamEvent", Annotated[LogEntry | Snapshot, Field(description="What happens to a job, or where it stands.")]
+)
 
 
 @shape

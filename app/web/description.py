@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.events import json_text
+from app.web.asyncapi import asyncapi
 from app.web.contract import Answer, Tag, describes
 from app.web.fixed import Fixed
 from app.web.headers import CACHE_CONTROL, ETAG
@@ -26,20 +27,26 @@ def _fixed(media_type: str, shape: Any) -> list[Answer]:
 
 
 class DescriptionDoors:
-    """`/openapi.json`. `described` are all other routes."""
+    """`/openapi.json` and `/asyncapi.json`. `described` are all other routes."""
 
     def __init__(self, described: Sequence[BaseRoute], public_url: str) -> None:
         self._described = described
-        self._server = public_url or "/"
+        self._public_url = public_url
         self._openapi = Fixed("application/json", lambda: json_text(self._document()))
+        self._asyncapi = Fixed("application/json", lambda: json_text(asyncapi(described, public_url)))
 
     def routes(self) -> list[BaseRoute]:
-        return [resource("/openapi.json", get=self.openapi)]
+        return [resource("/openapi.json", get=self.openapi), resource("/asyncapi.json", get=self.asyncapi)]
 
     @describes("openapi", DESCRIPTION, answers=_fixed("application/json", dict[str, Any]))
     async def openapi(self, request: Request) -> Response:
         """This document: OpenAPI 3.2."""
         return await self._openapi.answer(request)
 
+    @describes("asyncapi", DESCRIPTION, answers=_fixed("application/json", dict[str, Any]))
+    async def asyncapi(self, request: Request) -> Response:
+        """The WebSockets: AsyncAPI 3.0."""
+        return await self._asyncapi.answer(request)
+
     def _document(self) -> dict[str, Any]:
-        return openapi([*self._described, *self.routes()], self._server)
+        return openapi([*self._described, *self.routes()], self._public_url or "/")

@@ -99,15 +99,14 @@ def assemble(settings: Settings) -> Web:
         hub, jobs, allowed_origins=settings.allowed_origins, most_subscriptions=settings.max_subscriptions
     )
     streams = [*EventDoors(hub).routes(), *sockets.routes()]
-    doors = [
+    doors: list[BaseRoute] = [
         *JobDoors(settings, jobs, listing, submissions).routes(),
         *ResultDoors(jobs, files).routes(),
         *UploadDoors(settings, files, uploads).routes(),
         *KindDoors(catalog).routes(),
-        *HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(),
-        *page_routes(),
     ]
-    descriptions = DescriptionDoors([*doors, *streams], settings.public_url)
+    aside = [*HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(), *page_routes()]
+    descriptions = DescriptionDoors([*doors, *streams, *aside], settings.public_url)
     return Web(
         redis=redis,
         files=files,
@@ -115,7 +114,7 @@ def assemble(settings: Settings) -> Web:
         hub=hub,
         overdue=Overdue(jobs),
         streams=streams,
-        doors=_behind_middleware(*doors, *descriptions.routes()),
+        doors=_behind_middleware(*doors, *aside, *descriptions.routes()),
     )
 
 

@@ -31,18 +31,32 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValida
 
 
 class JobRequest(BaseModel):
-    """The body of a submission. Times are seconds; None leaves the choice to the kind or the settings."""
+    """The body of a submission. Times are seconds; null leaves the choice to the kind or the settings."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"kind": "transcode", "params": {"input": "upload:…", "format": "webm"}}]},
+    )
 
     kind: str
+    """One of `GET /api/kinds`."""
     params: dict[str, Any] = {}
+    """What the kind's `params_schema` asks for."""
     tags: list[Tag] = Field([], max_length=10)
+    """Words to find the job by, without commas."""
     timeout_seconds: float | None = Field(None, ge=0.001, le=WEEK)
+    """How long one attempt may take."""
     max_attempts: int | None = Field(None, ge=1, le=100)
     result_ttl_seconds: int | None = Field(None, ge=1, le=YEAR)
+    """How long the ended job, its result and its files are kept."""
     delay_seconds: float | None = Field(None, ge=0, le=YEAR)
+    """Not to begin before that."""
     start_within_seconds: float | None = Field(None, ge=0.001, le=YEAR)
+    """A job not begun so long after it was due fails with `expired`."""
 
 
 class Submissions:

@@ -50,7 +50,9 @@ LIST_PARAMETERS: Final = (
 class Cancellation(BaseModel):
     """The body of a cancel, if there is one."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"reason": "not needed any more"}]}
+    )
 
     reason: Annotated[str, StringConstraints(max_length=500)] | None = None
 

@@ -4,6 +4,7 @@ Called by the doors of the web process, by the feed and by the sweeper.
 """
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -63,6 +64,9 @@ class Place(NamedTuple):
         return f"{self.created:.0f}.{self.job_id}"
 
 
+CURSOR: Final = r"^[0-9]{1,15}\.[a-z0-9]{26}$"
+"""What a place's cursor looks like."""
+
 NEWEST: Final = Place(math.inf, "")
 
 
@@ -87,7 +91,7 @@ class Listing:
         Raises ValueError for a cursor that is none of ours.
         """
         index = f"{PREFIX}owner:{owner}"
-        place = _place(cursor) if cursor else NEWEST
+        place = NEWEST if cursor is None else _place(cursor)
         found: list[Job] = []
         for _ in range(0, MOST_EXAMINED, limit):
             places = await self._after(index, place, limit, wanted.created_after_ms)
@@ -126,7 +130,7 @@ class Listing:
 
 
 def _place(cursor: str) -> Place:
-    created, _, job_id = cursor.partition(".")
-    if not (created.isascii() and created.isdigit()):
+    if not re.fullmatch(CURSOR, cursor):
         raise ValueError(f"not a cursor: {cursor!r}")
+    created, _, job_id = cursor.partition(".")
     return Place(float(created), job_id)

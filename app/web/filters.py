@@ -1,9 +1,11 @@
 """The filters of lists and feeds, as they stand in a query string. Read by the list, the feed and the WebSocket."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from pydantic import Field
 from starlette.datastructures import QueryParams
 
 from app.errors import BadRequest
@@ -12,14 +14,21 @@ from app.shapes.shape import Moment
 from app.store import Filter
 from app.web.contract import Parameter
 
+LAST_SECOND: Final = 253_402_300_799.0
+"""Of the year 9999."""
+
 FILTERS: Final = (
     Parameter("status", "Only jobs of these statuses.", list[Status]),
     Parameter("kind", "Only jobs of these kinds.", list[str]),
-    Parameter("tag", "Only jobs that have one of these tags.", list[str]),
+    Parameter("tag", "Only jobs that have all of these tags.", list[str]),
 )
 CREATED_AFTER: Final = Parameter(
-    "created_after", "Only jobs younger than that: RFC 3339 with an offset, or seconds since 1970.", Moment | float
+    "created_after",
+    "Only jobs younger than that: RFC 3339 with an offset, or seconds since 1970.",
+    Moment | Annotated[float, Field(ge=0, le=LAST_SECOND)],
 )
+
+_NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def filter_of(query: QueryParams) -> Filter:
@@ -55,11 +64,20 @@ def _created_after(text: str | None) -> int:
     if text is None:
         return 0
     try:
-        if text.replace(".", "", 1).isdigit() and text.isascii():
-            return int(float(text) * 1000)
-        moment = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" in a query string arrives as a space
+        return int((_seconds(text) if _NUMBER.fullmatch(text) else _timestamp(text)) * 1000)
     except (ValueError, OverflowError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise BadRequest("`created_after` must be RFC 3339 with an offset, or seconds.", parameter="created_after")
-    return int(moment.timestamp() * 1000)
+        detail = "`created_after` must be RFC 3339 with an offset, or seconds."
+        raise BadRequest(detail, parameter="created_after") from None
+
+
+def _seconds(text: str) -> float:
+    if (seconds := float(text)) > LAST_SECOND:
+        raise ValueError(f"beyond all jobs: {text}")
+    return seconds
+
+
+def _timestamp(text: str) -> float:
+    moment = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" in a query string arrives as a space
+    if moment.tzinfo is None:
+        raise ValueError(f"of no offset: {text}")
+    return moment.timestamp()

@@ -25,6 +25,7 @@ from app.jobs import Job, is_job_id, job_url
 from app.settings import Settings
 from app.shapes.job import JobObject, JobPage
 from app.store import JobStore, Listing
+from app.store.listing import CURSOR
 from app.web.answer import JsonAnswer
 from app.web.body import Bodies
 from app.web.contract import JSON_BODY, Answer, Parameter, Tag, describes
@@ -36,14 +37,13 @@ from app.web.resource import resource
 
 FORMS: Final = ("application/json", "text/plain")
 MOST_LISTED: Final = 200
-LONGEST_CURSOR: Final = 64
 
 JOBS: Final = Tag("Jobs", "Submit, look, list, cancel.")
 LIST_PARAMETERS: Final = (
     *FILTERS,
     CREATED_AFTER,
     Parameter("limit", "Jobs on a page; 50 where nothing is said.", Annotated[int, Field(ge=1, le=MOST_LISTED)]),
-    Parameter("cursor", "The `next_cursor` of the page before.", Annotated[str, Field(max_length=LONGEST_CURSOR)]),
+    Parameter("cursor", "The `next_cursor` of the page before.", Annotated[str, Field(pattern=CURSOR)]),
 )
 
 
@@ -161,8 +161,6 @@ class JobDoors:
             raise BadRequest(f"There is no parameter {unknown[0][:64]!r} here.", parameter=unknown[0][:64])
         wanted, limit, cursor = filter_of(query), _limit(query.get("limit", "50")), query.get("cursor")
         try:
-            if cursor and len(cursor) > LONGEST_CURSOR:
-                raise ValueError(cursor)
             page = await self._listing.page(owner_of(request), wanted, limit=limit, cursor=cursor)
         except ValueError:
             raise BadRequest("`cursor` must be a `next_cursor` of an earlier page.", parameter="cursor") from None

@@ -66,6 +66,7 @@ class UploadDoors:
         "put_upload",
         UPLOADS,
         body={"*/*": bytes},
+        body_optional=True,
         answers=[Answer(201, "Taken in.", UploadObject)],
         refuses=[UploadTooLarge, UnsupportedMediaType, Unavailable, StorageFull],
     )

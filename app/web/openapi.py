@@ -22,8 +22,8 @@ EVENT_STREAM: Final = "text/event-stream"
 ABOUT: Final = """Submit a long job, get 202 at once, and be told how it goes.
 
 Times are RFC 3339 in UTC. What is refused is a problem (RFC 9457) with a stable `code`; `/docs/errors` explains each.
-Every path that answers GET answers HEAD too, and every path answers OPTIONS by 204 with `Allow`. Later versions may
-add members to objects, and types of events: ignore what you do not know. The WebSockets are in `/asyncapi.json`.
+Every path but a stream's answers OPTIONS by 204 with `Allow`, and HEAD where it answers GET. Later versions may add
+members to objects, and types of events: ignore what you do not know. The WebSockets are in `/asyncapi.json`.
 """
 
 PATH_VARIABLES: Final[Mapping[str, tuple[str, Shape]]] = {

@@ -19,7 +19,7 @@ CHUNK_BYTES: Final = 1 << 20
 
 
 class FileStore:
-    """`uploads/<upload id>`, with `.part` behind while it comes in, and `artifacts/<job id>/<attempt>/<name>`."""
+    """`uploads/<upload id>`, with `.part` behind while it comes in, and `artifacts/<job id>/<run>/<name>`."""
 
     def __init__(self, data_dir: Path) -> None:
         self._uploads = data_dir.resolve() / "uploads"
@@ -43,13 +43,15 @@ class FileStore:
         return self._artifacts / key
 
     def save(
-        self, job_id: str, attempt: int, name: str, source: Path, content_type: str | None = None, *, main: bool = False
+        self, job_id: str, run: int, name: str, source: Path, content_type: str | None = None, *, main: bool = False
     ) -> Artifact:
-        """Copy a file in, hashed on the way. Each attempt has its own folder, so a worker that lost its run spoils
-        nothing. Raises ValueError for a name that is no plain file name, OSError when source or disk fail."""
+        """Copy a file in, hashed on the way. Each run has its own folder, so that a lost worker's spoils nothing.
+
+        Raises ValueError for a name that is no plain file name, OSError when source or disk fail.
+        """
         if not is_file_name(name):
             raise ValueError(f"not a plain file name: {name!r}")
-        key = f"{job_id}/{attempt}/{name}"
+        key = f"{job_id}/{run}/{name}"
         target = self.artifact(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{secrets.token_hex(8)}.part")

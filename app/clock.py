@@ -4,6 +4,11 @@ There is no `now` here: what time it is, only Redis says (`Job.as_of`).
 """
 
 from datetime import UTC, datetime
+from typing import Final
+
+LONGEST_MOMENT: Final = 40
+LATEST_MS: Final = 253_402_300_800_000
+"""The year 10000, which RFC 3339 cannot name."""
 
 
 def rfc3339(ms: int) -> str:
@@ -14,3 +19,25 @@ def rfc3339(ms: int) -> str:
 def rfc3339_or_none(ms: int | None) -> str | None:
     """The same, for what may not have happened yet."""
     return None if ms is None else rfc3339(ms)
+
+
+def moment_ms(value: object) -> int:
+    """A moment as requests name it: RFC 3339 with an offset, or seconds since 1970. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("must be RFC 3339 with an offset, or seconds since 1970")
+    try:
+        if not isinstance(value, str):
+            return _in_ms(float(value))
+        moment = datetime.fromisoformat(value)
+    except (ValueError, OverflowError):
+        moment = None
+    if moment is None or moment.tzinfo is None or len(str(value)) > LONGEST_MOMENT:
+        raise ValueError("must be RFC 3339 with an offset, or seconds since 1970")
+    return _in_ms(moment.timestamp())
+
+
+def _in_ms(seconds: float) -> int:
+    ms = int(seconds * 1000)
+    if not 0 <= ms < LATEST_MS:
+        raise ValueError("must lie between 1970 and 9999")
+    return ms

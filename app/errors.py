@@ -10,6 +10,16 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+QUOTA_EXCEEDED: Final = (
+    "Request cannot be satisfied as assigned quota has been exceeded",
+    "https://iana.org/assignments/http-problem-types#quota-exceeded",
+)
+REDUCED_CAPACITY: Final = (
+    "Request cannot be satisfied due to temporary server capacity constraints",
+    "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+)
+"""Title and type of problems known beyond this service (IETF draft "RateLimit header fields for HTTP")."""
+
 
 class Refusal(Exception):
     """A request understood and not done.
@@ -21,6 +31,7 @@ class Refusal(Exception):
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
+    type: ClassVar[str] = ""
     sends: ClassVar[tuple[str, ...]] = ()
     """Headers that can come with it; `app/web/headers.py` describes them."""
 
@@ -33,7 +44,7 @@ class Refusal(Exception):
     def problem(self, instance: str = "") -> dict[str, Any]:
         """The answer's body (RFC 9457). `type` leads to the code's explanation, relative to this service."""
         problem = {
-            "type": f"/docs/errors#{self.code}",
+            "type": self.type or f"/docs/errors#{self.code}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail or self.title,
@@ -103,6 +114,24 @@ class UnknownArtifact(Refusal):
     status, code, title = 404, "unknown_artifact", "No such artifact"
 
 
+class NoSuchKind(Refusal):
+    """No worker has announced the kind in the path within the last week.
+
+    Take one of `GET /api/kinds`.
+    """
+
+    status, code, title = 404, "no_such_kind", "No such kind"
+
+
+class UnknownQueue(Refusal):
+    """No kind is put into the queue in the path.
+
+    Take one of `GET /api/queues`.
+    """
+
+    status, code, title = 404, "unknown_queue", "No such queue"
+
+
 class MethodNotAllowed(Refusal):
     """The path exists, but not with this method.
 
@@ -141,6 +170,24 @@ class ResultNotReady(Refusal):
     sends = ("Retry-After",)
 
 
+class NotRetryable(Refusal):
+    """The job has not failed, nor was it cancelled, so there is nothing to run again.
+
+    Wait for its end; a completed job has to be submitted anew.
+    """
+
+    status, code, title = 409, "not_retryable", "The job cannot be run again"
+
+
+class NotSuspendable(Refusal):
+    """The job is not pending: only what waits in a queue can be held back.
+
+    Cancel it instead, if it is to stop.
+    """
+
+    status, code, title = 409, "not_suspendable", "The job does not wait in a queue"
+
+
 class ResultExpired(Refusal):
     """The job's retention is over, and its result and files are gone.
 
@@ -166,6 +213,15 @@ class UploadTooLarge(Refusal):
     """
 
     status, code, title = 413, "upload_too_large", "The upload is too large"
+
+
+class TargetTooLong(Refusal):
+    """The URL is too long.
+
+    Send a shorter one; long filters can be split over several requests.
+    """
+
+    status, code, title = 414, "target_too_long", "The request's URL is too long"
 
 
 class UnsupportedMediaType(Refusal):
@@ -233,6 +289,44 @@ class IdempotencyConflict(Refusal):
     status, code, title = 422, "idempotency_conflict", "This Idempotency-Key was used for another request"
 
 
+class PollTooFast(Refusal):
+    """This job was asked for more often than allowed.
+
+    Ask again after `Retry-After`, or better wait with `Prefer: wait`, or open a stream.
+    """
+
+    status, code, title, type = 429, "poll_too_fast", *QUOTA_EXCEEDED
+    sends = (
+        "Retry-After",
+        "RateLimit",
+        "RateLimit-Policy",
+    )
+
+
+class SubmitTooFast(Refusal):
+    """This owner submits more often than allowed.
+
+    Submit again after `Retry-After`; with the same Idempotency-Key that is safe.
+    """
+
+    status, code, title, type = 429, "submit_too_fast", *QUOTA_EXCEEDED
+    sends = (
+        "Retry-After",
+        "RateLimit",
+        "RateLimit-Policy",
+    )
+
+
+class QueueFull(Refusal):
+    """Too many jobs of this owner have not ended.
+
+    Wait until some have ended; `Retry-After` says when to try again.
+    """
+
+    status, code, title, type = 429, "queue_full", *QUOTA_EXCEEDED
+    sends = ("Retry-After",)
+
+
 class TooManySubscriptions(Refusal):
     """A multiplexed WebSocket has as many subscriptions as it may.
 
@@ -260,6 +354,15 @@ class InternalError(Refusal):
     status, code, title = 500, "internal_error", "Something went wrong here"
 
 
+class UnknownTransferCoding(Refusal):
+    """The body comes in a transfer coding not known here.
+
+    Send it plain or chunked.
+    """
+
+    status, code, title = 501, "unknown_transfer_coding", "The body's transfer coding is not known here"
+
+
 class Unavailable(Refusal):
     """The store cannot be reached, or this process is about to stop, or is full.
 
@@ -267,6 +370,16 @@ class Unavailable(Refusal):
     """
 
     status, code, title = 503, "unavailable", "Not available at the moment"
+    sends = ("Retry-After",)
+
+
+class StoreFull(Refusal):
+    """Too many jobs in all have not ended, or the store's memory is nearly full.
+
+    Try again after `Retry-After`; the operator may have to make room.
+    """
+
+    status, code, title, type = 503, "store_full", *REDUCED_CAPACITY
     sends = ("Retry-After",)
 
 

@@ -16,8 +16,11 @@ from sse_starlette.event import ServerSentEvent
 from app.clock import rfc3339
 from app.jobs import TERMINAL, Status
 
-KEPT: Final = frozenset({*Status, "waiting", "cancel_requested", "artifact", "progress"})
-"""Types never trimmed from a log; of progress it holds only the latest anyway."""
+CONFLATED: Final = frozenset({"progress", "position"})
+"""Types of which the latest replaces the one before, in the log and for who is slow."""
+
+KEPT: Final = frozenset({*Status, "waiting", "cancel_requested", "suspended", "resumed", "artifact"}) | CONFLATED
+"""Types never trimmed from a log."""
 
 RESERVED: Final = KEPT | {"log", "snapshot", "retry", "message", "error", "open"}
 """Names a handler may not emit: ours, and those an EventSource fires by itself."""
@@ -71,7 +74,7 @@ class Event:
     @property
     def conflatable(self) -> bool:
         """Whether a later one of the same job replaces it."""
-        return self.type == "progress"
+        return self.type in CONFLATED
 
     def parsed(self) -> dict[str, Any]:
         """`data` as an object."""

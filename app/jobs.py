@@ -4,23 +4,25 @@ Used everywhere, knows nothing of Redis or HTTP. The store renders `SUCCESSORS` 
 is the law there too.
 """
 
-import base64
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
 from urllib.parse import quote
+
+from pydantic_core import from_json
 
 from app.clock import rfc3339, rfc3339_or_none
 
 if TYPE_CHECKING:
     from app.shapes.job import ArtifactObject, ErrorObject, JobObject, Progress
 
-FIRST_POLL_SECONDS: Final = 3
-LAST_POLL_SECONDS: Final = 60
+FIRST_POLL_MS: Final = 3_000
+"""When to look at a job that has just been accepted."""
 
 
 class Status(StrEnum):
@@ -55,9 +57,20 @@ STATUSES: Final = frozenset(map(str, Status))
 TERMINAL: Final = frozenset(status for status, successors in SUCCESSORS.items() if not successors)
 
 
+_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
+
+_BASE32: Final = b"abcdefghijklmnopqrstuvwxyz234567" * 8
+"""A character for each value of a byte."""
+
+
 def new_job_id() -> str:
-    """26 characters of lower-case base32, 128 random bits: not to be guessed, safe in URLs and on command lines."""
-    return base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+    """26 characters of lower-case base32, 130 random bits: not to be guessed, safe in URLs and on command lines."""
+    return secrets.token_bytes(26).translate(_BASE32).decode()
+
+
+def is_queue_name(text: str) -> bool:
+    """Whether a queue, or a kind, can be called so; no name contains what separates names in keys."""
+    return _NAME.fullmatch(text) is not None
 
 
 def is_job_id(text: str) -> bool:
@@ -65,11 +78,21 @@ def is_job_id(text: str) -> bool:
     return len(text) == 26 and text.isascii() and text.isalnum() and text.lower() == text
 
 
+SEQ_DIGITS: Final = 15
+"""More than any log has, and exact as a number in Redis's scripts and in browsers."""
+
+
+def parse_seq(text: str) -> int | None:
+    """A seq, or None for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= SEQ_DIGITS else None
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is written when a job is accepted. Times are milliseconds, `params` a JSON object as text.
+    """What is written when a job is accepted. Times are milliseconds, `params` and `metadata` JSON objects as text.
 
-    `start_within_ms` counts from when the job is due; 0 lets it wait for ever.
+    It is due after `delay_ms`, or at `run_at_ms` (since 1970) where that is set. `start_within_ms` counts from then; 0
+    lets it wait for ever.
     """
 
     kind: str
@@ -80,12 +103,22 @@ class Submission:
     timeout_ms: int
     result_ttl_ms: int
     tags: tuple[str, ...] = ()
+    metadata: str = ""
     priority: int = 0
     delay_ms: int = 0
+    run_at_ms: int = 0
     start_within_ms: int = 0
     idempotency_key: str = ""
     fingerprint: str = ""
     job_id: str = field(default_factory=new_job_id)
+
+
+class Outlook(NamedTuple):
+    """Jobs ahead of one that waits, and milliseconds to its end: as half and as nine tenths of its kind's runs took."""
+
+    position: int | None = None
+    eta_ms: int | None = None
+    eta_p90_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +158,21 @@ class Job:
     created_at: int
     updated_at: int
     tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] | None = None
     priority: int = 0
+    batch_id: str | None = None
     started_at: int | None = None
     finished_at: int | None = None
     expires_at: int | None = None
     retry_at: int | None = None
     cancel_requested_at: int | None = None
+    suspended_at: int | None = None
     waiting_for: str | None = None
     trimmed_seq: int = 0
     position: int | None = None
+    eta_ms: int | None = field(default=None, compare=False)
+    eta_p90_ms: int | None = field(default=None, compare=False)
+    poll_ms: int = field(default=FIRST_POLL_MS, compare=False)
     progress: Mapping[str, Any] | None = None
     result: Any = None
     error: Mapping[str, Any] | None = None
@@ -141,8 +180,9 @@ class Job:
     as_of: int = field(default=0, compare=False)
 
     @classmethod
-    def submitted(cls, submission: Submission, created_at: int, position: int | None) -> Self:
+    def submitted(cls, submission: Submission, created_at: int, outlook: Outlook) -> Self:
         """The job at its first event, as the store has just written it."""
+        due = submission.run_at_ms or created_at + submission.delay_ms
         return cls(
             job_id=submission.job_id,
             kind=submission.kind,
@@ -155,9 +195,12 @@ class Job:
             created_at=created_at,
             updated_at=created_at,
             tags=submission.tags,
+            metadata=from_json(submission.metadata) if submission.metadata else None,
             priority=submission.priority,
-            retry_at=created_at + submission.delay_ms if submission.delay_ms else None,
-            position=position,
+            retry_at=due if due > created_at else None,
+            position=outlook.position,
+            eta_ms=outlook.eta_ms,
+            eta_p90_ms=outlook.eta_p90_ms,
             as_of=created_at,
         )
 
@@ -178,18 +221,12 @@ class Job:
 
     @property
     def eta_seconds(self) -> float | None:
-        """What the handler last said of the time left, while it runs."""
-        return self.progress.get("eta_seconds") if self.progress and not self.ended else None
+        """The time left, if that can be told."""
+        return _seconds(self.eta_ms)
 
     def retry_after(self) -> int:
-        """Seconds until asking again is worth it: 3, doubling with the job's age to 60, less when the end is near."""
-        age = max(self.as_of - self.created_at, 0) / 1000
-        wait = FIRST_POLL_SECONDS
-        while wait * 2 <= age and wait < LAST_POLL_SECONDS:
-            wait *= 2
-        if self.eta_seconds is not None:
-            wait = min(wait, ceil(self.eta_seconds))
-        return max(FIRST_POLL_SECONDS, min(wait, LAST_POLL_SECONDS))
+        """Seconds until asking again is worth it (`app/store/lua/parts/view.lua`)."""
+        return ceil(self.poll_ms / 1000)
 
     def shown(self, base_url: str = "") -> "JobObject":
         """The job object of every transport. Links are path-absolute, or absolute where `base_url` is set."""
@@ -203,12 +240,14 @@ class Job:
             "queue": self.queue,
             "priority": self.priority,
             "tags": list(self.tags),
-            "batch_id": None,
+            "metadata": dict(self.metadata or {}),
+            "batch_id": self.batch_id,
             "progress": cast("Progress | None", self.progress),
             "attempt": self.attempt,
             "max_attempts": self.max_attempts,
             "position": self.position,
             "eta_seconds": self.eta_seconds,
+            "eta_p90_seconds": _seconds(self.eta_p90_ms),
             "seq": self.seq,
             "created_at": rfc3339(self.created_at),
             "started_at": rfc3339_or_none(self.started_at),
@@ -217,6 +256,7 @@ class Job:
             "expires_at": rfc3339_or_none(self.expires_at),
             "retry_at": rfc3339_or_none(self.retry_at),
             "cancel_requested_at": rfc3339_or_none(self.cancel_requested_at),
+            "suspended_at": rfc3339_or_none(self.suspended_at),
             "waiting_for": self.waiting_for,
             "result": self.result,
             "result_url": f"{url}/result" if done else None,
@@ -230,6 +270,10 @@ class Job:
                 "result": f"{url}/result",
             },
         }
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else round(ms / 1000, 1)
 
 
 def job_url(job_id: str, base_url: str = "") -> str:

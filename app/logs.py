@@ -54,7 +54,7 @@ def _threshold(level: str) -> int:
 def _formatter(shared: list[Processor], *, on_terminal: bool) -> ProcessorFormatter:
     # Not rich's tracebacks: they show the values of local variables.
     rendering: list[Processor] = (
-        [ConsoleRenderer(exception_formatter=plain_traceback)]
+        [ConsoleRenderer(exception_formatter=plain_traceback, repr_native_str=True)]
         if on_terminal
         else [format_exc_info, JSONRenderer(ensure_ascii=False)]
     )

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,35 +12,41 @@ from typing import Final
 
 import uvloop
 from redis.asyncio import BlockingConnectionPool, Redis
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 
 from app.artifacts import FileStore
 from app.bus import Bus
-from app.hub import Hub
+from app.hub import Hub, Places
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.submissions import Submissions
 from app.overdue import Overdue
+from app.periodic import Periodic
+from app.pressure import Pressure
 from app.server import Server, config
 from app.settings import Settings
-from app.store import JobStore, KindStore, Listing, UploadStore
+from app.store import JobStore, KindStore, Listing, Memory, Queues, UploadStore
+from app.web.commands import CommandDoors
 from app.web.description import DescriptionDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
 from app.web.page import page_routes
-from app.web.problems import HANDLERS, LastResort
+from app.web.polls import Polls
+from app.web.problems import Problems
+from app.web.queues import QueueDoors
 from app.web.results import ResultDoors
 from app.web.security import SecurityHeaders
 from app.web.sse import EventDoors
 from app.web.uploads import UploadDoors
+from app.web.waiting import Waits
 from app.web.websocket import SocketDoors
 
 REDIS_CONNECTIONS: Final = 64
 REDIS_TIMEOUT_SECONDS: Final = 5.0
+GARBAGE_OBJECTS: Final = 10_000
+"""So many more objects than before are looked through for cycles nobody refers to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +57,21 @@ class Web:
     files: FileStore
     bus: Bus
     hub: Hub
-    overdue: Overdue
+    watches: tuple[Periodic, ...]
     streams: list[BaseRoute]
-    doors: ASGIApp
+    doors: list[BaseRoute]
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
-        """ASGI lifespan: the bus, the hub and the watch over overdue jobs run while the server does."""
+        """ASGI lifespan: the bus, the hub and the watches run while the server does."""
         await asyncio.to_thread(self.files.prepare)
-        tasks = [asyncio.create_task(run()) for run in (self.bus.run, self.hub.run, self.overdue.watch.run)]
+        runs = (self.bus.run, self.hub.run, *(watch.run for watch in self.watches))
+        tasks = [asyncio.create_task(run()) for run in runs]
         try:
             yield
         finally:
-            self.overdue.watch.stop()
+            for watch in self.watches:
+                watch.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -71,7 +80,8 @@ class Web:
 
     def app(self) -> Router:
         """Streams first, outside of the middleware that wraps `send`; all other doors behind it."""
-        return Router(self.streams, default=self.doors, lifespan=self.alive, redirect_slashes=False)
+        doors = _behind_middleware(*self.doors)
+        return Router(self.streams, default=doors, lifespan=self.alive, redirect_slashes=False)
 
 
 def assemble(settings: Settings) -> Web:
@@ -88,22 +98,28 @@ def assemble(settings: Settings) -> Web:
         redis,
         max_log_events=settings.max_log_events,
         idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000,
+        admission=settings.admission,
     )
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
     uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
-    submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads))
+    pressure = Pressure(Memory(redis), settings.max_redis_memory_share)
+    submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads), pressure)
+    queues = Queues(redis)
+    polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
     hub = Hub(jobs, listing, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
     sockets = SocketDoors(
         hub, jobs, allowed_origins=settings.allowed_origins, most_subscriptions=settings.max_subscriptions
     )
-    streams = [*EventDoors(hub).routes(), *sockets.routes()]
-    doors: list[BaseRoute] = [
-        *JobDoors(settings, jobs, listing, submissions).routes(),
-        *ResultDoors(jobs, files).routes(),
+    streams = [*EventDoors(hub, polls).routes(), *sockets.routes()]
+    doors = [
+        *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
+        *commands.routes(),
+        *ResultDoors(jobs, files, polls).routes(),
         *UploadDoors(settings, files, uploads).routes(),
-        *KindDoors(catalog).routes(),
+        *KindDoors(catalog, queues).routes(),
+        *QueueDoors(catalog, queues).routes(),
     ]
     aside = [*HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(), *page_routes()]
     descriptions = DescriptionDoors([*doors, *streams, *aside], settings.public_url)
@@ -112,9 +128,9 @@ def assemble(settings: Settings) -> Web:
         files=files,
         bus=bus,
         hub=hub,
-        overdue=Overdue(jobs),
+        watches=(Overdue(jobs).watch, Places(jobs, hub.waiting).watch, pressure.watch),
         streams=streams,
-        doors=_behind_middleware(*doors, *aside, *descriptions.routes()),
+        doors=[*doors, *aside, *descriptions.routes()],
     )
 
 
@@ -130,13 +146,7 @@ def _reach(redis: Redis, bus: Bus) -> Callable[[], Awaitable[object]]:
 
 def _behind_middleware(*routes: BaseRoute) -> ASGIApp:
     """The plain doors: every answer with its security headers, every refusal a problem."""
-    app = Starlette(
-        routes=routes,
-        exception_handlers=HANDLERS,
-        middleware=[Middleware(SecurityHeaders), Middleware(LastResort)],
-    )
-    app.router.redirect_slashes = False
-    return app
+    return SecurityHeaders(Problems(Router(routes, redirect_slashes=False)))
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
@@ -149,8 +159,16 @@ def serve(settings: Settings) -> int:
     web = assemble(settings)
     listening = config(web.app(), settings.host, settings.port)
     server = Server(listening, web.hub.drain, settings.shutdown_grace_seconds)
+    _collect_less()
     try:
         uvloop.run(server.serve())
     except SystemExit:  # uvicorn's way to say that it could not start; the reason has been logged
         return 1
     return 0
+
+
+def _collect_less() -> None:
+    """What is there by now stays, and a request leaves next to nothing that refers to itself: to look for such garbage
+    as often as Python does costs a tenth of each request."""
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)

@@ -9,7 +9,9 @@ Started by `app/main.py`. Nothing of uvicorn is patched; what differs is subclas
 
 import asyncio
 import socket
+import sys
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from types import FrameType
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from app.errors import BadRequest, HeadersTooLarge, Refusal, RequestTimeout
+from app.head import check_head, check_target_length
 from app.hub import Close
 
 HANG_UP: Final = "tidings.hang_up"
@@ -68,25 +71,29 @@ class HttpProtocol(HttpToolsProtocol):
             self._await_head()
         self._untold_bytes += len(data)
         super().data_received(data)
-        if self._untold_bytes > MOST_HEAD_BYTES and not self._deaf:  # the parser keeps a header that does not end
-            self._refuse(HeadersTooLarge())
+        if self._untold_bytes > MOST_HEAD_BYTES and not self._deaf:  # of a head that does not end
+            self._refuse(_too_large())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head = True
         self.scope["extensions"] = {HANG_UP: {"call": self._hang_up, "expect_reader": self._expect_reader}}
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        self._count(len(url))
+        check_target_length(len(self.url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._count(len(name) + len(value))
+        if self._in_head:  # else it is a trailer, which is no header (RFC 9110 section 6.5.1)
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._head_bytes = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
+        if self._head_bytes > MOST_HEAD_BYTES:
+            raise _too_large()
         self._in_head, self._untold_bytes = False, 0
         self._stop_awaiting_head()
+        check_head(self.parser.get_http_version(), self.url, self.headers)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -100,8 +107,11 @@ class HttpProtocol(HttpToolsProtocol):
             super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
-        """Called by uvicorn when the parser, or a callback above, gives up."""
-        self._refuse(HeadersTooLarge() if self._head_bytes > MOST_HEAD_BYTES else BadRequest(msg))
+        """Called by uvicorn, which handles the error, when the parser or a callback above gives up."""
+        error = sys.exception()
+        cause = error and error.__context__
+        refusal = cause if isinstance(cause, Refusal) else BadRequest(f"This is not HTTP (RFC 9112): {cause or error}.")
+        self._refuse(refusal)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -111,11 +121,13 @@ class HttpProtocol(HttpToolsProtocol):
     def _answering(self) -> bool:
         return self._running is not None and not self._running.response_complete
 
-    def _count(self, size: int) -> None:
-        self._untold_bytes = max(0, self._untold_bytes - size)
-        self._head_bytes += size
-        if self._head_bytes > MOST_HEAD_BYTES:
-            raise HeadersTooLarge
+    @property
+    def _awaiting_body(self) -> RequestResponseCycle | None:
+        """The latest request, while its body comes and nothing of an answer has left: a refusal can be that answer."""
+        running = self._running
+        if running is None or running is not self.cycle or not running.more_body or running.response_started:
+            return None
+        return running
 
     def _await_head(self) -> None:
         if self._head_deadline is None:
@@ -136,8 +148,13 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer and end. What still comes is read and dropped: a reset could overtake the answer (RFC 9112 9.6)."""
         self._deaf = True
         self._stop_awaiting_head()
-        if self._answering or self.transport.is_closing():
+        if unanswered := self._awaiting_body:
+            unanswered.disconnected = True  # its door learns that no more will come, and is not heard any more
+            unanswered.message_event.set()
+        elif self.transport.is_closing():
             return _end(self.loop, self.transport)
+        elif self._answering:  # what is broken stands behind a request that is to have its answer
+            return self._read_no_more_requests()
         self.transport.write(_answer(refusal, self.server_state.default_headers))
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
@@ -146,6 +163,9 @@ class HttpProtocol(HttpToolsProtocol):
         """A stream is its connection's last answer. What the client sends behind its request is dropped, not kept:
         with reading paused, as uvicorn has it for a second request, nobody would see it leave."""
         _limit_silence(self.transport)
+        self._read_no_more_requests()
+
+    def _read_no_more_requests(self) -> None:
         self._deaf = True
         if self._running is not None:
             self._running.keep_alive = False
@@ -239,11 +259,16 @@ def config(app: Any, host: str, port: int) -> uvicorn.Config:
         ws_per_message_deflate=False,
         ws_ping_interval=15,
         ws_ping_timeout=15,
+        proxy_headers=False,  # nobody asks who the client is
         access_log=False,
         log_config=None,
         server_header=False,
         timeout_keep_alive=30,
     )
+
+
+def _too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(f"The most is {MOST_HEAD_BYTES} bytes.", max_bytes=MOST_HEAD_BYTES)
 
 
 def _answer(refusal: Refusal, headers: list[tuple[bytes, bytes]]) -> bytes:

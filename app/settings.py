@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.jobs import is_queue_name
+from app.limits import Admission, Shares
 
 YEAR = 365 * 86_400
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 (macOS) to 108 (Linux) bytes
@@ -41,6 +44,14 @@ class Settings(BaseSettings):
     lease_seconds: PositiveFloat = Field(10, ge=0.5, description="A silent worker loses its jobs after this long.")
     shutdown_grace_seconds: float = Field(10, ge=0, description="How long SIGTERM lets jobs and streams finish.")
 
+    owner_weights: Annotated[dict[str, PositiveFloat], NoDecode] = Field(
+        {}, description="Shares of owners whose jobs wait in one queue, as owner=3,other=1; 1 for who is not named."
+    )
+    max_running_per_owner: NonNegativeInt = Field(0, description="Runs of one owner at once in a queue; 0: any number.")
+    starts_per_minute_per_owner: NonNegativeInt = Field(
+        0, description="Runs of one owner that may begin in a queue each minute; 0 for any number."
+    )
+
     result_ttl_seconds: PositiveInt = Field(
         7 * 86_400, le=YEAR, description="How long an ended job and its result are kept; at most a year."
     )
@@ -60,6 +71,18 @@ class Settings(BaseSettings):
     max_event_bytes: PositiveInt = Field(16 << 10, description="Largest data of one event, as JSON.")
     max_log_line_bytes: PositiveInt = Field(8 << 10, description="A longer log line is cut and marked.")
     max_log_events: PositiveInt = Field(10_000, description="Events kept per job; lifecycle events always stay.")
+    max_timeout_seconds: PositiveInt = Field(7 * 86_400, le=YEAR, description="Longest timeout to ask for.")
+    max_attempts: PositiveInt = Field(100, description="Most attempts to ask for.")
+    max_delay_seconds: PositiveInt = Field(YEAR, le=YEAR, description="Longest delay or suspension.")
+    max_tags: PositiveInt = Field(10, le=100, description="Most tags of one job.")
+    max_metadata_bytes: PositiveInt = Field(4 << 10, le=64 << 10, description="Largest metadata of one job, as JSON.")
+    max_waiting_per_owner: PositiveInt = Field(100_000, description="Jobs of one owner that have not ended; more: 429.")
+    max_waiting: PositiveInt = Field(1_000_000, description="Jobs of all owners that have not ended; more: 503.")
+    max_redis_memory_share: float = Field(
+        0.9, gt=0, le=1, description="Above this share of Redis's memory nothing new is accepted: 503."
+    )
+    submits_per_minute: PositiveInt = Field(300_000, description="Jobs one owner may submit each minute; more: 429.")
+    poll_burst: PositiveInt = Field(20, description="Polls of one job in a row, before Retry-After is insisted on.")
     max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")
     max_subscriptions: PositiveInt = Field(1_000, description="Subscriptions of one multiplexed WebSocket.")
 
@@ -74,10 +97,39 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("owner_weights", mode="before")
+    @classmethod
+    def _split_weights(cls, value: object) -> object:
+        if isinstance(value, str):
+            pairs = (part.rpartition("=") for part in value.split(",") if part.strip())
+            return {owner.strip(): weight for owner, _, weight in pairs}
+        return value
+
+    @field_validator("queues")
+    @classmethod
+    def _check_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for queue in value:
+            if not is_queue_name(queue):
+                raise ValueError(f"not a queue: {queue!r}")
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _drop_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @property
+    def admission(self) -> Admission:
+        """What bounds an owner's submissions."""
+        return Admission(
+            self.submits_per_minute, self.max_waiting_per_owner, self.max_waiting, self.max_delay_seconds * 1000
+        )
+
+    @property
+    def shares(self) -> Shares:
+        """How workers share their slots among owners."""
+        weights = tuple(self.owner_weights.items())
+        return Shares(weights, self.max_running_per_owner, self.starts_per_minute_per_owner)
 
     @cached_property
     def valkey_socket(self) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from typing import Any, cast
 
 SUBMISSION = json.dumps({"kind": "countdown", "params": {"seconds": 0.1, "steps": 1}}).encode()
@@ -32,6 +33,60 @@ class Poster:
 
     def close(self) -> None:
         self._writer.close()
+
+
+class Caller(asyncio.Protocol):
+    """One kept-alive connection that makes one request after the other, as fast as they are answered."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.places: list[str] = []
+        self._rest = b""
+        self._requests: Iterator[bytes] = iter(())
+        self._stopping = False
+        self._idle: asyncio.Future[None]
+
+    @classmethod
+    async def open(cls, port: int) -> "Caller":
+        _, caller = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
+        return caller
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+
+    def begin(self, requests: Iterator[bytes], status: int) -> None:
+        """Take requests from there, several callers from one; each answer is to have that status."""
+        self._requests, self._expected, self._stopping = requests, b"HTTP/1.1 %d " % status, False
+        self._idle = asyncio.get_running_loop().create_future()
+        self.transport.write(next(requests))
+
+    async def end(self) -> None:
+        """Make no more requests; returns when the last one is answered. Raises what was wrong with an answer."""
+        self._stopping = True
+        await self._idle
+
+    def data_received(self, data: bytes) -> None:
+        data = self._rest + data
+        head = data.find(b"\r\n\r\n") + 4
+        if head < 4 or len(data) < head + _length(data):
+            self._rest = data
+            return
+        self._rest = b""
+        self.answered += 1
+        if not data.startswith(self._expected):
+            self._idle.set_exception(RuntimeError(data[:1000].decode()))
+        elif self._stopping:
+            self._idle.set_result(None)
+        else:
+            self.transport.write(next(self._requests))
+        if (place := data.find(b"\r\nlocation: ")) > 0:
+            self.places.append(data[place + 12 : data.index(b"\r\n", place + 2)].decode())
+
+
+def _length(answer: bytes) -> int:
+    """Of the body."""
+    start = answer.find(b"\r\ncontent-length: ")
+    return int(answer[start + 18 : answer.index(b"\r\n", start + 2)]) if start > 0 else 0
 
 
 class Stream(asyncio.Protocol):

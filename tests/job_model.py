@@ -25,10 +25,16 @@ class Entry(NamedTuple):
 
 @dataclass(eq=False)
 class ModelJob:
-    """`due` is set while pending; `deadline` is start-by, lease or wait end; `token` and `parts` are its run's."""
+    """While pending it has a `rank` in its lane, or is in line `later`; `deadline` is start-by, lease or wait end;
+    `token`, `begun` and `parts` are its run's."""
 
     of: Submission
+    rank: int | None = None
+    later: int | None = None
     due: int | None = None
+    suspended: int | None = None
+    begun: int = 0
+    series: int = 0
     deadline: int | None = None
     token: str | None = None
     worker: str = ""
@@ -58,7 +64,8 @@ class ModelJob:
         return [entry for entry in self.log if entry.seq not in self.superseded | self.trimmed]
 
     def first(self, type: str) -> Entry | None:
-        return next((entry for entry in self.log if entry.type == type), None)
+        """Of the present series of attempts."""
+        return next((entry for entry in self.log[self.series :] if entry.type == type), None)
 
     def last(self, *types: str) -> Entry | None:
         return next((entry for entry in reversed(self.log) if entry.type in types), None)
@@ -85,8 +92,7 @@ class ModelJob:
     @property
     def retry_at(self) -> int | None:
         """Only where it was told to wait: not what is due at once."""
-        told = self.last("pending")
-        return self.due if told and self.due and self.due > told.at else None
+        return self.due if self.status is Status.PENDING else None
 
     def shown(self, position: int | None) -> Job:
         """What a reader must be told."""
@@ -99,6 +105,7 @@ class ModelJob:
             owner=of.owner,
             queue=of.queue,
             tags=of.tags,
+            priority=of.priority,
             seq=len(self.log),
             attempt=self.attempt,
             max_attempts=of.max_attempts,
@@ -110,6 +117,7 @@ class ModelJob:
             expires_at=self.expires_at,
             retry_at=self.retry_at,
             cancel_requested_at=self.cancel and self.cancel.at,
+            suspended_at=self.suspended,
             waiting_for=self.waiting,
             trimmed_seq=max(self.trimmed, default=0),
             progress=progress and progress.data,

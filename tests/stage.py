@@ -45,7 +45,7 @@ class Stage:
 
     async def claim(self, job_id: str) -> Run:
         """The next run of a job that is due."""
-        claims = await self.jobs.claim(WORKER, ["default"], 1, lease_ms=600_000, kinds=self.registry.names)
+        claims = await self.jobs.claim(WORKER, ["default"], 1, lease_ms=600_000, kinds=self.registry.limits)
         (run,) = claims.runs
         assert run.job_id == job_id
         return run

@@ -60,7 +60,7 @@ class StillStore:
     """The store and its server, for callers that are not async."""
 
     def __init__(
-        self, url: str, loop: Runner, *, options: Mapping[str, int], forgotten: Forgotten | None = None
+        self, url: str, loop: Runner, *, options: Mapping[str, Any], forgotten: Forgotten | None = None
     ) -> None:
         self._loop = loop.get_loop()
         self._client = AsyncRedis.from_url(url)

@@ -10,7 +10,7 @@ from unittest.mock import ANY
 from pydantic_core import from_json
 
 from app.clock import rfc3339
-from app.errors import IdempotencyConflict, UnknownJob
+from app.errors import IdempotencyConflict, IllegalChange, NotRetryable, NotSuspendable, ResultExpired, UnknownJob
 from app.jobs import Job, Status, Submission
 from app.store import Change, Renewal
 from tests.job_model import Entry, ModelJob, permit
@@ -20,6 +20,8 @@ UNWATCHED_MS: Final = 3_000
 """Who could, looks for what is overdue more often than that."""
 PATIENCE_MS: Final = 11_000
 """For those who could not, to come back."""
+PRIORITY_MS: Final = 600_000
+"""By a step of priority a job goes ahead of those that came so much earlier."""
 
 
 class Known(NamedTuple):
@@ -51,6 +53,8 @@ class Model:
         self.woken: set[str] = set()
         self.issued: list[tuple[str, str]] = []
         self.answers: dict[str, Answer] = {}
+        self.turn: dict[str, float] = {}
+        self.turns: dict[tuple[str, str], float] = {}
         self.seen: int | None = None
         self.patience = now
         self._most = max_log_events
@@ -59,20 +63,18 @@ class Model:
 
     # Moves
 
-    def submit(self, of: Submission) -> tuple[Job | None, bool]:
+    def submit(self, of: Submission) -> tuple[Job | None, str]:
         key = (of.owner, of.idempotency_key)
         if known := self.keys.get(key):
             if known.fingerprint != of.fingerprint:
                 raise IdempotencyConflict
-            if known.job_id not in self.jobs:
-                raise UnknownJob
-            return self.read(known.job_id), True
-        if of.idempotency_key:
-            self.keys[key] = Known(of.job_id, of.fingerprint, self.now + self._key_ms)
+            return None, known.job_id
         job = self.jobs[of.job_id] = ModelJob(of)
         self._pend(job, {"reason": "submitted"}, of.delay_ms)
         job.deadline = self.now + of.delay_ms + of.start_within_ms if of.start_within_ms else None
-        return self.read(of.job_id), False
+        if of.idempotency_key:
+            self.keys[key] = Known(of.job_id, of.fingerprint, self.now + self._key_ms)
+        return job.shown(self.position(job)), of.job_id
 
     def claim(
         self,
@@ -87,23 +89,67 @@ class Model:
         """The runs, whose `tokens` the scripts have made, and in how many ms something is due."""
         answer = self.answers.get(worker)
         if answer and number and answer.number == number:
-            runs = [job for job, token in answer.runs if job.token == token]
-            for job in runs:
+            again = [job for job, token in answer.runs if job.token == token]
+            for job in again:
                 job.deadline = self.now + lease_ms
-            return runs, 0
+            return again, 0
         self.settle_overdue()
-        runs = []
-        for job in (job for name in queues for job in self.due(name)):
-            if len(runs) < slots and job in self.overdue:
-                self._settle(job)
-            elif len(runs) < slots and job.of.kind in kinds:
-                self._start(job, worker, tokens.get(job.of.job_id, "none"), lease_ms)
-                runs.append(job)
-            elif len(runs) < slots and job.of.kind not in self._announced:
-                self._fail(job, "unknown_kind")
+        runs: list[ModelJob] = []
+        more = False
+        for name in queues:
+            self._bring_in(name)
+            while (first := self._next(name, kinds)) and len(runs) < slots:
+                if first in self.overdue:
+                    self._settle(first)
+                elif first.of.kind in kinds:
+                    self._start(first, worker, tokens.get(first.of.job_id, "none"), lease_ms)
+                    runs.append(first)
+                else:
+                    self._fail(first, "unknown_kind")
+            more = more or first is not None
         if runs:
             self.answers[worker] = Answer(number, [(job, job.token or "") for job in runs], self.now + lease_ms)
-        return runs, self._next_due_ms(queues, slots_left=len(runs) < slots)
+        return runs, 0 if more else self._next_due_ms(queues)
+
+    def retry(self, job_id: str, by: str) -> None:
+        if (job := self.jobs.get(job_id)) is None:
+            raise UnknownJob
+        if job.status not in {Status.FAILED, Status.CANCELLED}:
+            raise NotRetryable
+        if job.expires_at is None or job.expires_at <= self.now:
+            raise ResultExpired
+        self.with_files.pop(job_id, None)
+        job.series, job.attempt = len(job.log), 0
+        self._pend(job, {"reason": "retry", "by": by})
+
+    def suspend(self, job_id: str, by: str, for_ms: int) -> None:
+        job = self._held_up(job_id)
+        if job.suspended is None:
+            self._leave_line(job)
+            job.suspended, job.later = self.now, self.now + for_ms
+            self._tell(job, "suspended", {"by": by, "until": rfc3339(job.later)})
+
+    def resume(self, job_id: str, by: str) -> None:
+        job = self._held_up(job_id)
+        if job.suspended is not None:
+            self._resume(job, by)
+
+    def _held_up(self, job_id: str) -> ModelJob:
+        if (job := self.jobs.get(job_id)) is None:
+            raise UnknownJob
+        if job.status is not Status.PENDING:
+            raise NotSuspendable
+        return job
+
+    def purge(self, job_id: str) -> bool:
+        if (job := self.jobs.get(job_id)) is None:
+            return False
+        if not job.ended:
+            raise IllegalChange
+        if job.artifacts:
+            self.with_files[job_id] = 0
+        del self.jobs[job_id]
+        return True
 
     def apply(self, job_id: str, changes: Sequence[Change], token: str = "", part: int = 0) -> tuple[int, Status]:
         if (job := self.jobs.get(job_id)) is None:
@@ -150,10 +196,23 @@ class Model:
     # What can be seen
 
     def read(self, job_id: str) -> Job | None:
-        if (job := self.jobs.get(job_id)) is None:
+        job = self.jobs.get(job_id)
+        return job.shown(self.position(job)) if job else None
+
+    def position(self, job: ModelJob) -> int | None:
+        """Of its owner's jobs those before it, and of each other owner's as many as have their turn till then."""
+        if job.rank is None:
             return None
-        is_due = job in self.due(job.of.queue)
-        return job.shown(self.queue(job.of.queue).index(job) if is_due else None)
+        queue, owner = job.of.queue, job.of.owner
+        waiting = [other for other in self._in_line(queue) if other.rank is not None]
+        own = [other for other in waiting if other.of.owner == owner]
+        mine = sum(_goes_before(other, job) for other in own)
+        turn = self.turns[queue, owner]
+        ahead = mine
+        for other in {other.of.owner for other in waiting} - {owner}:
+            sooner = (self.turns[queue, other], other) < (turn, owner)
+            ahead += min(sum(each.of.owner == other for each in waiting), mine + sooner)
+        return ahead
 
     @property
     def live(self) -> list[str]:
@@ -168,13 +227,9 @@ class Model:
     def waiting(self) -> list[str]:
         return [job_id for job_id, job in self.jobs.items() if job.waiting]
 
-    def queue(self, name: str) -> list[ModelJob]:
-        """Pending jobs in the order in which they are to start."""
-        jobs = [job for job in self.jobs.values() if job.due is not None and job.of.queue == name]
-        return sorted(jobs, key=lambda job: (job.due, job.of.job_id))
-
-    def due(self, name: str) -> list[ModelJob]:
-        return [job for job in self.queue(name) if job.due is not None and job.due <= self.now]
+    def has_work(self, name: str) -> bool:
+        """Whether a claim on this queue may find something."""
+        return any(job.rank is not None or (job.later or 0) <= self.now for job in self._in_line(name))
 
     @property
     def overdue(self) -> list[ModelJob]:
@@ -187,21 +242,69 @@ class Model:
         moments = {self.patience} | {known.expires for known in self.keys.values()}
         moments |= {answer.expires for answer in self.answers.values()}
         for job in self.jobs.values():
-            moments |= {at for at in (job.due, job.deadline, job.expires_at) if at is not None}
+            moments |= {at for at in (job.later, job.deadline, job.expires_at) if at is not None}
             moments |= {job.expires_at + DAY_MS} if job.expires_at else set()
         return sorted({at - self.now + near for at in moments for near in (-1, 0, 1) if at + near > self.now})
 
     # What happens
 
-    def _next_due_ms(self, queues: Sequence[str], *, slots_left: bool) -> int | None:
-        """Until a claim finds something new. What was due and left while there were slots is for other workers."""
-        waiting = [job for name in queues for job in self.queue(name) if not (slots_left and job in self.due(name))]
-        moments = [max(job.due or 0, self.now) for job in waiting]
+    def _in_line(self, queue: str) -> list[ModelJob]:
+        return [job for job in self.jobs.values() if job.of.queue == queue and (job.rank or job.later) is not None]
+
+    def _bring_in(self, queue: str) -> None:
+        """What has become due goes into its lane."""
+        jobs = [job for job in self._in_line(queue) if job.later is not None and job.later <= self.now]
+        for job in sorted(jobs, key=lambda job: (job.later, job.of.job_id)):
+            if job.suspended is not None:
+                self._resume(job, "time")
+            else:
+                self._push(job, job.due or self.now)
+
+    def _next(self, queue: str, kinds: Iterable[str]) -> ModelJob | None:
+        """Whose turn comes first, and its most urgent job, of kinds this worker or nobody knows."""
+        heads: dict[str, ModelJob] = {}
+        for job in self._in_line(queue):
+            kind = job.of.kind
+            if job.rank is not None and (kind in kinds or kind not in self._announced):
+                heads[kind] = min(heads.get(kind, job), job, key=self._turn_of)
+        return min(heads.values(), key=lambda job: (self._turn_of(job)[0], job.rank, job.of.job_id), default=None)
+
+    def _turn_of(self, job: ModelJob) -> tuple[float, str, int, str]:
+        return self.turns[job.of.queue, job.of.owner], job.of.owner, job.rank or 0, job.of.job_id
+
+    def _push(self, job: ModelJob, due: int) -> None:
+        queue, owner = job.of.queue, job.of.owner
+        started = job.first("processing")
+        job.later, job.rank = None, (started.at if started else due) - job.of.priority * PRIORITY_MS
+        self.turns.setdefault((queue, owner), self.turn.get(queue, 0))
+
+    def _leave_line(self, job: ModelJob) -> None:
+        job.rank, job.later = None, None
+        queue, owner = job.of.queue, job.of.owner
+        if not any(other.rank is not None and other.of.owner == owner for other in self._in_line(queue)):
+            self.turns.pop((queue, owner), None)
+
+    def _resume(self, job: ModelJob, by: str) -> None:
+        self._leave_line(job)
+        job.suspended = None
+        self._tell(job, "resumed", {"by": by})
+        self._stand_in_line(job, job.due if job.due and job.due > self.now else self.now)
+
+    def _stand_in_line(self, job: ModelJob, due: int) -> None:
+        if due > self.now:
+            job.later = due
+        else:
+            self._push(job, due)
+        self.woken.add(job.of.queue)
+
+    def _next_due_ms(self, queues: Sequence[str]) -> int | None:
+        """Until a claim finds something new."""
+        moments = [max(job.later, self.now) for name in queues for job in self._in_line(name) if job.later is not None]
         moments += [job.deadline for job in self.jobs.values() if job.deadline and job.deadline > self.now]
         return min(moments) - self.now if moments else None
 
     def _settle(self, job: ModelJob) -> None:
-        if job.due is not None:
+        if job.status is Status.PENDING:
             self._fail(job, "expired")
         elif job.waiting:
             self._fail(job, "callback_timeout")
@@ -230,6 +333,8 @@ class Model:
             case "completed" | "failed" | "cancelled":
                 job.large_result = change.argument or None
                 self._end(job, change.type, data)
+            case "progress":
+                self._tell(job, "progress", data | self._eta(job, data))
             case "artifact":
                 self._tell(job, "artifact", data)
                 job.artifacts[data["name"]] = (len(job.log), change.argument)
@@ -250,22 +355,45 @@ class Model:
         self.issued.append((job.of.job_id, token))
         job.attempt += 1
         job.worker, job.token, job.parts, job.due, job.deadline = worker, token, 0, None, self.now + lease_ms
+        job.begun = self.now
+        queue, owner = job.of.queue, job.of.owner
+        self.turn[queue] = self.turns[queue, owner]
+        self.turns[queue, owner] += 1
+        self._leave_line(job)
         self._tell(job, "processing", {"attempt": job.attempt, "worker": worker})
 
+    def _eta(self, job: ModelJob, data: dict[str, Any]) -> dict[str, float]:
+        """The rest at the speed so far, once that can be told."""
+        if self.now - job.begun < 1_000 or not 1 <= data["percent"] < 100:
+            return {}
+        left = (self.now - job.begun) * (100 - data["percent"]) / data["percent"] / 1000
+        return {"eta_seconds": float(f"{left:.1f}")}
+
     def _pend(self, job: ModelJob, data: dict[str, Any], delay_ms: int = 0) -> None:
-        job.token, job.waiting, job.deadline, job.due = None, None, None, self.now + delay_ms
-        self._tell(job, "pending", data | ({"retry_at": rfc3339(job.due)} if "retry_at" in data else {}))
-        if not delay_ms:
-            self.woken.add(job.of.queue)
+        job.token, job.waiting, job.deadline = None, None, None
+        due = self.now + delay_ms
+        job.due = due if delay_ms else None
+        self._tell(job, "pending", data | ({"retry_at": rfc3339(due)} if "retry_at" in data else {}))
+        self._stand_in_line(job, due)
 
     def _fail(self, job: ModelJob, code: str) -> None:
         self._end(job, "failed", {"error": {"code": code, "message": ANY}})
 
     def _end(self, job: ModelJob, status: str, data: dict[str, Any]) -> None:
-        job.token, job.waiting, job.deadline, job.due = None, None, None, None
+        job.token, job.waiting, job.deadline, job.due, job.suspended = None, None, None, None, None
+        self._leave_line(job)
         self._tell(job, status, data)
         if job.artifacts:
             self.with_files[job.of.job_id] = self.now + job.of.result_ttl_ms
 
     def _tell(self, job: ModelJob, type: str, data: dict[str, Any]) -> None:
         self.published.append((job, job.tell(type, self.now, data)))
+
+
+def _goes_before(one: ModelJob, other: ModelJob) -> bool:
+    """Of two jobs of one owner. Those of another kind do only where their rank is lower."""
+    assert one.rank is not None
+    assert other.rank is not None
+    if one.of.kind != other.of.kind:
+        return one.rank < other.rank
+    return (one.rank, one.of.job_id) < (other.rank, other.of.job_id)

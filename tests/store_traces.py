@@ -3,20 +3,21 @@
 Used by `tests/test_store_machine.py`. What ought to be is the table of keys in docs/architecture.md, filled in.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json
 from redis import Redis
 
-from app.store.jobs import TAG_SEPARATOR, feed_channel, job_channel
+from app.store.jobs import feed_channel, job_channel
+from app.store.views import TAG_SEPARATOR
 from tests.job_model import Entry, ModelJob
 from tests.store_model import DAY_MS, Model
 
 
 class Key(NamedTuple):
-    """When it expires (None: never), and of a sorted set its members with their scores."""
+    """When it expires (None: never), and of a sorted set, or a hash of counts, its members with their scores."""
 
     expires: int | None
     members: dict[str, int] | None = None
@@ -25,8 +26,12 @@ class Key(NamedTuple):
 ALL_KEYS: Final = """
 local found = {}
 for _, name in ipairs(redis.call('KEYS', '*')) do
-  local sorted = redis.call('TYPE', name).ok == 'zset'
-  local members = sorted and redis.call('ZRANGE', name, 0, -1, 'WITHSCORES') or {}
+  local type, members = redis.call('TYPE', name).ok, {}
+  if type == 'zset' then members = redis.call('ZRANGE', name, 0, -1, 'WITHSCORES') end
+  if type == 'hash' and (name == 'tidings:counts' or string.find(name, '^tidings:queue:') or
+      string.find(name, '^tidings:waiting:')) then
+    members = redis.call('HGETALL', name)
+  end
   found[#found + 1] = {name, redis.call('PEXPIRETIME', name), members}
 end
 return found
@@ -46,15 +51,29 @@ def _members(flat: list[bytes]) -> dict[str, int] | None:
 def expected_keys(model: Model) -> dict[str, Key]:
     """What is kept of the model's jobs and how long; without what only helps to find them: nudges, owners' indexes."""
     sets: dict[str, dict[str, int]] = defaultdict(dict)
+    hashes: dict[str, Counter[str]] = defaultdict(Counter)
     sets["expiring"] = model.with_files
     for job_id, job in model.jobs.items():
         if not job.ended:
             sets[f"active:{job.of.owner}"][job_id] = job.log[0].at
-        if job.due is not None:
-            sets[f"queue:{job.of.queue}"][job_id] = job.due
+        queue, kind, owner = job.of.queue, job.of.kind, job.of.owner
+        if job.later is not None:
+            sets[f"later:{queue}"][job_id] = job.later
+        if job.rank is not None:
+            sets[f"lane:{queue}:{kind}:{owner}"][job_id] = job.rank
+            sets[f"turns:{queue}"][owner] = sets[f"turns:{queue}:{kind}"][owner] = int(model.turns[queue, owner])
+            hashes[f"queue:{queue}"][kind] += 1
+            hashes[f"waiting:{queue}"][owner] += 1
+        if job.token:
+            for what in (f"queue:{queue}", f"kind:{kind}", f"owner:{queue}:{owner}"):
+                hashes["counts"][what] += 1
+        if not job.ended:
+            hashes["counts"]["live"] += 1
         if job.deadline is not None:
             sets["deadlines"][job_id] = job.deadline
-    expected = {f"tidings:{name}": Key(None, members) for name, members in sets.items() if members}
+    expected = {f"tidings:{name}": Key(None, dict(of)) for name, of in (sets | hashes).items() if of}
+    if model.held:
+        expected["tidings:running"] = Key(None)
     for (owner, key), known in model.keys.items():
         expected[f"tidings:idem:{len(owner)}:{owner}:{key}"] = Key(known.expires)
     for worker, answer in model.answers.items():

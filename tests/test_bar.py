@@ -29,11 +29,11 @@ FULL, EMPTY = "█" * 20, "░" * 20
     ("status", "more", "line"),
     [
         (Status.PENDING, {"position": 3}, f"transcode  [{EMPTY}]   0 %  pending, 3 ahead"),
-        (Status.PENDING, {"progress": {"percent": 50, "eta_seconds": 9, "message": "old"}}, "50 %  pending"),
+        (Status.PENDING, {"progress": {"percent": 50, "message": "old"}, "eta_ms": 9_000}, "50 %  pending"),
         (Status.PROCESSING, {}, f"transcode  [{EMPTY}]   0 %  processing"),
         (
             Status.PROCESSING,
-            {"progress": {"percent": 42.9, "message": "encoding", "eta_seconds": 12}},
+            {"progress": {"percent": 42.9, "message": "encoding"}, "eta_ms": 12_000},
             "transcode  [████████░░░░░░░░░░░░]  42 %  encoding  eta 12 s",
         ),
         (Status.PROCESSING, {"progress": {"percent": 99.99}}, f"transcode  [{'█' * 19}░]  99 %  processing"),

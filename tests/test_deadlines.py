@@ -34,7 +34,7 @@ def code_of(job: Job) -> str:
 
 async def test_a_live_job_has_one_place_that_moves_it_on(jobs: JobStore, redis: Redis) -> None:
     async def places() -> tuple[int, int]:
-        return await redis.zcard("tidings:queue:default"), await redis.zcard(DEADLINES)
+        return await redis.zcard("tidings:lane:default:k:default"), await redis.zcard(DEADLINES)
 
     run = await running(jobs)
     assert await places() == (0, 1)
@@ -117,9 +117,9 @@ async def test_an_entry_that_belongs_to_no_live_job_just_goes(jobs: JobStore, re
 
 async def test_a_queue_entry_of_a_job_that_is_not_pending_just_goes(jobs: JobStore, redis: Redis) -> None:
     run = await running(jobs)
-    await redis.zadd("tidings:queue:default", {run.job_id: 1})
+    await redis.zadd("tidings:later:default", {run.job_id: 1})
     assert not (await jobs.claim("w", ["default"], 1, lease_ms=60_000, kinds=["k"])).runs
-    assert not await redis.exists("tidings:queue:default")
+    assert not await redis.exists("tidings:later:default")
     assert (await jobs.renew({run.job_id: run.token}, lease_ms=60_000)).lost == frozenset()
 
 

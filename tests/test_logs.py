@@ -54,6 +54,17 @@ def test_a_terminal_gets_lines_to_read(stderr: Written, monkeypatch: pytest.Monk
     assert "{" not in line
 
 
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_control_characters_in_a_value_never_reach_a_terminal(
+    on_terminal: bool, stderr: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: on_terminal)
+    configure("info")
+    structlog.get_logger().info("failed", action="a.b", path="/\x00\x1b[2J")
+    line = stderr()
+    assert not [part for part in ("\x00", "\x1b[2J") if part in line]
+
+
 def test_nothing_below_the_level_is_logged_and_libraries_only_warn(stderr: Written) -> None:
     configure("info")
     structlog.get_logger().debug("no", action="a.b")

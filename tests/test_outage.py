@@ -77,7 +77,7 @@ async def test_workers_that_are_given_the_same_seq_have_different_tokens(jobs: J
     first = await claimed(jobs, "host-1-aaaaaa")
     await redis.restore(f"tidings:{{{job_id}}}:job", 0, before, replace=True)
     await redis.delete(f"tidings:{{{job_id}}}:events")
-    await redis.zadd("tidings:queue:default", {job_id: 1})
+    await redis.zadd("tidings:later:default", {job_id: 1})
     second = await claimed(jobs, "host-2-bbbbbb")
     assert (first.job_id, first.attempt) == (second.job_id, second.attempt)
     assert first.token != second.token
@@ -86,7 +86,7 @@ async def test_workers_that_are_given_the_same_seq_have_different_tokens(jobs: J
 async def test_a_record_that_is_broken_stops_nobody(jobs: JobStore, redis: Redis) -> None:
     await redis.hset("tidings:{broken}:job", "status", "processing")  # type: ignore[misc]  # redis-py's own types
     await redis.zadd("tidings:deadlines", {"broken": 1})
-    await redis.zadd("tidings:queue:default", {"broken": 1})
+    await redis.zadd("tidings:later:default", {"broken": 1})
     job_id = await accepted(jobs)
     assert (await claimed(jobs)).job_id == job_id
     assert await redis.zscore("tidings:deadlines", "broken") is None
@@ -95,7 +95,7 @@ async def test_a_record_that_is_broken_stops_nobody(jobs: JobStore, redis: Redis
 async def test_a_run_without_deadline_that_lies_in_a_queue_gets_one(jobs: JobStore, redis: Redis) -> None:
     run = await running(jobs)
     await redis.zrem("tidings:deadlines", run.job_id)
-    await redis.zadd("tidings:queue:default", {run.job_id: 1})
+    await redis.zadd("tidings:later:default", {run.job_id: 1})
     await jobs.claim("other", ["default"], 1, lease_ms=60_000, kinds=["k"])
     assert await redis.zscore("tidings:deadlines", run.job_id) is not None
 

@@ -29,12 +29,12 @@ def handler(kind: str, function: str = "f") -> str:
 
 
 def test_the_shipped_kinds_are_always_there() -> None:
-    assert {"countdown", "transcode"} <= set(Registry.load([]).names)
+    assert {"countdown", "transcode"} <= set(Registry.load([]).limits)
 
 
 def test_a_module_of_a_deployment_brings_its_kinds(module: Module) -> None:
     registry = Registry.load([module("acme_one", handler("acme"))])
-    assert "acme" in registry.names
+    assert "acme" in registry.limits
     assert registry.find("acme")
     assert registry.find("nothing") is None
 
@@ -43,13 +43,13 @@ def test_a_package_brings_those_of_its_modules(module: Module) -> None:
     module("acme_all.__init__", "")
     module("acme_all.two", handler("two"))
     module("acme_all.three", handler("three"))
-    assert {"two", "three"} <= set(Registry.load(["acme_all"]).names)
+    assert {"two", "three"} <= set(Registry.load(["acme_all"]).limits)
 
 
 def test_a_handler_seen_twice_is_one_handler(module: Module) -> None:
     first = module("acme_first", handler("first"))
     second = module("acme_second", "from acme_first import f\nagain = f\n")
-    assert "first" in Registry.load([first, second, first]).names
+    assert "first" in Registry.load([first, second, first]).limits
 
 
 def test_a_kind_claimed_by_two_is_refused_with_both_names(module: Module) -> None:
@@ -60,7 +60,7 @@ def test_a_kind_claimed_by_two_is_refused_with_both_names(module: Module) -> Non
 
 def test_importing_a_module_registers_nothing(module: Module) -> None:
     __import__(module("acme_quiet", handler("quiet")))
-    assert "quiet" not in Registry.load([]).names
+    assert "quiet" not in Registry.load([]).limits
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_importing_a_module_registers_nothing(module: Module) -> None:
         ("@job('x')\ndef f(ctx, /, a: 'Missing' = 1): ...", "Missing"),
         ("@job('x', process=True)\nasync def f(ctx): ...", "plain def"),
         ("def outer():\n @job('x', process=True)\n def f(ctx): ...\n return f\nf = outer()", "top of its module"),
-        ("@job('Not a kind')\ndef f(ctx): ...", "not a kind"),
+        ("@job('Not a kind')\ndef f(ctx): ...", "not the name of a kind"),
         ("@job('x', timeout=0)\ndef f(ctx): ...", "positive"),
         ("@job('x', max_attempts=0)\ndef f(ctx): ...", "positive"),
     ],

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 SHAPES = {"app.shapes.event", "app.shapes.job", "app.shapes.shape"}
 
-WORDS = {"app.clock", "app.errors", "app.events", "app.jobs", "app.settings", *SHAPES}
+WORDS = {"app.clock", "app.errors", "app.events", "app.jobs", "app.limits", "app.settings", *SHAPES}
 
 REDIS = {"app.bus", "app.main", "workers.main"}
 """With everything in `app.store`, the only ones that know Redis's client."""

@@ -20,8 +20,17 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from app.errors import IdempotencyConflict, IllegalChange, StaleRun, UnknownJob
+from app.errors import (
+    IdempotencyConflict,
+    IllegalChange,
+    NotRetryable,
+    NotSuspendable,
+    ResultExpired,
+    StaleRun,
+    UnknownJob,
+)
 from app.events import json_text
+from app.jobs import TERMINAL, Job, Submission
 from app.store import Change
 from app.store.jobs import worker_channel
 from app.store.nudges import nudge_key
@@ -43,9 +52,26 @@ LIMITS: Final = {"max_log_events": 8, "idempotency_ttl_ms": 5 * DAY_MS}
 MOST_LIVE: Final = 5
 QUEUES: Final = ("default", "other")
 
-AIDS: Final = ("clock", "tidings:kinds", "tidings:nudge:", "tidings:owner", "tidings:watch")
+AIDS: Final = (
+    "clock",
+    "tidings:kinds",
+    "tidings:nudge:",
+    "tidings:owner",
+    "tidings:pace:",
+    "tidings:submits:",
+    "tidings:reached",
+    "tidings:watch",
+)
 """Keys that only help to find or to wake; an index may still list what is gone."""
-REFUSALS: Final = (IdempotencyConflict, IllegalChange, StaleRun, UnknownJob)
+REFUSALS: Final = (
+    IdempotencyConflict,
+    IllegalChange,
+    NotRetryable,
+    NotSuspendable,
+    ResultExpired,
+    StaleRun,
+    UnknownJob,
+)
 
 
 spans: Final = st.sampled_from((1_000, 60_000, 600_000))
@@ -84,6 +110,7 @@ class StoreMachine(RuleBasedStateMachine):
         max_attempts=st.integers(1, 2),
         delay_ms=st.sampled_from((0, 0, 0, 0, 1_000)),
         start_within_ms=st.sampled_from((0, 0, 0, 1, 60_000)),
+        priority=st.sampled_from((0, 0, 9)),
         result_ttl_ms=st.sampled_from((1_000, 6 * DAY_MS)),
         idempotency_key=st.sampled_from(("", "", "", "c", "b:c")),
         count=st.sampled_from((1, 1, 3)),
@@ -93,12 +120,17 @@ class StoreMachine(RuleBasedStateMachine):
     def submit(self, count: int, then: bool, **fields: Any) -> None:
         for _ in range(count):
             of = submission(job_id=f"job{len(self.ids)}", tags=("x", "y z"), **fields)
-            self.same(self.store.jobs.submit(of), partial(self.model.submit, of))
+            self.same(self._answer(of), partial(self.model.submit, of))
             self.ids += [of.job_id] if of.job_id in self.model.jobs else []
         if then:
             self.claim("w1")
 
-    @precondition(lambda self: self.model.answers or any(map(self.model.due, QUEUES)))
+    async def _answer(self, of: Submission) -> tuple[Job | None, str]:
+        """The job, unless it is an earlier one's; its id."""
+        acceptance = await self.store.jobs.submit(of)
+        return None if acceptance.replayed else acceptance.job, acceptance.job.job_id
+
+    @precondition(lambda self: self.model.answers or any(map(self.model.has_work, QUEUES)))
     @rule(
         worker=st.sampled_from(("w1", "w2")),
         queues=st.sampled_from((QUEUES, QUEUES[::-1], QUEUES[:1])),
@@ -168,6 +200,23 @@ class StoreMachine(RuleBasedStateMachine):
         asked = Change("cancel_requested", json_text({"by": by} | ({"reason": why} if why else {})))
         self.same(self.store.jobs.cancel(job_id, by, why), lambda: self.model.apply(job_id, [asked])[1])
 
+    @precondition(lambda self: self.ids)
+    @rule(job_id=one_of(lambda self: self.ids[-4:]))
+    def retry(self, job_id: str) -> None:
+        self.same(self.store.jobs.retry(job_id, "a"), lambda: self.model.retry(job_id, "a"))
+
+    @precondition(lambda self: self.model.live)
+    @rule(job_id=one_of(lambda self: self.model.live), for_ms=spans, then=st.booleans())
+    def suspend(self, job_id: str, for_ms: int, then: bool) -> None:
+        self.same(self.store.jobs.suspend(job_id, "a", for_ms), lambda: self.model.suspend(job_id, "a", for_ms))
+        if then:
+            self.same(self.store.jobs.resume(job_id, "b"), lambda: self.model.resume(job_id, "b"))
+
+    @precondition(lambda self: self.ids)
+    @rule(job_id=one_of(lambda self: self.ids[-4:]))
+    def purge(self, job_id: str) -> None:
+        self.same(self.store.jobs.purge(job_id), lambda: self.model.purge(job_id))
+
     @precondition(lambda self: self.model.issued)
     @rule(runs=st.lists(one_of(lambda self: [*self.model.held, *self.model.issued]), max_size=3), lease_ms=spans)
     def renew(self, runs: list[Held], lease_ms: int) -> None:
@@ -208,9 +257,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert view.job.as_of == self.model.now
         told = [Entry(event.seq, event.type, event.at, event.parsed()) for event in view.events]
         assert told == [entry for entry in log if entry.seq > after]
-        assert [event.ends for event in view.events] == [
-            view.job.ended and entry is log[-1] for entry in log if entry.seq > after
-        ]
+        assert [event.ends for event in view.events] == [entry.type in TERMINAL for entry in log if entry.seq > after]
 
     def _every_event_was_published_once_and_in_order(self) -> None:
         heard = self.wire.heard()
@@ -230,7 +277,8 @@ class StoreMachine(RuleBasedStateMachine):
         aids = {name: found.pop(name) for name in list(found) if name.startswith(AIDS)}
         assert found == expected_keys(self.model)
         for job_id, job in self.model.jobs.items():
-            assert (job.due is None and job.deadline is None) == job.ended, "nothing would move it on"
+            moved_on = (job.rank, job.later, job.deadline) != (None, None, None)
+            assert moved_on != job.ended, "nothing would move it on"
             assert (aids[f"tidings:owner:{job.of.owner}"].members or {})[job_id] == job.log[0].at
             assert job.of.owner in (aids["tidings:owners"].members or {})
         assert all(key.expires for name, key in aids.items() if name.startswith(nudge_key("")))
@@ -282,7 +330,11 @@ def test_the_scripts_do_what_the_design_says(machines: Machines) -> None:
         Forgotten("XDEL", "tidings:{"),
         Forgotten("ZADD", "tidings:deadlines"),
         Forgotten("ZREM", "tidings:deadlines"),
-        Forgotten("ZREM", "tidings:queue:"),
+        Forgotten("ZADD", "tidings:turns:"),
+        Forgotten("ZREM", "tidings:lane:"),
+        Forgotten("ZREM", "tidings:later:"),
+        Forgotten("HINCRBY", "tidings:counts"),
+        Forgotten("HDEL", "tidings:running"),
     ],
     ids=" ".join,
 )

@@ -48,7 +48,7 @@ def main(settings: Settings) -> int:
 async def work(settings: Settings) -> None:
     """The worker and the sweepers. Redis may be away, at the start as at any time."""
     redis = connect(settings.store_url)
-    store = JobStore(redis, max_log_events=settings.max_log_events)
+    store = JobStore(redis, max_log_events=settings.max_log_events, shares=settings.shares)
     uploads = UploadStore(redis, settings.upload_ttl_seconds)
     files = FileStore(settings.data_dir)
     await asyncio.to_thread(files.prepare)

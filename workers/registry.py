@@ -5,7 +5,7 @@ Made by `workers/main.py`. Modules are looked through for what `@job` has marked
 
 import importlib
 import pkgutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import isfunction
 from types import ModuleType
 from typing import Final, Self
@@ -39,9 +39,9 @@ class Registry:
         return cls(handler for name in (SHIPPED, *modules) for handler in _load(name))
 
     @property
-    def names(self) -> Collection[str]:
-        """The kinds' names."""
-        return self._by_kind.keys()
+    def limits(self) -> Mapping[str, int]:
+        """Each kind with the most runs of it at once; 0 for any number."""
+        return {kind: handler.definition.max_running for kind, handler in self._by_kind.items()}
 
     def find(self, kind: str) -> Handler | None:
         """The handler of a kind."""
@@ -86,4 +86,5 @@ def _kind(handler: Handler) -> Kind:
         queue=definition.queue,
         timeout_seconds=definition.timeout,
         max_attempts=definition.max_attempts,
+        max_running=definition.max_running,
     )

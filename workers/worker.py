@@ -197,7 +197,7 @@ class JobWorker(Worker):
             self._queue_order(),
             self._free_slots,
             lease_ms=self._lease_ms,
-            kinds=self._registry.names,
+            kinds=self._registry.limits,
             number=self._claim_number,
         )
         self._claim_number += 1  # only once it is answered: what is asked again gets the same runs

@@ -1,7 +1,10 @@
 """Fan-out: one event in from the bus, its one frame out to every watcher. Used by the stream doors of `app/web`."""
 
+from app.hub.bell import Bell
+from app.hub.channel import Channel
 from app.hub.history import History
 from app.hub.hub import Full, Hub
+from app.hub.places import Places
 from app.hub.subscription import FeedSubscription, Subscription
 from app.hub.wire import LINES, SSE, BarWire, Close, Message, Wire
 from app.hub.writer import Writer
@@ -10,12 +13,15 @@ __all__ = [
     "LINES",
     "SSE",
     "BarWire",
+    "Bell",
+    "Channel",
     "Close",
     "FeedSubscription",
     "Full",
     "History",
     "Hub",
     "Message",
+    "Places",
     "Subscription",
     "Wire",
     "Writer",

@@ -17,6 +17,7 @@ from app.events import Event
 from app.hub.history import History, SharedRead, Spawn
 from app.hub.subscription import Subscription
 from app.hub.wire import Wire
+from app.jobs import STATUSES, Status
 
 log = structlog.get_logger()
 
@@ -31,6 +32,7 @@ class Channel:
         self.job_id = job_id
         self._read = read
         self.quiet_since = asyncio.get_running_loop().time()
+        self.pending = False
         self._spawn = spawn
         self._seq: int | None = None
         self._ahead = 0
@@ -64,6 +66,7 @@ class Channel:
         history = await self._read(after)
         if history is not None and self._seq is None:
             self._seq = history.job.seq
+            self.pending = history.job.status is Status.PENDING
             if self._ahead > self._seq:
                 self._recover()
         return history
@@ -88,6 +91,7 @@ class Channel:
         """Send this turn's events."""
         if batch := self._contiguous():
             self.quiet_since = now
+            self._note(batch)
             self._send(batch)
             if batch[-1].ends:
                 self._end()
@@ -121,6 +125,11 @@ class Channel:
         if self._seq is not None and self._ahead > self._seq:
             self._recover()
         return batch
+
+    def _note(self, batch: list[Event]) -> None:
+        for event in batch:
+            if event.type in STATUSES:
+                self.pending = event.type == Status.PENDING
 
     def _send(self, batch: list[Event]) -> None:
         for wire, group in self._joined.items():
@@ -176,6 +185,7 @@ class Channel:
         assert self._seq is not None
         owed = history.owed(self._seq)
         self._seq = history.job.seq
+        self.pending = history.job.status is Status.PENDING
         if owed:
             self._send(owed)
         if history.job.ended:

@@ -8,10 +8,11 @@ from typing import Final
 
 import structlog
 
+from app.events import Event
 from app.hub.history import Spawn
 from app.hub.subscription import FeedEvent, FeedSubscription
 from app.hub.thinner import Thinner
-from app.jobs import Job
+from app.jobs import STATUSES, Job, Status
 from app.store import JobStore, Listing
 
 MOST_SNAPSHOTS: Final = 1_000
@@ -34,6 +35,7 @@ class Feed:
         self._subscriptions: dict[FeedSubscription, None] = {}
         self._pending: list[FeedEvent] = []
         self._live: set[str] = set()
+        self.waiting: set[str] = set()  # those of them that are pending
         self._unsure: set[str] = set()  # jobs of which something may have been missed
         self._thinner = Thinner(loop, self._send)
         self._generation = 0  # counts the times that something may have been missed
@@ -106,12 +108,18 @@ class Feed:
             return
         self.quiet_since = asyncio.get_running_loop().time()
         for item in batch:
-            if item.event.ends:
-                self._live.discard(item.event.job_id)
-            else:
-                self._live.add(item.event.job_id)
+            self._note(item.event)
         for subscription in self._subscriptions:
             subscription.write(batch)
+
+    def _note(self, event: Event) -> None:
+        self._live.add(event.job_id)
+        if event.type in STATUSES:
+            self.waiting.discard(event.job_id)
+        if event.type == Status.PENDING:
+            self.waiting.add(event.job_id)
+        if event.ends:
+            self._live.discard(event.job_id)
 
     def _tell_afresh(self, unsure: set[str]) -> None:
         self._unsure |= unsure
@@ -144,6 +152,7 @@ class Feed:
             return None
         jobs = [*active.values(), *rest]
         self._live -= others
+        self.waiting &= self._live
         self._remember(jobs)
         return jobs
 
@@ -151,6 +160,7 @@ class Feed:
         """Those that were live when they were read, and have not ended since: that is held for whom they were read."""
         ended = {job_id for subscription in self._subscriptions for job_id in subscription.ended}
         self._live |= {job.job_id for job in jobs if not job.ended} - ended
+        self.waiting |= {job.job_id for job in jobs if job.status is Status.PENDING} & self._live
 
     def _tell(self, jobs: list[Job]) -> None:
         """Who has not joined yet is reading for itself."""

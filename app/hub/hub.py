@@ -22,7 +22,8 @@ from app.hub.subscription import FeedEvent, FeedSubscription, Subscription
 from app.hub.wire import Close
 from app.hub.writer import Writer
 from app.store import JobStore, Listing
-from app.store.jobs import TAG_SEPARATOR, feed_channel, job_channel
+from app.store.jobs import feed_channel, job_channel
+from app.store.views import TAG_SEPARATOR
 
 log = structlog.get_logger()
 
@@ -80,7 +81,7 @@ class Hub:
     # What the bus brings
 
     def publish(self, name: str, payload: bytes) -> None:
-        """One message of a channel, as `app/store/record.lua` writes it."""
+        """One message of a channel, as `app/store/lua/parts/record.lua` writes it."""
         if channel := self._channels.get(name):
             channel.accept(_event(channel.job_id, payload.split(b"\n", 3)))
             self._dirty[channel] = None
@@ -172,6 +173,11 @@ class Hub:
                 del self._feeds[name]
                 feed.close()
                 self._forget(name, feed)
+
+    def waiting(self) -> set[str]:
+        """The jobs that are watched, alone or in a feed, and pending."""
+        waiting = {channel.job_id for channel in self._channels.values() if channel.pending}
+        return waiting.union(*(feed.waiting for feed in self._feeds.values()))
 
     async def _confirmed(self, name: str) -> None:
         try:

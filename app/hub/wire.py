@@ -120,7 +120,11 @@ class BarWire:
 
 def _after(job: Job, event: Event) -> Job:
     if event.type == "progress":
-        return replace(job, progress=event.parsed())
+        progress = event.parsed()
+        left = progress.get("eta_seconds")
+        return replace(job, progress=progress, eta_ms=None if left is None else int(left * 1000))
+    if event.type == "position":
+        return replace(job, position=event.parsed().get("position"))
     if event.type in STATUSES:
         return replace(job, status=Status(event.type), error=event.parsed().get("error"), position=None)
     return job

@@ -30,7 +30,8 @@ class Catalog:
         if name not in known:
             known = await self._newer_than(time.monotonic())
         if name not in known:
-            raise UnknownKind(f"There is no kind {name[:64]!r}.", kinds=sorted(known))
+            detail = f"There is no kind {name[:64]!r}."
+            raise UnknownKind(detail, kinds=sorted(known), errors=[{"pointer": "/kind", "message": detail}])
         return known[name]
 
     async def _newer_than(self, moment: float) -> Mapping[str, Kind]:

@@ -1,6 +1,6 @@
 """Whether a submission's inputs exist and are its owner's. What is foreign looks exactly like what is not there."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from app.errors import UnknownInput
 from app.jobs import is_job_id
@@ -14,14 +14,17 @@ class Inputs:
         self._jobs = jobs
         self._uploads = uploads
 
-    async def hold(self, inputs: Iterable[str], owner: str, span_ms: int) -> None:
-        """Check all of them, then keep the uploads for at least so long from now. Raises UnknownInput."""
-        uploads = [await self._check(text, owner) for text in inputs]
-        for upload_id in filter(None, uploads):
-            if not await self._uploads.keep(upload_id, span_ms):
-                raise _unknown(f"upload:{upload_id}")
+    async def hold(self, inputs: Mapping[str, str], owner: str, span_ms: int, *, from_ms: int = 0) -> None:
+        """Check all of them, each given with a pointer to it, then keep the uploads for so long after that moment.
 
-    async def _check(self, text: str, owner: str) -> str | None:
+        Raises UnknownInput.
+        """
+        uploads = {text: await self._check(text, owner, place) for text, place in inputs.items()}
+        for text, upload_id in uploads.items():
+            if upload_id and not await self._uploads.keep(upload_id, span_ms, from_ms=from_ms):
+                raise _unknown(text, inputs[text])
+
+    async def _check(self, text: str, owner: str, place: str) -> str | None:
         """The id, where it is an upload's."""
         scheme, _, name = text.partition(":")
         if scheme == "upload" and is_job_id(name):
@@ -30,7 +33,7 @@ class Inputs:
                 return name
         elif scheme == "artifact" and await self._has_artifact(name, owner):
             return None
-        raise _unknown(text)
+        raise _unknown(text, place)
 
     async def _has_artifact(self, reference: str, owner: str) -> bool:
         job_id, _, name = reference.partition("/")
@@ -40,6 +43,7 @@ class Inputs:
         return not view.job.expired and any(artifact.name == name for artifact in view.job.artifacts)
 
 
-def _unknown(text: str) -> UnknownInput:
+def _unknown(text: str, place: str) -> UnknownInput:
     shown = text[:100]
-    return UnknownInput(f"{shown!r} names no upload or artifact of yours.", input=shown)
+    detail = f"{shown!r} names no upload or artifact of yours."
+    return UnknownInput(detail, input=shown, errors=[{"pointer": place, "message": detail}])

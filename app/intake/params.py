@@ -1,6 +1,7 @@
 """Whether params fit their kind's JSON Schema, and which of their strings name inputs. Used at submission."""
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any, Final
 
@@ -26,12 +27,12 @@ class ParamsSchema:
             from_json(schema), formats={INPUT_FORMAT: self._note_input}, validate_formats=True, offline=True
         )
 
-    def check(self, params: dict[str, Any]) -> list[str]:
-        """The inputs the params name, each once. Raises InvalidParams with every misfit, up to a bound."""
+    def check(self, params: dict[str, Any]) -> dict[str, str]:
+        """The inputs the params name, each with a pointer. Raises InvalidParams with every misfit, up to a bound."""
         self._inputs.clear()
         if errors := list(_shown(self._validator.iter_errors(params))):
             raise InvalidParams(errors[0]["message"], errors=errors)
-        return list(dict.fromkeys(self._inputs))
+        return dict.fromkeys(self._inputs, pointer("params")) | _places(params, set(self._inputs))
 
     def _note_input(self, text: str) -> bool:
         self._inputs.append(text)
@@ -51,6 +52,22 @@ def _compiled(schema: str) -> ParamsSchema:
 def pointer(*path: str | int) -> str:
     """A JSON Pointer (RFC 6901)."""
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+
+
+def _places(params: dict[str, Any], texts: AbstractSet[str]) -> dict[str, str]:
+    """Where these strings stand, as far as they are values."""
+    places: dict[str, str] = {}
+    level: list[tuple[tuple[str | int, ...], Any]] = [(("params",), params)] if texts else []
+    while level:
+        places = {node: pointer(*path) for path, node in level if isinstance(node, str) and node in texts} | places
+        level = [((*path, step), child) for path, node in level for step, child in _steps(node)]
+    return places
+
+
+def _steps(node: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(node, dict):
+        return node.items()
+    return enumerate(node) if isinstance(node, list) else ()
 
 
 def _shown(errors: Iterable[ValidationError]) -> Iterator[dict[str, str]]:

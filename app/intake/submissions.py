@@ -5,20 +5,33 @@ Called by `POST /api/jobs`. What a request leaves open, its kind decides.
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
 
-from app.errors import InvalidJob, InvalidParams
+from app.clock import moment_ms
+from app.errors import InvalidJob, InvalidParams, UnknownInput
 from app.events import json_text
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
+from app.intake.misfits import misfits_of
 from app.intake.params import pointer, schema_of
-from app.jobs import Job, Submission
+from app.jobs import Submission
+from app.pressure import Pressure
 from app.settings import YEAR, Settings
-from app.store import JobStore, Kind
+from app.store import Acceptance, JobStore, Kind
 
-WEEK: Final = 7 * 86_400
+LONGEST_TAG: Final = 64
 
 
 def _plain(tag: str) -> str:
@@ -27,7 +40,21 @@ def _plain(tag: str) -> str:
     return tag
 
 
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_plain)]
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    for name in metadata:
+        if not (0 < len(name) <= LONGEST_TAG and name.isprintable()):
+            raise ValueError(f"a name in metadata has 1 to {LONGEST_TAG} printable characters")
+    return metadata
+
+
+Moment = Annotated[
+    int,
+    BeforeValidator(moment_ms),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number", "minimum": 0}]}),
+]
+"""Milliseconds since 1970; in a request RFC 3339 with an offset, or seconds."""
+
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TAG), AfterValidator(_plain)]
 
 
 class JobRequest(BaseModel):
@@ -46,40 +73,81 @@ class JobRequest(BaseModel):
     """One of `GET /api/kinds`."""
     params: dict[str, Any] = {}
     """What the kind's `params_schema` asks for."""
-    tags: list[Tag] = Field([], max_length=10)
+    tags: list[Tag] = []
     """Words to find the job by, without commas."""
-    timeout_seconds: float | None = Field(None, ge=0.001, le=WEEK)
-    """How long one attempt may take."""
-    max_attempts: int | None = Field(None, ge=1, le=100)
-    result_ttl_seconds: int | None = Field(None, ge=1, le=YEAR)
-    """How long the ended job, its result and its files are kept."""
-    delay_seconds: float | None = Field(None, ge=0, le=YEAR)
-    """Not to begin before that."""
+    metadata: Annotated[dict[str, str | int | float | bool | None], AfterValidator(_small)] = {}
+    """Names and values to find the job by."""
+    priority: int = Field(0, ge=0, le=9)
+    """Higher comes first."""
+    run_at: Moment | None = None
+    """Not to begin before that: RFC 3339 with an offset, or seconds since 1970."""
+    delay_seconds: float | None = Field(None, ge=0)
+    """Not to begin before so long from now."""
     start_within_seconds: float | None = Field(None, ge=0.001, le=YEAR)
     """A job not begun so long after it was due fails with `expired`."""
+    timeout_seconds: float | None = Field(None, ge=0.001)
+    """How long one attempt may take."""
+    max_attempts: int | None = Field(None, ge=1)
+    result_ttl_seconds: int | None = Field(None, ge=1, le=YEAR)
+    """How long the ended job, its result and its files are kept."""
 
 
 class Submissions:
     """Accepts jobs, or raises a refusal with nothing queued."""
 
-    def __init__(self, settings: Settings, jobs: JobStore, catalog: Catalog, inputs: Inputs) -> None:
+    def __init__(
+        self, settings: Settings, jobs: JobStore, catalog: Catalog, inputs: Inputs, pressure: Pressure
+    ) -> None:
         self._settings = settings
+        self._pressure = pressure
         self._jobs = jobs
         self._catalog = catalog
         self._inputs = inputs
 
-    async def accept(self, body: Any, owner: str, idempotency_key: str = "") -> tuple[Job, bool]:
-        """The job, and whether it is the earlier one of this key.
+    async def accept(self, body: Any, owner: str, idempotency_key: str = "") -> Acceptance:
+        """The job, which may be the earlier one of this key.
 
-        Raises InvalidJob, UnknownKind, InvalidParams, UnknownInput, IdempotencyConflict or Unavailable.
+        Raises InvalidJob, UnknownKind, InvalidParams, UnknownInput, IdempotencyConflict, SubmitTooFast, QueueFull,
+        StoreFull or Unavailable.
         """
+        self._pressure.refuse_if_full()
         request = parse(body)
+        self._check(request)
         kind = await self._catalog.find(request.kind)
         params = self._params_text(request.params)
         inputs = schema_of(kind.params_schema).check(request.params)
         submission = self._submission(request, kind, params, owner, idempotency_key)
-        await self._inputs.hold(inputs, owner, submission.delay_ms + submission.result_ttl_ms)
+        try:
+            span_ms = submission.delay_ms + submission.result_ttl_ms
+            await self._inputs.hold(inputs, owner, span_ms, from_ms=submission.run_at_ms)
+        except UnknownInput:  # it may have been there when this key came first
+            earlier = await self._jobs.recall(submission) if idempotency_key else None
+            if earlier is None:
+                raise
+            return earlier
         return await self._jobs.submit(submission)
+
+    def _check(self, request: JobRequest) -> None:
+        """Against the bounds of this deployment. Raises InvalidJob with every misfit."""
+        if errors := [{"pointer": pointer(name), "message": message} for name, message in self._misfits(request)]:
+            raise InvalidJob(f"{errors[0]['pointer'][1:]}: {errors[0]['message']}", errors=errors)
+
+    def _misfits(self, request: JobRequest) -> Iterator[tuple[str, str]]:
+        settings = self._settings
+        bounds = {
+            "delay_seconds": (request.delay_seconds, settings.max_delay_seconds),
+            "timeout_seconds": (request.timeout_seconds, settings.max_timeout_seconds),
+            "max_attempts": (request.max_attempts, settings.max_attempts),
+        }
+        for name, (value, most) in bounds.items():
+            if value is not None and value > most:
+                yield name, f"must be at most {most}"
+        if request.run_at is not None and request.delay_seconds is not None:
+            yield "run_at", "cannot be combined with delay_seconds"
+        if len(request.tags) > settings.max_tags:
+            yield "tags", f"must be at most {settings.max_tags}"
+        if len(json_text(request.metadata).encode()) > settings.max_metadata_bytes:
+            yield "metadata", f"must take at most {settings.max_metadata_bytes} bytes as JSON"
 
     def _params_text(self, params: dict[str, Any]) -> str:
         text = json_text(params)
@@ -99,6 +167,9 @@ class Submissions:
             timeout_ms=round((request.timeout_seconds or kind.timeout_seconds) * 1000),
             result_ttl_ms=(request.result_ttl_seconds or self._settings.result_ttl_seconds) * 1000,
             tags=tuple(dict.fromkeys(request.tags)),
+            metadata=json_text(request.metadata) if request.metadata else "",
+            priority=request.priority,
+            run_at_ms=request.run_at or 0,
             delay_ms=round((request.delay_seconds or 0) * 1000),
             start_within_ms=round((request.start_within_seconds or 0) * 1000),
             idempotency_key=idempotency_key,
@@ -113,8 +184,7 @@ def parse(body: Any) -> JobRequest:
     try:
         return JobRequest.model_validate(body)
     except ValidationError as error:
-        misfits = error.errors(include_url=False, include_context=False, include_input=False)
-        errors = [{"pointer": pointer(*misfit["loc"])[:100], "message": misfit["msg"]} for misfit in misfits[:20]]
+        errors = misfits_of(error)
         first = errors[0]
         raise InvalidJob(f"{first['pointer'][1:]}: {first['message']}", errors=errors) from None
 

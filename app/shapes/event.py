@@ -18,6 +18,8 @@ class PendingData(TypedDict):
     retry_at: NotRequired[Moment]
     error: NotRequired[ErrorObject]
     """Why the last attempt failed."""
+    by: NotRequired[str]
+    """Who had it run again after its end."""
 
 
 @shape
@@ -39,6 +41,30 @@ class LogData(TypedDict):
 WaitingData = TypedDict("WaitingData", {"for": str, "deadline": Moment})
 """An outside system is to answer until then. (In a class, `for` could not be a name.)"""
 shape(WaitingData)
+
+
+@shape
+class PositionData(TypedDict):
+    """How the job stands in its queue, where that has changed enough."""
+
+    position: Annotated[int, Field(ge=0)]
+    """Jobs ahead; 0 is next."""
+    eta_seconds: NotRequired[float]
+
+
+@shape
+class SuspendedData(TypedDict):
+    """The job is held back, at the longest until then."""
+
+    by: str
+    until: Moment
+
+
+@shape
+class ResumedData(TypedDict):
+    """It may be started again."""
+
+    by: str
 
 
 @shape
@@ -119,6 +145,24 @@ class WaitingEvent(Told):
 
 
 @shape
+class PositionEvent(Told):
+    type: Literal["position"]
+    data: PositionData
+
+
+@shape
+class SuspendedEvent(Told):
+    type: Literal["suspended"]
+    data: SuspendedData
+
+
+@shape
+class ResumedEvent(Told):
+    type: Literal["resumed"]
+    data: ResumedData
+
+
+@shape
 class CancelRequestedEvent(Told):
     type: Literal["cancel_requested"]
     data: CancelRequestedData
@@ -173,6 +217,9 @@ LogEntry: TypeAlias = (
     | LogEvent
     | ArtifactEvent
     | WaitingEvent
+    | PositionEvent
+    | SuspendedEvent
+    | ResumedEvent
     | CancelRequestedEvent
     | CompletedEvent
     | FailedEvent

@@ -67,6 +67,7 @@ class JobObject(TypedDict):
     queue: str
     priority: int
     tags: list[str]
+    metadata: dict[str, str | int | float | bool | None]
     batch_id: str | None
     progress: Progress | None
     """The latest."""
@@ -76,6 +77,9 @@ class JobObject(TypedDict):
     position: Annotated[int, Field(ge=0)] | None
     """How many jobs are ahead, while it is pending: 0 is next."""
     eta_seconds: float | None
+    """The time left, as half of its kind's runs took, or as the handler says."""
+    eta_p90_seconds: float | None
+    """The same, as nine tenths of the runs took."""
     seq: Seq
     """The number of its latest event; its entity tag too."""
     created_at: Moment
@@ -87,6 +91,8 @@ class JobObject(TypedDict):
     retry_at: Moment | None
     """When it is due, where that is not at once."""
     cancel_requested_at: Moment | None
+    suspended_at: Moment | None
+    """Since when it is held back."""
     waiting_for: str | None
     """`callback` while an outside system is to answer."""
     result: Any

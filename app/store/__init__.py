@@ -3,15 +3,20 @@
 Used by the web process (submit, cancel, read, list) and the workers (claim, apply, renew, announce, sweep).
 """
 
+from app.store.claims import Claims, Renewal, Run
 from app.store.identity import Identity
-from app.store.jobs import Change, Claims, JobStore, Renewal, Run, View
+from app.store.jobs import Acceptance, Change, JobStore
 from app.store.kinds import Kind, KindStore
 from app.store.listing import Filter, Listing, Page
+from app.store.memory import Memory
 from app.store.nudges import Nudges
+from app.store.queues import Queue, Queues
 from app.store.retention import Retention
 from app.store.uploads import Upload, UploadStore
+from app.store.views import Look, View
 
 __all__ = [
+    "Acceptance",
     "Change",
     "Claims",
     "Filter",
@@ -20,8 +25,12 @@ __all__ = [
     "Kind",
     "KindStore",
     "Listing",
+    "Look",
+    "Memory",
     "Nudges",
     "Page",
+    "Queue",
+    "Queues",
     "Renewal",
     "Retention",
     "Run",

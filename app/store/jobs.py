@@ -5,19 +5,36 @@ Times go in and come out as milliseconds on Redis's clock.
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pydantic_core import from_json
 from redis.asyncio import Redis
 
-from app.errors import IdempotencyConflict, IllegalChange, StaleRun, UnknownJob
-from app.events import Event, json_text
-from app.jobs import Artifact, Job, Status, Submission
+from app.errors import (
+    IdempotencyConflict,
+    IllegalChange,
+    InvalidJob,
+    NotRetryable,
+    NotSuspendable,
+    QueueFull,
+    Refusal,
+    ResultExpired,
+    StaleRun,
+    StoreFull,
+    SubmitTooFast,
+    UnknownJob,
+)
+from app.events import json_text
+from app.jobs import Job, Outlook, Status, Submission
+from app.limits import POLL, SUBMIT, Admission, Allowance, Shares
 from app.queue import payload
+from app.store.claims import Claims, Renewal, Run, terms
 from app.store.scripts import Scripts
+from app.store.views import TAG_SEPARATOR, Look, View, view_of
 
 PREFIX: Final = "tidings:"
+FULL_RETRY_SECONDS: Final = 15
+"""When it is worth trying again where too many jobs are waiting."""
 
 
 def job_channel(job_id: str) -> str:
@@ -35,9 +52,6 @@ def worker_channel(worker: str) -> str:
     return f"{PREFIX}worker:{worker}"
 
 
-TAG_SEPARATOR: Final = "\x1f"
-
-
 @dataclass(frozen=True, slots=True)
 class Change:
     """One event to apply. `data` is a JSON object as text; `argument` as `apply.lua` says for the type."""
@@ -48,66 +62,63 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """A claimed job: what a worker needs to run it. `params` is a JSON object as text."""
-
-    job_id: str
-    token: str
-    kind: str
-    owner: str
-    attempt: int
-    max_attempts: int
-    timeout_ms: int
-    params: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """Runs claimed, and the milliseconds until something else is due (None: nothing waits)."""
-
-    runs: tuple[Run, ...]
-    next_due_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """Runs that are no longer the worker's, and runs whose cancel was requested."""
-
-    lost: frozenset[str]
-    cancelled: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A job and the retained events after the seq asked for, in one moment."""
+class Acceptance:
+    """A submission's answer: the job at its first event, and whether it is that of an earlier call with the same key,
+    which is known until then (milliseconds; None without a key)."""
 
     job: Job
-    events: tuple[Event, ...] = ()
+    replayed: bool
+    allowance: Allowance
+    key_expires_at: int | None = None
 
 
 class JobStore:
     """Raises Unavailable when Redis cannot be reached; what was not answered may have happened."""
 
-    def __init__(self, redis: Redis, *, max_log_events: int = 10_000, idempotency_ttl_ms: int = 86_400_000) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        max_log_events: int = 10_000,
+        idempotency_ttl_ms: int = 86_400_000,
+        admission: Admission | None = None,
+        shares: Shares | None = None,
+    ) -> None:
         self._scripts = Scripts(redis)
         self._max_log_events = max_log_events
         self._idempotency_ttl_ms = idempotency_ttl_ms
+        self._admission = admission or Admission()
+        self._shares = shares or Shares()
 
-    async def submit(self, submission: Submission) -> tuple[Job, bool]:
-        """Accept a job. Returns it, and whether it is an earlier one of the same idempotency key.
+    async def submit(self, submission: Submission) -> Acceptance:
+        """Accept a job, unless its idempotency key has been seen: then answer as at that time.
 
-        Raises IdempotencyConflict when that key stands for another request.
+        Raises IdempotencyConflict when the key stands for another request, SubmitTooFast, QueueFull or StoreFull.
         """
-        s = submission
-        fields = ["kind", s.kind, "owner", s.owner, "queue", s.queue, "max_attempts", s.max_attempts]
-        fields += ["timeout", s.timeout_ms, "ttl", s.result_ttl_ms]
-        fields += ["priority", s.priority] if s.priority else []
-        fields += ["tags", TAG_SEPARATOR.join(s.tags)] if s.tags else []
-        verdict, job_id, *accepted = await self._scripts.run(
+        verdict, *reply = await self._submit(submission)
+        match verdict:
+            case b"accepted" | b"replayed":
+                return self._acceptance(submission, verdict == b"replayed", *reply)
+            case b"conflict":
+                raise IdempotencyConflict(
+                    "Send a new key with a new request.", header="Idempotency-Key", job_id=reply[0].decode()
+                )
+            case b"too_late":
+                raise _too_late()
+            case _:
+                raise _not_admitted(verdict, self._submits(*reply))
+
+    async def recall(self, submission: Submission) -> Acceptance | None:
+        """The answer to an earlier call of this key and request, if there was one. Accepts nothing."""
+        verdict, *reply = await self._submit(submission, "known")
+        return self._acceptance(submission, True, *reply) if verdict == b"replayed" else None
+
+    async def _submit(self, s: Submission, what: str = "") -> list[Any]:
+        reply: list[Any] = await self._scripts.run(
             "submit",
             (
                 s.job_id,
-                json_text(fields),
+                json_text(record_fields(s)),
                 s.params,
                 s.delay_ms,
                 payload(s.job_id),
@@ -115,16 +126,25 @@ class JobStore:
                 s.fingerprint,
                 self._idempotency_ttl_ms,
                 s.start_within_ms,
+                self._admission.submits_per_minute,
+                self._admission.most_live_per_owner,
+                self._admission.most_live,
+                s.run_at_ms,
+                self._admission.longest_delay_ms,
+                what,
             ),
         )
-        if verdict == b"conflict":
-            raise IdempotencyConflict("Send a new key with a new request.", job_id=job_id.decode())
-        if accepted:  # told from what is known here: nothing that could fail comes after the acceptance
-            return Job.submitted(submission, *accepted), False
-        earlier = await self.read(job_id.decode())
-        if earlier is None:
-            raise UnknownJob("The job of this key is no longer kept.", job_id=job_id.decode())
-        return earlier.job, True
+        return reply
+
+    def _acceptance(self, submission: Submission, replayed: bool, job_id: bytes, *answer: Any) -> Acceptance:
+        created_at, position, eta_ms, eta_p90_ms, left, next_ms = answer
+        accepted = replace(submission, job_id=job_id.decode())
+        job = Job.submitted(accepted, created_at, Outlook(position, eta_ms, eta_p90_ms))
+        known_until = created_at + self._idempotency_ttl_ms if submission.idempotency_key else None
+        return Acceptance(job, replayed, self._submits(left, next_ms), known_until)
+
+    def _submits(self, left: int, next_ms: int) -> Allowance:
+        return Allowance(SUBMIT, self._admission.submits_per_minute, 60, left, next_ms)
 
     async def apply(
         self, job_id: str, changes: Iterable[Change], *, token: str = "", part: int = 0
@@ -159,18 +179,61 @@ class JobStore:
         _, status = await self.apply(job_id, [Change("cancel_requested", json_text(data))])
         return status
 
+    async def suspend(self, job_id: str, by: str, for_ms: int) -> None:
+        """Keep a pending job from starting for so long. Raises UnknownJob, NotSuspendable."""
+        await self._hold(job_id, "suspend", by, for_ms)
+
+    async def resume(self, job_id: str, by: str) -> None:
+        """Let it start again. Raises UnknownJob, NotSuspendable."""
+        await self._hold(job_id, "resume", by, 0)
+
+    async def _hold(self, job_id: str, move: str, by: str, for_ms: int) -> None:
+        match await self._scripts.run("hold", (job_id, move, by, for_ms)):
+            case b"unknown":
+                raise UnknownJob(job_id=job_id)
+            case b"illegal":
+                raise NotSuspendable("Only a pending job can be suspended or resumed.", job_id=job_id)
+
+    async def retry(self, job_id: str, by: str) -> None:
+        """Run a failed or cancelled job again: a new series of attempts, in the same log.
+
+        Raises UnknownJob, NotRetryable, ResultExpired, QueueFull or StoreFull.
+        """
+        admission = self._admission
+        arguments = (job_id, by, payload(job_id), admission.most_live_per_owner, admission.most_live)
+        match await self._scripts.run("retry", arguments):
+            case b"unknown":
+                raise UnknownJob(job_id=job_id)
+            case b"illegal":
+                raise NotRetryable("Only a failed or cancelled job can be run again.", job_id=job_id)
+            case b"expired":
+                raise ResultExpired("Its params are no longer kept.", job_id=job_id)
+            case b"ok":
+                pass
+            case full:
+                raise _not_admitted(full)
+
+    async def purge(self, job_id: str) -> bool:
+        """Forget an ended job; whether there was one. Its files are left to the sweeper. Raises IllegalChange."""
+        verdict = await self._scripts.run("purge", (job_id,))
+        if verdict == b"illegal":
+            raise IllegalChange(f"{job_id}: has not ended")
+        return bool(verdict == b"ok")
+
     async def claim(
         self, worker: str, queues: Sequence[str], slots: int, *, lease_ms: int, kinds: Collection[str], number: int = 0
     ) -> Claims:
         """Take what is due from the queues, in their order, up to `slots` runs with a lease of `lease_ms`.
 
+        `kinds` are those the worker knows; as a mapping, each with the most runs of it at once in all (0: any number).
+
         A worker numbers its calls from 1: one made again under its number, within a lease, brings the same runs.
         """
-        known = json_text(dict.fromkeys(kinds, 1))
+        call = number or secrets.token_hex(8)
         wait, *runs = await self._scripts.run(
-            "claim", (worker, slots, lease_ms, number or secrets.token_hex(8), known, *queues)
+            "claim", (worker, slots, lease_ms, call, terms(kinds, self._shares), *queues)
         )
-        return Claims(tuple(map(_run, runs)), None if wait < 0 else wait)
+        return Claims(tuple(map(Run.of, runs)), None if wait < 0 else wait)
 
     async def settle_overdue(self, limit: int = 256) -> int:
         """See to it that jobs whose deadline has passed go on or end, longest overdue first. Returns how many did.
@@ -189,73 +252,70 @@ class JobStore:
     async def read(self, job_id: str, *, after: int | None = None) -> View | None:
         """The job, and with `after` the retained events of a higher seq. None when there is no such job."""
         reply = await self._scripts.run("read", (job_id, "result", "" if after is None else after))
-        return _view(job_id, reply) if reply else None
+        return view_of(job_id, reply) if reply else None
+
+    async def poll(
+        self,
+        job_id: str,
+        owner: str,
+        *,
+        most: int,
+        known: int | None = None,
+        after: int | None = None,
+        waits: bool = False,
+    ) -> Look | None:
+        """How a job of this owner stands, for a client that asks: at most `most` times in a row, then as often as
+        `poll_ms` says. `known` is the seq it has; who then `waits` for another is not charged. None: no such job.
+        """
+        reply = await self._scripts.run(
+            "poll",
+            (job_id, owner, owner, _text(known), most, 0 if waits else 1, "result", _text(after)),
+        )
+        if not reply:
+            return None
+        allowed, left, next_ms, poll_ms, seq, ended, *view = reply
+        allowance = Allowance(POLL, most, max(1, most * poll_ms // 1000), left, next_ms)
+        return Look(bool(allowed), allowance, poll_ms, seq, bool(ended), view_of(job_id, view[0]) if view else None)
+
+    async def place(self, job_ids: Sequence[str]) -> int:
+        """Have the watchers of these jobs told of their positions, where they have changed enough. Returns how many."""
+        told: int = await self._scripts.run("place", job_ids)
+        return told
 
     async def read_many(self, job_ids: Sequence[str]) -> list[Job]:
         """Those of the jobs that exist, without results too large to be events."""
         replies = await self._scripts.run_many("read", [(job_id, "", "") for job_id in job_ids])
-        return [_view(job_id, reply).job for job_id, reply in zip(job_ids, replies, strict=True) if reply]
+        return [view_of(job_id, reply).job for job_id, reply in zip(job_ids, replies, strict=True) if reply]
 
 
-def _run(reply: Sequence[Any]) -> Run:
-    job_id, token, kind, owner, attempt, max_attempts, timeout_ms, params = reply
-    return Run(
-        job_id.decode(),
-        token.decode(),
-        kind.decode(),
-        owner.decode(errors="replace"),
-        attempt,
-        max_attempts,
-        timeout_ms,
-        params.decode(errors="replace"),  # else one that has gone bad would cost the others of its claim an attempt
-    )
+def record_fields(s: Submission) -> list[str | int]:
+    """The part of a record that the submission decides, names and values in turn."""
+    fields: list[str | int] = ["kind", s.kind, "owner", s.owner, "queue", s.queue, "max_attempts", s.max_attempts]
+    fields += ["timeout", s.timeout_ms, "ttl", s.result_ttl_ms]
+    fields += ["priority", s.priority] if s.priority else []
+    fields += ["tags", TAG_SEPARATOR.join(s.tags)] if s.tags else []
+    fields += ["metadata", s.metadata] if s.metadata else []
+    return fields
 
 
-def _view(job_id: str, reply: Sequence[Any]) -> View:
-    flat, result, last, progress, artifacts, position, now, entries = reply
-    record = {flat[i].decode(): flat[i + 1].decode(errors="replace") for i in range(0, len(flat), 2)}
-    end = from_json(last) if last else {}
-    job = Job(
-        job_id=job_id,
-        kind=record["kind"],
-        status=Status(record["status"]),
-        owner=record["owner"],
-        queue=record["queue"],
-        seq=int(record["seq"]),
-        attempt=int(record["attempt"]),
-        max_attempts=int(record["max_attempts"]),
-        created_at=int(record["created"]),
-        updated_at=int(record["updated"]),
-        tags=tuple(filter(None, record.get("tags", "").split(TAG_SEPARATOR))),
-        priority=int(record.get("priority", 0)),
-        started_at=_moment(record.get("started")),
-        finished_at=_moment(record.get("finished")),
-        expires_at=_moment(record.get("expires")),
-        retry_at=_moment(record.get("due")),
-        cancel_requested_at=_moment(record.get("cancel")),
-        waiting_for=record.get("waiting"),
-        trimmed_seq=int(record.get("trimmed", 0)),
-        position=position,
-        progress=from_json(progress) if progress else None,
-        result=from_json(result) if result else end.get("result"),
-        error=end.get("error"),
-        artifacts=_artifacts(artifacts),
-        as_of=now,
-    )
-    return View(job, tuple(_event(job_id, *entry) for entry in entries))
+def _too_late() -> InvalidJob:
+    message = "lies too far ahead"
+    return InvalidJob(f"run_at: {message}", errors=[{"pointer": "/run_at", "message": message}])
 
 
-def _moment(text: str | None) -> int | None:
-    return None if text is None else int(text)
+def _not_admitted(verdict: bytes, allowance: Allowance | None = None) -> Refusal:
+    """Why there may be no more jobs now."""
+    match verdict:
+        case b"too_fast" if allowance:
+            headers = {"Retry-After": str(allowance.next_seconds)} | allowance.headers
+            return SubmitTooFast("This owner submits too fast.", headers=headers)
+        case b"queue_full":
+            detail = "Too many jobs of this owner have not ended yet."
+            return QueueFull(detail, headers={"Retry-After": str(FULL_RETRY_SECONDS)})
+        case _:
+            detail = "Too many jobs have not ended yet."
+            return StoreFull(detail, headers={"Retry-After": str(FULL_RETRY_SECONDS)})
 
 
-def _artifacts(entries: Iterable[bytes]) -> tuple[Artifact, ...]:
-    """`<seq> <JSON>` each, in the order they were saved."""
-    pairs = sorted((int(seq), text) for seq, _, text in (entry.partition(b" ") for entry in entries))
-    return tuple(Artifact(**from_json(text)) for _, text in pairs)
-
-
-def _event(job_id: str, entry_id: bytes, fields: Sequence[bytes]) -> Event:
-    values = dict(zip(fields[::2], fields[1::2], strict=True))
-    seq = int(entry_id.partition(b"-")[0])
-    return Event(job_id, seq, values[b"t"].decode(), int(values[b"a"]), values[b"d"].decode())
+def _text(number: int | None) -> str:
+    return "" if number is None else str(number)

@@ -21,7 +21,7 @@ KNOWN_MS: Final = 7 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What can be asked for: `params_schema` is an object schema, times are seconds."""
+    """What can be asked for. `params_schema` is an object schema, times are seconds; `max_running` 0: any number."""
 
     kind: str
     description: str
@@ -29,6 +29,7 @@ class Kind:
     queue: str
     timeout_seconds: float
     max_attempts: int
+    max_running: int = 0
 
 
 class KindStore:

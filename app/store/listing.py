@@ -5,12 +5,13 @@ Called by the doors of the web process, by the feed and by the sweeper.
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
 
+from app.events import json_text
 from app.jobs import Job
 from app.store.jobs import PREFIX, JobStore
 from app.store.reach import reaching
@@ -24,16 +25,22 @@ SAMPLE: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Empty means any. A job fits that has one of the statuses, one of the kinds and all of the tags."""
+    """Empty means any. A job fits that has one of the statuses, one of the kinds, all of the tags and all of the
+    metadata, whose values are compared as text."""
 
     statuses: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     created_after_ms: int = 0
+    metadata: tuple[tuple[str, str], ...] = ()
 
     def fits(self, job: Job) -> bool:
         """Whether the list shows this job."""
-        return self.fits_words(job.status, job.kind, job.tags) and job.created_at > self.created_after_ms
+        return (
+            self.fits_words(job.status, job.kind, job.tags)
+            and job.created_at > self.created_after_ms
+            and all(said(job.metadata, name) == value for name, value in self.metadata)
+        )
 
     def fits_words(self, status: str, kind: str, tags: Collection[str]) -> bool:
         """The same for what the feed knows of an event's job."""
@@ -42,6 +49,14 @@ class Filter:
             and (not self.kinds or kind in self.kinds)
             and self.tags <= set(tags)
         )
+
+
+def said(metadata: Mapping[str, Any] | None, name: str) -> str | None:
+    """A value of a job's metadata as text, numbers and truth as JSON has them; None where there is none."""
+    if not metadata or name not in metadata:
+        return None
+    value = metadata[name]
+    return value if isinstance(value, str) else json_text(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How idle workers wake without asking: a list for each queue, to which the scripts push (`nudge` in `record.lua`).
+"""How idle workers wake without asking: a list for each queue, to which the scripts push (`nudge` in `lua/parts`).
 
 Called by `workers/worker.py`. A nudge wakes one worker and carries nothing; one that gets lost costs a second, until
 the next look at the queue.

@@ -1,6 +1,6 @@
 """Which jobs may still have files. Records go by their TTL; files have none.
 
-Ended jobs with artifacts are listed by `record.lua`, and their files deleted by `workers/sweeper.py` when it is time;
+Ended jobs with artifacts are listed by `lua/parts`, and their files deleted by `workers/sweeper.py` when it is time;
 what no list leads to is found by `workers/orphans.py`.
 """
 

@@ -2,29 +2,37 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
-from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
 from app.events import KEPT
 from app.jobs import SUCCESSORS
+from app.store.line import line_of
 from app.store.reach import reaching
 
 Arguments: TypeAlias = Sequence[str | bytes | int | float]
 
 
+LINE: Final = ("record", "lanes", "slots", "pace", "placing")
+LIFE: Final = (*LINE, "life")
+
 PARTS: Final = {
-    "submit": ("record",),
-    "apply": ("record",),
-    "claim": ("record", "overdue"),
+    "submit": (*LIFE, "allowance", "accept"),
+    "apply": LIFE,
+    "claim": (*LIFE, "overdue"),
     "renew": ("record",),
-    "sweep": ("record", "overdue"),
+    "sweep": (*LIFE, "overdue"),
+    "hold": LIFE,
+    "retry": (*LIFE, "accept", "again"),
+    "purge": LIFE,
     "prune": ("record",),
-    "read": ("record",),
+    "place": LINE,
+    "read": (*LINE, "view"),
+    "poll": (*LINE, "view", "allowance"),
 }
 """The scripts, and what each has in front."""
 
@@ -41,34 +49,35 @@ def _tables() -> str:
 @cache
 def source(name: str) -> str:
     """The whole text of one script."""
-    room = files("app.store")
-    return "\n".join((_tables(), *((room / f"{part}.lua").read_text() for part in (*PARTS[name], name))))
+    room = files("app.store") / "lua"
+    parts = [room / "parts" / f"{part}.lua" for part in PARTS[name]]
+    return "\n".join((_tables(), *(file.read_text() for file in (*parts, room / f"{name}.lua"))))
 
 
 class Scripts:
-    """The scripts of one connection pool."""
+    """The scripts, on the line of one client."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._scripts = {name: redis.register_script(source(name)) for name in PARTS}
+        self._texts = {name: source(name) for name in PARTS}
+        self._digests = {
+            name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in self._texts.items()
+        }
 
     @reaching
     async def run(self, name: str, arguments: Arguments) -> Any:
         """One call, one round trip; a server that lost its script cache gets the text again."""
-        return await self._scripts[name](args=arguments)
+        line, command = line_of(self._redis), ("EVALSHA", self._digests[name], 0, *arguments)
+        try:
+            return await line.call(*command)
+        except NoScriptError:
+            return (await line.call_all([("SCRIPT", "LOAD", self._texts[name]), command]))[-1]
 
     @reaching
     async def run_many(self, name: str, calls: Sequence[Arguments]) -> list[Any]:
         """Many calls in one round trip."""
-        script = self._scripts[name]
+        line, commands = line_of(self._redis), [("EVALSHA", self._digests[name], 0, *arguments) for arguments in calls]
         try:
-            return await self._pipelined(script, calls)
+            return await line.call_all(commands)
         except NoScriptError:
-            await self._redis.script_load(script.script)
-            return await self._pipelined(script, calls)
-
-    async def _pipelined(self, script: AsyncScript, calls: Sequence[Arguments]) -> list[Any]:
-        pipeline: Pipeline = self._redis.pipeline(transaction=False)
-        for arguments in calls:
-            pipeline.execute_command("EVALSHA", script.sha, 0, *arguments)
-        return await pipeline.execute()
+            return (await line.call_all([("SCRIPT", "LOAD", self._texts[name]), *commands]))[1:]

@@ -73,9 +73,11 @@ class UploadStore:
         return {upload_id for upload_id, there in zip(upload_ids, found, strict=True) if there}
 
     @reaching
-    async def keep(self, upload_id: str, span_ms: int | None = None) -> bool:
-        """Put the expiry off to so long from now, or as usual; never bring it forward. False when it is gone."""
-        until = await redis_now_ms(self._redis) + (self._ttl_ms if span_ms is None else span_ms)
+    async def keep(self, upload_id: str, span_ms: int | None = None, *, from_ms: int = 0) -> bool:
+        """Put the expiry off to so long, or as long as usual, after `from_ms`, at the earliest from now; never bring it
+        forward. False when it is gone."""
+        span = self._ttl_ms if span_ms is None else span_ms
+        until = max(await redis_now_ms(self._redis), from_ms) + span
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.pexpireat(_key(upload_id), until, gt=True)
             pipe.zadd(BY_EXPIRY, {upload_id: until}, xx=True, gt=True)

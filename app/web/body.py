@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from math import isfinite
+from json import JSONDecoder
+from sys import float_info
 from typing import Any, Final
 
 from pydantic_core import from_json
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from app.errors import BadRequest, BodyTooLarge, InvalidJson, Refusal, RequestTimeout, UnsupportedMediaType
 from app.settings import Settings
 
 JSON: Final = "application/json"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 class Bodies:
@@ -34,7 +36,8 @@ class Bodies:
             return default
         content_type = request.headers.get("content-type", "")
         if content_type.partition(";")[0].strip().lower() != JSON:
-            raise UnsupportedMediaType(f"Send {JSON}.", headers={"Accept": JSON})
+            detail = f"Send JSON, and say so: `Content-Type: {JSON}`."
+            raise UnsupportedMediaType(detail, headers={"Accept": JSON}, header="Content-Type")
         return parse(bytes(body), self._most_depth)
 
     async def chunks(self, request: Request, most_bytes: int, too_large: type[Refusal]) -> AsyncIterator[bytes]:
@@ -42,59 +45,84 @@ class Bodies:
 
         Raises `too_large`, UnsupportedMediaType, RequestTimeout, or starlette's ClientDisconnect when it ends early.
         """
-        if request.headers.get("content-encoding", "identity").lower() != "identity":
-            raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
+        if any(coding.strip().lower() != "identity" for coding in request.headers.getlist("content-encoding")):
+            detail = "Send the body as it is, without a Content-Encoding."
+            raise UnsupportedMediaType(detail, headers={"Accept-Encoding": "identity"}, header="Content-Encoding")
         refusal = too_large(f"The most is {most_bytes} bytes.", max_bytes=most_bytes)
         if declared_length(request) > most_bytes:
             raise refusal
-        received = 0
-        stream = request.stream()
-        while chunk := await self._next(stream):
+        received, more = 0, True
+        while more:
+            chunk, more = await self._next(request)
             received += len(chunk)
             if received > most_bytes:
                 raise refusal
-            yield chunk
+            if chunk:
+                yield chunk
 
-    async def _next(self, stream: AsyncIterator[bytes]) -> bytes:
-        """Starlette ends a body with an empty chunk."""
+    async def _next(self, request: Request) -> tuple[bytes, bool]:
+        """The next chunk, and whether more come; to Starlette's `stream` the end would be one more wait."""
         try:
             async with asyncio.timeout(self._silence_seconds):
-                return await anext(stream)
+                message = await request.receive()
         except TimeoutError:
             detail = f"Nothing came for {self._silence_seconds:g} s."
             raise RequestTimeout(detail, headers={"Connection": "close"}) from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        return message.get("body", b""), message.get("more_body", False)
 
 
 def declared_length(request: Request) -> int:
     """What `Content-Length` says, 0 where it says nothing. Raises BadRequest for what is no length."""
     text = request.headers.get("content-length", "0")
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
-        raise BadRequest("Content-Length is not a number.")
+        raise BadRequest("Content-Length is not a number.", header="Content-Length")
     return int(text)
 
 
 def parse(body: bytes, most_depth: int) -> Any:
-    """A JSON value (RFC 8259). Raises InvalidJson, also for numbers beyond a double and for too many levels."""
+    """A JSON value (RFC 8259).
+
+    Raises InvalidJson, also for numbers beyond a double, for too many levels and for a name given twice, of which
+    every parser believes another one.
+    """
+    if body.startswith(BYTE_ORDER_MARK):
+        raise InvalidJson("The body begins with a byte order mark; leave it out (RFC 8259 section 8.1).")
     try:
         value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidJson(f"The body is not JSON: {error}.") from None
-    _check(value, most_depth)
+    if _check(value, most_depth) != body.count(b":"):  # or there are colons in strings
+        _REPEATS.decode(body.decode())
     return value
 
 
-def _check(value: Any, most_depth: int) -> None:
-    """Level by level, so that depth costs no stack."""
-    level, depth = [value], 0
+def _check(value: Any, most_depth: int) -> int:
+    """How many members all objects have. Level by level, so that depth costs no stack."""
+    level, depth, members = [value], 0, 0
     while level:
-        if any(isinstance(node, float) and not isfinite(node) for node in level):
-            raise InvalidJson("A number in the body is out of range.")
-        containers = [node for node in level if isinstance(node, (dict, list))]
-        if containers and depth == most_depth:
-            raise InvalidJson(f"The body is nested too deeply; the most is {most_depth} levels.")
-        level = [child for container in containers for child in _children(container)]
-        depth += 1
+        below: list[Any] = []
+        for node in level:
+            if isinstance(node, (dict, list)):
+                if depth == most_depth:
+                    detail = f"The body is nested too deeply; the most is {most_depth} levels."
+                    raise InvalidJson(detail, max_depth=most_depth)
+                members += len(node) if isinstance(node, dict) else 0
+                below += node.values() if isinstance(node, dict) else node
+            elif isinstance(node, (int, float)) and not -float_info.max <= node <= float_info.max:
+                raise InvalidJson("A number in the body is out of range; the largest is about 1.8e308.")
+        level, depth = below, depth + 1
+    return members
 
 
-def _children(node: dict[str, Any] | list[Any]) -> Any:
-    return node.values() if isinstance(node, dict) else node
+def _without_repeats(members: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _ in members:
+        if name in seen:
+            raise InvalidJson(f"The body has {name[:64]!r} twice in one object; send it once.")
+        seen.add(name)
+
+
+_REPEATS: Final = JSONDecoder(object_pairs_hook=_without_repeats, parse_int=str)
+"""Looks for names given twice in what is known to be JSON."""

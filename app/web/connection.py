@@ -10,18 +10,20 @@ from starlette.types import Receive, Scope
 
 from app.errors import BadRequest
 from app.hub import Close
+from app.jobs import SEQ_DIGITS, parse_seq
 from app.server import HANG_UP
 from app.web.contract import Parameter
+from app.web.query import parameters
 
-SEQ_DIGITS: Final = 15
-"""More than any log has, and exact as a number in Redis's scripts and in browsers."""
+CURSORS: Final = frozenset({"after", "last_event_id"})
 
-
-AFTER: Final = Parameter(
-    "after", "The seq the client has; 0 asks for the whole log.", Annotated[int, Field(ge=0, lt=10**SEQ_DIGITS)]
+_SEQ: Final = Annotated[int, Field(ge=0, lt=10**SEQ_DIGITS)]
+AFTER: Final = (
+    Parameter("after", "The seq the client has; 0 asks for the whole log.", _SEQ),
+    Parameter("last_event_id", "The same.", _SEQ),
 )
 LAST_EVENT_ID: Final = Parameter(
-    "Last-Event-ID", "What an EventSource sends by itself; it wins over `after`.", where="header"
+    "Last-Event-ID", "The same; an EventSource sends it by itself, and it wins.", where="header"
 )
 
 
@@ -57,20 +59,17 @@ def after_of(connection: HTTPConnection) -> int | None:
     """The seq the client has, from `Last-Event-ID` or else `?after=`; None for a fresh start.
 
     A reconnecting EventSource sends its original URL and the newer header, so the header wins. An id that is none of
-    ours means a fresh start; a malformed `after` raises BadRequest.
+    ours means a fresh start; a malformed `after` raises BadRequest, as any other parameter does.
     """
+    query = parameters(connection, once=CURSORS)
+    if len(query) > 1:
+        raise BadRequest("Send `after` or `last_event_id`, not both.", parameter="last_event_id")
     last_event_id = connection.headers.get("last-event-id")
     if last_event_id:
         return parse_seq(last_event_id)
-    after = connection.query_params.get("after") or connection.query_params.get("last_event_id")
-    if after is None:
-        return None
-    seq = parse_seq(after)
-    if seq is None:
-        raise BadRequest("`after` must be a seq: a whole number, 0 for the whole log.", parameter="after")
-    return seq
-
-
-def parse_seq(text: str) -> int | None:
-    """A seq, or None for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= SEQ_DIGITS else None
+    for name, text in query.items():
+        seq = parse_seq(text)
+        if seq is None:
+            raise BadRequest(f"`{name}` must be a seq: a whole number, 0 for the whole log.", parameter=name)
+        return seq
+    return None

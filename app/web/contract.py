@@ -25,6 +25,8 @@ from app.errors import (
     InvalidJson,
     Refusal,
     RequestTimeout,
+    TargetTooLong,
+    UnknownTransferCoding,
     UnsupportedMediaType,
 )
 
@@ -82,7 +84,14 @@ class Tag:
     what: str
 
 
-ALWAYS: Final = (BadRequest, RequestTimeout, HeadersTooLarge, InternalError)
+ALWAYS: Final = (
+    BadRequest,
+    RequestTimeout,
+    TargetTooLong,
+    HeadersTooLarge,
+    InternalError,
+    UnknownTransferCoding,
+)
 """What any request may meet, wherever it goes."""
 
 JSON_BODY: Final = (InvalidJson, BodyTooLarge, UnsupportedMediaType)

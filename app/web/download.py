@@ -66,4 +66,5 @@ class Download(FileResponse):
             return []  # what is not understood is ignored, and the whole file sent
         except Unsatisfiable:
             headers = {"Content-Range": f"bytes */{file_size}"}
-            raise RangeNotSatisfiable(f"The file has {file_size} bytes.", headers=headers) from None
+            detail = f"The file has {file_size} bytes."
+            raise RangeNotSatisfiable(detail, headers=headers, header="Range") from None

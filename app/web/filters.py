@@ -2,51 +2,66 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 from starlette.datastructures import QueryParams
 
+from app.clock import LATEST_MS, moment_ms
 from app.errors import BadRequest
 from app.jobs import STATUSES, Status
 from app.shapes.shape import Moment
 from app.store import Filter
 from app.web.contract import Parameter
 
-LAST_SECOND: Final = 253_402_300_799.0
-"""Of the year 9999."""
+REPEATABLE: Final = frozenset({"status", "kind", "tag"})
+LAST_SECOND: Final = LATEST_MS / 1000 - 1
 
 FILTERS: Final = (
     Parameter("status", "Only jobs of these statuses.", list[Status]),
     Parameter("kind", "Only jobs of these kinds.", list[str]),
     Parameter("tag", "Only jobs that have all of these tags.", list[str]),
+    Parameter(
+        "created_after",
+        "Only jobs younger than that: RFC 3339 with an offset, or seconds since 1970.",
+        Moment | Annotated[float, Field(ge=0, le=LAST_SECOND)],
+    ),
 )
-CREATED_AFTER: Final = Parameter(
-    "created_after",
-    "Only jobs younger than that: RFC 3339 with an offset, or seconds since 1970.",
-    Moment | Annotated[float, Field(ge=0, le=LAST_SECOND)],
+METADATA: Final = Parameter(
+    "metadata", "Only jobs whose metadata say so, as `name:value`.", list[Annotated[str, Field(pattern="^[^:]+:")]]
 )
 
 _NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def filter_of(query: QueryParams) -> Filter:
-    """`status`, `kind` and `tag`, each repeatable or with commas, and `created_after`. Raises BadRequest."""
-    wanted = {name: _words(query.getlist(name)) for name in ("status", "kind", "tag")}
-    return _filter(wanted, query.get("created_after"))
+    """`status`, `kind` and `tag`, each repeatable or with commas, `metadata` as `name:value`, and `created_after`.
+
+    Raises BadRequest.
+    """
+    wanted = {name: _words(query.getlist(name)) for name in REPEATABLE}
+    metadata = tuple(_pair(text) for text in query.getlist("metadata"))
+    return replace(_filter(wanted, query.get("created_after")), metadata=metadata)
 
 
 def filter_from(members: Mapping[str, Any]) -> Filter:
     """The same from a WebSocket frame's `filter`, whose members are strings or lists of strings. Raises BadRequest."""
     wanted = {}
-    for name in ("status", "kind", "tag"):
+    for name in REPEATABLE:
         value = members.get(name, [])
         values = [value] if isinstance(value, str) else value
         if not isinstance(values, list) or not all(isinstance(word, str) for word in values):
             raise BadRequest(f"`{name}` must be a string or a list of strings.", parameter=name)
         wanted[name] = frozenset(values)
     return _filter(wanted, None)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not (name and colon):
+        raise BadRequest("`metadata` must be a name, a colon and a value.", parameter="metadata")
+    return name, value
 
 
 def _words(values: Iterable[str]) -> frozenset[str]:
@@ -64,20 +79,9 @@ def _created_after(text: str | None) -> int:
     if text is None:
         return 0
     try:
-        return int((_seconds(text) if _NUMBER.fullmatch(text) else _timestamp(text)) * 1000)
-    except (ValueError, OverflowError):
+        if _NUMBER.fullmatch(text):
+            return moment_ms(float(text))
+        return moment_ms(text.replace(" ", "+"))  # a "+" in a query arrives as a space
+    except ValueError:
         detail = "`created_after` must be RFC 3339 with an offset, or seconds."
         raise BadRequest(detail, parameter="created_after") from None
-
-
-def _seconds(text: str) -> float:
-    if (seconds := float(text)) > LAST_SECOND:
-        raise ValueError(f"beyond all jobs: {text}")
-    return seconds
-
-
-def _timestamp(text: str) -> float:
-    moment = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" in a query string arrives as a space
-    if moment.tzinfo is None:
-        raise ValueError(f"of no offset: {text}")
-    return moment.timestamp()

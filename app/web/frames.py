@@ -11,9 +11,8 @@ from pydantic import with_config as configured
 from typing_extensions import TypedDict
 
 from app.errors import BadMessage
-from app.jobs import Status
+from app.jobs import SEQ_DIGITS, Status
 from app.shapes.shape import JobId, shape
-from app.web.connection import SEQ_DIGITS
 
 MOST_REF_CHARACTERS: Final = 128
 

@@ -2,24 +2,36 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
+from app.jobs import parse_seq
 from app.web.contract import Parameter
 
 UNWANTED: Final = 0.0
 
 IF_NONE_MATCH: Final = Parameter("If-None-Match", "Entity tags the client has, or `*`.", where="header")
 
+_ELEMENT = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')
+_WORD = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"?)+')
+"""Commas and semicolons inside of quotes separate nothing."""
+
+_QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
+
+
+def accept_of(connection: HTTPConnection) -> str:
+    """All `Accept` headers as the one list they are (RFC 9110 section 5.3); empty where there is none."""
+    return ", ".join(connection.headers.getlist("accept"))
 
 
 def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
     """The offered media type that `Accept` ranks highest, of equals the first; None when it takes none of them."""
     if not accept or not accept.strip():
         return offers[0]
-    ranges = list(_ranges(accept))
+    ranges = _known_ranges(accept)
     best = max(offers, key=lambda offer: _quality(offer, ranges))
     return best if _quality(best, ranges) > UNWANTED else None
 
@@ -30,16 +42,28 @@ def has_current(request: Request, etag: str) -> bool:
     return wanted.strip() == "*" or _opaque(etag) in _TAG.findall(wanted)
 
 
+def known_seq(request: Request) -> int | None:
+    """The seq the client has, where `If-None-Match` names just one."""
+    tags = _TAG.findall(",".join(request.headers.getlist("if-none-match")))
+    return parse_seq(tags[0]) if len(tags) == 1 else None
+
+
 def _opaque(etag: str) -> str:
     return etag.removeprefix("W/").strip('"')
 
 
+@lru_cache(maxsize=64)
+def _known_ranges(accept: str) -> tuple[tuple[str, float], ...]:
+    """A client sends the same with each request, and most clients send what others do."""
+    return tuple(_ranges(accept))
+
+
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:
     """Media ranges and their qualities; parameters other than `q` play no part here."""
-    for part in accept.split(","):
-        media_range, *parameters = (word.strip().lower() for word in part.split(";"))
+    for element in _ELEMENT.findall(accept):
+        media_range, *parameters = [word.strip().lower() for word in _WORD.findall(element)] or [""]
         quality = next((word[2:] for word in parameters if word.startswith("q=")), "1")
-        yield media_range, float(quality) if re.fullmatch(r"[01](\.\d{0,3})?", quality) else 1.0
+        yield media_range, float(quality) if _QUALITY.fullmatch(quality) else 1.0
 
 
 def _quality(offer: str, ranges: Sequence[tuple[str, float]]) -> float:

@@ -22,13 +22,15 @@ EVENT_STREAM: Final = "text/event-stream"
 ABOUT: Final = """Submit a long job, get 202 at once, and be told how it goes.
 
 Times are RFC 3339 in UTC. What is refused is a problem (RFC 9457) with a stable `code`; `/docs/errors` explains each.
-Every path but a stream's answers OPTIONS by 204 with `Allow`, and HEAD where it answers GET. Later versions may add
-members to objects, and types of events: ignore what you do not know. The WebSockets are in `/asyncapi.json`.
+Every path answers OPTIONS by 204 with `Allow`, and HEAD where it answers GET. Later versions may add members to
+objects, and types of events: ignore what you do not know. The WebSockets are in `/asyncapi.json`.
 """
 
 PATH_VARIABLES: Final[Mapping[str, tuple[str, Shape]]] = {
     "job_id": ("The job.", JobId),
     "name": ("The file's name.", str),
+    "kind": ("The kind.", str),
+    "queue": ("The queue.", str),
 }
 """By the name they have in routes."""
 
@@ -84,8 +86,12 @@ class _Fold:
         return {"name": name, "in": "path", "required": True, "description": what, "schema": self.schemas.of(shape)}
 
     def _parameter(self, parameter: Parameter) -> dict[str, Any]:
-        described = {"name": parameter.name, "in": parameter.where, "description": parameter.what}
-        return described | {"schema": self.schemas.of(parameter.shape)}
+        schema = self.schemas.of(parameter.shape)
+        described: dict[str, Any] = {"name": parameter.name, "in": parameter.where}
+        described |= {"description": parameter.what, "schema": schema}
+        if parameter.where == "query" and schema.get("type") != "array":
+            described["allowEmptyValue"] = True  # it counts as left out
+        return described
 
     def _answer(self, answer: Answer) -> dict[str, Any]:
         described: dict[str, Any] = {"description": answer.what}

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
@@ -14,7 +15,8 @@ from app.web.contract import Answer, Tag, describes
 from app.web.headers import CACHE_CONTROL, ETAG
 from app.web.resource import resource
 
-PAGES: Final = Tag("Pages", "For people, and for programs that read descriptions.")
+PAGES: Final = Tag("Pages", "For people.")
+ALLOW: Final = {"Allow": "GET, HEAD, OPTIONS"}
 
 
 def page_routes() -> list[BaseRoute]:
@@ -37,7 +39,20 @@ def page_routes() -> list[BaseRoute]:
 
 
 class RevalidatedFiles(StaticFiles):
-    """Files without a version in their name: a browser asks each time, and is told 304."""
+    """Files without a version in their name: a browser asks each time, and is told 304. Each has one URL."""
+
+    def get_path(self, scope: Scope) -> str:
+        path = super().get_path(scope)
+        if not scope["path"].endswith(f"/static/{path}"):
+            raise HTTPException(404)
+        return path
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if scope["method"] == "OPTIONS":
+            return Response(status_code=204, headers=ALLOW)
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405, headers=ALLOW)
+        return await super().get_response(path, scope)
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200

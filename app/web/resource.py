@@ -1,10 +1,11 @@
 """One URL with all its methods. Starlette would answer a wrong method with those of the first route of that path."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.web.contract import Described
 
@@ -30,7 +31,16 @@ def resource(
 
     by_method["OPTIONS"] = options
 
-    async def answer(request: Request) -> Response:
-        return await by_method[request.method](request)
+    return Described(path, Resource(by_method), described, methods=list(by_method))
 
-    return Described(path, answer, described, methods=list(by_method))
+
+class Resource:
+    """The doors of one URL by method, as an ASGI application: Starlette's own for a function catches errors, as our
+    middleware does already."""
+
+    def __init__(self, by_method: Mapping[str, Door]) -> None:
+        self._by_method = by_method
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._by_method[scope["method"]](Request(scope, receive, send))
+        await response(scope, receive, send)

@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 
 from app.artifacts import FileStore
 from app.errors import (
+    PollTooFast,
     RangeNotSatisfiable,
     ResultExpired,
     ResultNotReady,
@@ -21,8 +22,9 @@ from app.web.answer import JsonAnswer
 from app.web.contract import Answer, Parameter, Tag, describes
 from app.web.download import PRIVATE, download
 from app.web.headers import CACHE_CONTROL, CONTENT_RANGE, DISPOSITION, ETAG, RANGES
-from app.web.jobs import owned_job
 from app.web.negotiation import IF_NONE_MATCH, has_current
+from app.web.owned import owned_job
+from app.web.polls import Polls
 from app.web.resource import resource
 
 RESULTS: Final = Tag("Results", "What jobs leave behind.")
@@ -38,8 +40,9 @@ FILE: Final = (
 class ResultDoors:
     """`/api/jobs/{id}/result` and `/api/jobs/{id}/artifacts/{name}`."""
 
-    def __init__(self, jobs: JobStore, files: FileStore) -> None:
+    def __init__(self, jobs: JobStore, files: FileStore, polls: Polls) -> None:
         self._jobs = jobs
+        self._polls = polls
         self._files = files
 
     def routes(self) -> list[BaseRoute]:
@@ -61,7 +64,7 @@ class ResultDoors:
             ),
             *FILE,
         ],
-        refuses=[UnknownJob, ResultNotReady, ResultExpired, RangeNotSatisfiable, Unavailable],
+        refuses=[UnknownJob, ResultNotReady, ResultExpired, RangeNotSatisfiable, PollTooFast, Unavailable],
     )
     async def result(self, request: Request) -> Response:
         """The result of a job.
@@ -70,6 +73,7 @@ class ResultDoors:
         """
         job = await owned_job(self._jobs, request)
         if job.status is not Status.COMPLETED:
+            await self._polls.look(request, known=job.seq)
             _not_ready(job)
         _refuse_expired(job)
         if job.main_artifact:

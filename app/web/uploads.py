@@ -124,7 +124,7 @@ def _name(request: Request) -> str:
     """What the client calls the file; kept, and never part of a path."""
     name: str = request.path_params["name"]
     if not (0 < len(name) <= LONGEST_NAME and name.isprintable() and "/" not in name):
-        raise BadRequest(f"A file's name has 1 to {LONGEST_NAME} printable characters and no slash.")
+        raise BadRequest(f"A file's name has 1 to {LONGEST_NAME} printable characters and no slash.", parameter="name")
     return name
 
 

@@ -44,7 +44,7 @@ class SocketDoors:
     def _door(self, serve: Serve) -> "_Door":
         return _Door(self._hub, self._allowed_origins, serve)
 
-    @speaks("job", tells=[StreamEvent], parameters=[AFTER], closes=[*Close])
+    @speaks("job", tells=[StreamEvent], parameters=AFTER, closes=[*Close])
     async def _job_events(self, socket: WebSocket, writer: Writer) -> None:
         """One job's events.
 

@@ -17,7 +17,7 @@ from tests.faults.notes import Notes, begun
 from tests.faults.service import Service, shared
 from tests.faults.watcher import assert_contiguous
 
-QUEUE: Final = "tidings:queue:default"
+QUEUE: Final = "tidings:later:default"
 NUDGES: Final = "tidings:nudge:default"
 DEADLINES: Final = "tidings:deadlines"
 

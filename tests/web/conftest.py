@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -96,8 +97,7 @@ class Store:
 
     async def submitted(self, kind: str = "anything", owner: str = "default", **more: Any) -> Job:
         fixed: dict[str, Any] = {"queue": "default", "max_attempts": 3, "timeout_ms": 60_000, "result_ttl_ms": 60_000}
-        job, _ = await self.jobs.submit(Submission(kind=kind, owner=owner, params="{}", **fixed | more))
-        return job
+        return (await self.jobs.submit(Submission(kind=kind, owner=owner, params="{}", **fixed | more))).job
 
     async def claimed(self, **more: Any) -> Run:
         job = await self.submitted(**more)
@@ -130,8 +130,8 @@ class Store:
 
     async def queued(self) -> int:
         """Jobs that exist in whatever state, and what lies in the queue."""
-        queued: int = await self.redis.zcard("tidings:queue:default")
-        return queued + len(await self.redis.keys("tidings:{*}:job"))
+        lines = [*await self.redis.keys("tidings:lane:*"), *await self.redis.keys("tidings:later:*")]
+        return len(lines) + len(await self.redis.keys("tidings:{*}:job"))
 
     def uploaded(self) -> list[str]:
         """Everything that lies in the uploads' folder."""
@@ -158,5 +158,5 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str
     assert problem["type"] == f"/docs/errors#{code}"
     assert problem["title"]
     assert problem["detail"]
-    assert problem["instance"] == response.request.url.path
+    assert unquote(problem["instance"]) == response.request.url.path
     return problem

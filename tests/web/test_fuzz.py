@@ -18,21 +18,31 @@ import httpx
 import pytest
 
 from app.hub import Close, Hub, Writer
+from app.settings import Settings
 from tests.web.conftest import Store
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 STREAM_SECONDS = 0.02
 
-WORDS = {
+WORDS: dict[str, list[Any]] = {
     "Accept": ["*/*", "application/json", "text/plain", "text/event-stream", "image/png"],
     "Range": ["bytes=0-9", "bytes=5000-", "bytes=0-1,5-6"],
     "If-None-Match": ['"1"', '"2"', "*"],
+    "Prefer": ["respond-async", "wait=10"],
+    "after": [4, 0],
     "name": ["clip.mp4"],
+    "queue": ["default"],
 }
 """Some that mean something, among those made up; as examples the first of each go together, and the second."""
 
 MET = {200, 201, 202, 204, 206, 304, 400, 404, 405, 406, 409, 410, 415, 416, 422}
 """Statuses that a run must have seen, or it has looked at too little."""
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """As always, but for who asks too often."""
+    return settings.model_copy(update={"poll_burst": 1_000_000})
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +72,7 @@ async def jobs_in_every_state(store: Store) -> list[str]:
     return [job.job_id for job in (saved, saved, pending, running, failed, completed, expired, cancelled)]
 
 
-def knowing(document: dict[str, Any], words: dict[str, list[str]]) -> dict[str, Any]:
+def knowing(document: dict[str, Any], words: dict[str, list[Any]]) -> dict[str, Any]:
     """The document, made to ask for things that are there as well."""
     for item in document["paths"].values():
         for operation in item.values():

@@ -14,7 +14,7 @@ async def test_a_job_is_shown_with_its_seq_as_etag(web: httpx.AsyncClient, store
     assert (response.json()["status"], response.json()["seq"]) == ("processing", 2)
     assert response.headers["etag"] == '"2"'
     assert response.headers["cache-control"] == "private, no-cache"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Prefer"
     assert response.headers["retry-after"] == "3"
 
 
@@ -25,7 +25,7 @@ async def test_who_has_the_current_state_gets_304_and_no_body(web: httpx.AsyncCl
     assert (response.status_code, response.content) == (304, b"")
     assert response.headers["etag"] == '"1"'
     assert response.headers["cache-control"] == "private, no-cache"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Prefer"
 
 
 @pytest.mark.parametrize("value", ['"2"', "1", '"11"', ""])
@@ -52,11 +52,6 @@ async def test_a_terminal_gets_a_bar(web: httpx.AsyncClient, store: Store) -> No
     assert response.headers["etag"] == 'W/"3"'
 
 
-async def test_a_form_that_does_not_exist_is_refused(web: httpx.AsyncClient, store: Store) -> None:
-    job = await store.submitted()
-    assert_problem(await web.get(f"/api/jobs/{job.job_id}", headers={"Accept": "image/png"}), 406, "not_acceptable")
-
-
 @pytest.mark.parametrize("job_id", ["a234567bcdefghijklmnopqrst", "x", "A" * 26, "é" * 26, "%2e%2e", "a" * 3000])
 @pytest.mark.parametrize(
     ("method", "suffix"),
@@ -77,14 +72,6 @@ async def test_a_job_of_another_owner_looks_unknown_and_is_left_alone(web: httpx
     view = await store.jobs.read(job.job_id)
     assert view is not None
     assert view.job.seq == 1
-
-
-async def test_a_head_request_gets_the_headers_alone(web: httpx.AsyncClient, store: Store) -> None:
-    job = await store.submitted()
-    head, get = await web.head(f"/api/jobs/{job.job_id}"), await web.get(f"/api/jobs/{job.job_id}")
-    assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["etag"] == get.headers["etag"]
-    assert head.headers["content-length"] == get.headers["content-length"]
 
 
 async def test_pages_follow_each_other_and_end(web: httpx.AsyncClient, store: Store) -> None:
@@ -117,8 +104,6 @@ async def test_lists_are_filtered(web: httpx.AsyncClient, store: Store) -> None:
     assert await listed(created_after="2001-01-01T00:00:00Z", kind="anything") == [plain.job_id]
     assert await listed(created_after="4102444800") == []
     assert await listed(created_after="4.1024448e+9") == []
-    assert await listed(created_after="9999-12-31T23:59:59-23:59") == []
-    assert await listed(created_after="0001-01-01T00:00:00+23:59", kind="anything") == [plain.job_id]
 
 
 @pytest.mark.parametrize(
@@ -133,9 +118,11 @@ async def test_lists_are_filtered(web: httpx.AsyncClient, store: Store) -> None:
         ("created_after=1e300", "created_after"),
         ("created_after=253402300800", "created_after"),
         ("created_after=nan", "created_after"),
+        ("created_after=1e999", "created_after"),
+        ("created_after=9999-12-31T23:59:59-23:59", "created_after"),
+        ("created_after=0001-01-01T00:00:00%2B23:59", "created_after"),
         ("cursor=x", "cursor"),
         ("cursor=0.5", "cursor"),
-        ("cursor=", "cursor"),
         ("cursor=" + "9" * 500, "cursor"),
         ("colour=red", "colour"),
     ],

@@ -4,48 +4,23 @@ import asyncio
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
 from app.intake import catalog
 from app.web import health
 from app.web.health import HealthDoors
-from app.web.problems import HANDLERS, LastResort
+from app.web.problems import Problems
 from app.web.resource import resource
 from app.web.security import SecurityHeaders
 from tests.web.conftest import ANYTHING, TRANSCODE, Store, assert_problem, calling
 
 
-def behind_the_middleware(*routes: object) -> Starlette:
-    middleware = [Middleware(SecurityHeaders), Middleware(LastResort)]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers=HANDLERS)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "allow"),
-    [
-        ("PUT", "/api/jobs", "GET, HEAD, POST, OPTIONS"),
-        ("POST", "/api/jobs/x", "GET, HEAD, DELETE, OPTIONS"),
-        ("GET", "/api/jobs/x/cancel", "POST, OPTIONS"),
-        ("POST", "/api/uploads/x", "PUT, OPTIONS"),
-        ("DELETE", "/api/kinds", "GET, HEAD, OPTIONS"),
-        ("POST", "/static/app.js", "GET, HEAD"),
-    ],
-)
-async def test_a_wrong_method_is_told_the_right_ones(
-    web: httpx.AsyncClient, method: str, path: str, allow: str
-) -> None:
-    response = await web.request(method, path)
-    assert_problem(response, 405, "method_not_allowed")
-    assert set(response.headers["allow"].split(", ")) == set(allow.split(", "))
-
-
-async def test_options_tells_the_methods(web: httpx.AsyncClient) -> None:
-    response = await web.options("/api/jobs")
-    assert (response.status_code, response.headers["allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+def behind_the_middleware(*routes: BaseRoute) -> ASGIApp:
+    return SecurityHeaders(Problems(Router(routes)))
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/nothing", "/nothing", "/static/nothing.js", "/static/..%2fREADME.md"])
@@ -103,6 +78,8 @@ async def test_the_kinds_are_listed_with_their_schemas(web: httpx.AsyncClient) -
         "queue": "default",
         "timeout_seconds": 3600,
         "max_attempts": 3,
+        "max_running": 0,
+        "paused": False,
     }
 
 

@@ -106,12 +106,6 @@ async def test_after_zero_gives_the_whole_log(web: httpx.AsyncClient, store: Sto
     assert [block.type for block in told[1:]] == ["pending", "processing", "completed"]
 
 
-async def test_who_has_the_end_is_told_to_stop(web: httpx.AsyncClient, store: Store) -> None:
-    run = await store.completed()
-    response = await web.get(f"/api/jobs/{run.job_id}/events", headers=SSE | {"Last-Event-ID": "3"})
-    assert (response.status_code, response.content) == (204, b"")
-
-
 async def test_a_fresh_stream_on_an_ended_job_shows_it_and_ends(web: httpx.AsyncClient, store: Store) -> None:
     run = await store.completed({"x": 1})
     told = await whole(web, f"/api/jobs/{run.job_id}/events")
@@ -137,15 +131,6 @@ async def test_unknown_and_foreign_jobs_look_alike(web: httpx.AsyncClient, store
     foreign = await store.submitted(owner="another")
     for job_id in (foreign.job_id, new_job_id(), "x", "..%20"):
         assert_problem(await web.get(f"/api/jobs/{job_id}/events", headers=SSE), 404, "unknown_job")
-
-
-async def test_streams_take_get_only_and_forms_they_have(web: httpx.AsyncClient, store: Store) -> None:
-    job = await store.submitted()
-    for path in (f"/api/jobs/{job.job_id}/events", "/api/events"):
-        refused = await web.post(path)
-        assert_problem(refused, 405, "method_not_allowed")
-        assert refused.headers["allow"] == "GET"
-        assert_problem(await web.get(path, headers={"Accept": "image/png"}), 406, "not_acceptable")
 
 
 async def test_a_silent_stream_gets_a_comment(

@@ -80,7 +80,7 @@ class Operations:
     def _store_file(self, name: str, source: str | bytes, content_type: str | None, main: bool) -> Artifact:
         if isinstance(source, str):
             return self._stores.files.save(
-                self._run.job_id, self._run.attempt, name, Path(source), content_type, main=main
+                self._run.job_id, self._run.number, name, Path(source), content_type, main=main
             )
         with TemporaryDirectory(dir=self._scratch.path) as folder:
             path = Path(folder) / "content"

@@ -12,7 +12,7 @@ class Scratch:
 
     def __init__(self, data_dir: Path, run: Run) -> None:
         self._job_folder = data_dir.resolve() / "scratch" / run.job_id
-        self.folder = self._job_folder / f"{run.attempt}-{run.token.rpartition('.')[2]}"
+        self.folder = self._job_folder / f"{run.attempt}-{run.number}"
 
     @property
     def path(self) -> Path:

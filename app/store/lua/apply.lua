@@ -17,14 +17,6 @@ local running = job.status == 'processing' and job.token ~= nil
 local by_worker = running and job.token == token
 if by_worker and part > 0 and part <= (job.part or 0) then return {'ok', job.seq, job.status} end
 
--- A cancel of what no worker holds takes effect at once; one that is asked for twice changes nothing.
-local function resolve_cancel(data)
-  if ended(job.status) or job.cancel then return nil end
-  if running then return 'cancel_requested', data end
-  local stage = job.waiting and 'waiting' or 'pending'
-  return 'cancelled', '{"by":' .. cjson.encode(cjson.decode(data).by) .. ',"stage":"' .. stage .. '"}'
-end
-
 local function has_text(object, member)
   local decoded, value = pcall(cjson.decode, object)
   return decoded and type(value) == 'table' and type(value[member]) == 'string'
@@ -40,10 +32,10 @@ function NEEDS.waiting(data, argument) return has_text(data, 'for') and is_span(
 function NEEDS.cancel_requested(data) return has_text(data, 'by') end
 function NEEDS.artifact(_, argument) return has_text(argument, 'name') end
 
-local count = (#ARGV - 4) / 3
+local changes_told = (#ARGV - 4) / 3
 
 local function refusal(type, last)
-  if type == 'cancel_requested' then return count > 1 and 'illegal' or nil end
+  if type == 'cancel_requested' then return changes_told > 1 and 'illegal' or nil end
   if token ~= '' and not by_worker then return 'stale' end
   if SUCCESSORS[type] then
     if not last or type == 'processing' or not SUCCESSORS[job.status][type] then return 'illegal' end
@@ -52,9 +44,9 @@ local function refusal(type, last)
   if not by_worker or (type == 'waiting' and not last) then return 'illegal' end
 end
 
-for i = 1, count do
+for i = 1, changes_told do
   local type, data, argument = ARGV[3 * i + 2], ARGV[3 * i + 3], ARGV[3 * i + 4]
-  local verdict = refusal(type, i == count)
+  local verdict = refusal(type, i == changes_told)
   if not verdict and NEEDS[type] and not NEEDS[type](data, argument) then verdict = 'illegal' end
   if verdict then return {verdict, job.seq, job.status} end
 end
@@ -72,12 +64,8 @@ end
 
 function CHANGES.waiting(data, argument)
   local deadline = now + tonumber(argument)
+  leave(id, now)
   return {token = false, worker = false, part = false, waiting = cjson.decode(data)['for']}, deadline
-end
-
-function CHANGES.cancel_requested(data)
-  redis.call('PUBLISH', PREFIX .. 'worker:' .. job.worker, id)
-  return {cancel = now, cancel_by = cjson.decode(data).by}
 end
 
 function CHANGES.artifact(_, argument)
@@ -85,28 +73,28 @@ function CHANGES.artifact(_, argument)
   return {}
 end
 
-for i = 1, count do
-  local type, data, argument = ARGV[3 * i + 2], ARGV[3 * i + 3], ARGV[3 * i + 4]
-  if type == 'cancel_requested' then type, data = resolve_cancel(data) end
+local function carry_out(type, data, argument)
+  if type == 'cancel_requested' then return request_cancel(job, now, data) end
   if job.cancel and STOPPED[type] then -- asked to stop, and it has stopped: there is no next attempt, nor a wait
     type, data = 'cancelled', '{"by":' .. cjson.encode(job.cancel_by) .. ',"stage":"processing"}'
   end
-  if type then
-    local changes, due = {}, nil
-    if CHANGES[type] then changes, due = CHANGES[type](data, argument) end
-    if due then data = string.gsub(data, '"@"', '"' .. rfc3339(due) .. '"', 1) end
-    append(job, now, type, data)
-    if type == 'completed' and argument ~= '' then redis.call('SET', job_key(id, 'result'), argument) end
-    if ended(type) then
-      finish(job, now, type)
-    elseif type == 'pending' then
-      enqueue(job, now, due, changes)
-    else
-      save(job, now, changes)
-      if due then redis.call('ZADD', DEADLINES, due, id) end
-    end
+  local changes, due = {}, nil
+  if CHANGES[type] then changes, due = CHANGES[type](data, argument) end
+  if due then data = string.gsub(data, '"@"', '"' .. rfc3339(due) .. '"', 1) end
+  if type == 'progress' then data = with_eta(job, now, data) end
+  append(job, now, type, data)
+  if type == 'completed' and argument ~= '' then redis.call('SET', job_key(id, 'result'), argument) end
+  if ended(type) then
+    finish(job, now, type)
+  elseif type == 'pending' then
+    enqueue(job, now, due, changes)
+  else
+    save(job, now, changes)
+    if due then redis.call('ZADD', DEADLINES, due, id) end
   end
 end
+
+for i = 1, changes_told do carry_out(ARGV[3 * i + 2], ARGV[3 * i + 3], ARGV[3 * i + 4]) end
 if redis.call('XLEN', job_key(id, 'events')) > tonumber(ARGV[3]) then
   trim(job, tonumber(ARGV[3]))
   store(job, {trimmed = job.trimmed or false})

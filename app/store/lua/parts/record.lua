@@ -1,16 +1,16 @@
--- What the scripts share: a job's keys, its record, and the two things that may happen to it: an event, an end.
+-- What all scripts share: a job's keys, its record, and how an event comes about.
 -- Rendered in front by app/store/scripts.py: SUCCESSORS (the transition table) and KEPT (event types never trimmed).
 
 local PREFIX = 'tidings:'
 local TOMBSTONE_MS = 86400000 -- an expired result is answered 410 for a day, then the job is unknown
 local KINDS = PREFIX .. 'kinds'
+local PAUSED = PREFIX .. 'paused' -- set: 'queue:…' and 'kind:…' of which nothing is started
 -- One set over all queues: a live job by the moment at which something must have happened to it, which is its lease's
 -- end, its wait's end, or by when it has to start.
 local DEADLINES = PREFIX .. 'deadlines'
 local OWNERS = PREFIX .. 'owners' -- who has an index, by when it was last pruned
 
 local function job_key(id, part) return PREFIX .. '{' .. id .. '}:' .. part end
-local function queue_key(queue) return PREFIX .. 'queue:' .. queue end
 local function owner_key(owner) return PREFIX .. 'owner:' .. owner end
 local function active_key(owner) return PREFIX .. 'active:' .. owner end
 local function feed_channel(owner) return PREFIX .. 'feed:' .. owner end
@@ -41,7 +41,8 @@ local function rfc3339(ms)
     math.floor(rest / 3600000), math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
 end
 
-local NUMBERS = {'seq', 'attempt', 'max_attempts', 'progress', 'trimmed', 'ttl', 'timeout', 'start_by', 'part'}
+local NUMBERS = {'seq', 'attempt', 'max_attempts', 'progress', 'trimmed', 'ttl', 'timeout', 'start_by', 'part',
+  'priority', 'due', 'started', 'begun', 'expires'}
 
 local NEEDED = {'kind', 'owner', 'queue', 'seq', 'attempt', 'max_attempts', 'timeout', 'ttl', 'created', 'updated'}
 
@@ -100,48 +101,9 @@ local function append(job, now, type, data)
   redis.call('PUBLISH', feed_channel(job.owner), job.id .. '\n' .. job.kind .. '\n' .. (job.tags or '') .. '\n' .. event)
 end
 
--- A worker that has a free slot wakes for this; the bound is for when none has.
-local function nudge(queue)
-  local key = PREFIX .. 'nudge:' .. queue
-  if redis.call('TYPE', key).ok ~= 'list' then redis.call('DEL', key) end
-  redis.call('RPUSH', key, '1')
-  redis.call('LTRIM', key, -64, -1)
-  redis.call('PEXPIRE', key, 60000)
-end
-
 -- The record after the events were appended.
 local function save(job, now, changes)
   changes.seq, changes.updated = job.seq, now
   changes.progress, changes.trimmed = job.progress or false, job.trimmed or false
   store(job, changes)
-end
-
--- Pending from now on: after its event is written, in its queue, and awaited by nobody.
-local function enqueue(job, now, due, changes)
-  changes.status, changes.due = 'pending', due > now and due or false
-  changes.token, changes.worker, changes.part, changes.waiting = false, false, false, false
-  save(job, now, changes)
-  redis.call('ZREM', DEADLINES, job.id)
-  redis.call('ZADD', queue_key(job.queue), due, job.id)
-  if due <= now then nudge(job.queue) end
-end
-
--- The end: queue entry and deadline released, active no more, and from here on every key of the job has a TTL.
-local function finish(job, now, status)
-  local expires = now + job.ttl
-  redis.call('ZREM', queue_key(job.queue), job.id)
-  redis.call('ZREM', DEADLINES, job.id)
-  redis.call('DEL', 'arq:job:' .. job.id, 'arq:retry:' .. job.id)
-  redis.call('ZREM', active_key(job.owner), job.id)
-  save(job, now, {
-    status = status, finished = now, expires = expires, token = false, worker = false, part = false,
-    due = false, waiting = false, start_by = false,
-  })
-  for _, part in ipairs({'job', 'events', 'artifacts'}) do
-    redis.call('PEXPIREAT', job_key(job.id, part), expires + TOMBSTONE_MS)
-  end
-  for _, part in ipairs({'params', 'result'}) do redis.call('PEXPIREAT', job_key(job.id, part), expires) end
-  if redis.call('EXISTS', job_key(job.id, 'artifacts')) == 1 then
-    redis.call('ZADD', PREFIX .. 'expiring', expires, job.id)
-  end
 end

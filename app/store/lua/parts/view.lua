@@ -1,0 +1,49 @@
+-- A job as readers are told of it, in one moment.
+-- How often a client is asked to look: after 3 s, doubling with the job's age to 60 s, sooner when its end is near.
+local FIRST_POLL_MS, LAST_POLL_MS = 3000, 60000
+
+local function event(job, seq)
+  local entry = seq and redis.call('XRANGE', job_key(job.id, 'events'), seq .. '-0', seq .. '-0')[1]
+  return entry and entry[2] or {}
+end
+
+-- The latest progress as `estimate` takes it.
+local function told_of(progress)
+  local parsed, data = pcall(cjson.decode, progress[6] or '')
+  local eta = parsed and type(data) == 'table' and tonumber(data.eta_seconds)
+  return eta and {eta_seconds = eta, at = tonumber(progress[4])} or nil
+end
+
+local function poll_interval(job, now, eta)
+  local interval, age = FIRST_POLL_MS, now - job.created
+  if ended(job.status) then return interval end
+  while interval * 2 <= age and interval < LAST_POLL_MS do interval = interval * 2 end
+  return math.max(FIRST_POLL_MS, math.min(interval, LAST_POLL_MS, eta or LAST_POLL_MS))
+end
+
+-- Where a job stands in time: its position or nil, ms to its end twice or nil, ms until it should be looked at, and its
+-- latest progress as an entry of the log.
+local function outlook(job, now)
+  local place = job.status == 'pending' and position(job) or nil
+  local progress = event(job, job.progress)
+  local eta, eta_p90 = estimate(job, now, place, told_of(progress))
+  return place, eta, eta_p90, poll_interval(job, now, eta), progress
+end
+
+-- {record, result, last event, progress, artifacts, position, eta, its p90, poll interval, now, events}
+local function view(job, now, with_result, after)
+  local place, eta, eta_p90, interval, progress = outlook(job, now)
+  return {
+    redis.call('HGETALL', job_key(job.id, 'job')),
+    ended(job.status) and with_result and redis.call('GET', job_key(job.id, 'result')) or false,
+    ended(job.status) and event(job, job.seq)[6] or false,
+    progress[6] or false,
+    redis.call('HVALS', job_key(job.id, 'artifacts')),
+    place or false,
+    eta or false,
+    eta_p90 or false,
+    interval,
+    now,
+    after ~= '' and redis.call('XRANGE', job_key(job.id, 'events'), '(' .. after .. '-0', '+') or {},
+  }
+end

@@ -1,0 +1,18 @@
+-- poll: a client asks how its job stands, as often as it may. What it has already is not sent again.
+-- ARGV: id, owner, who asks, seq the client has or '', most polls in a row, what it costs to be told that there is no news
+-- (1, or 0 of who then waits for it), 'result' or '', and for the log: the seq after which, or ''.
+-- Returns {} for a job unknown or another's; else {allowed 1 | 0, polls left, ms until one more, poll interval, seq, ended
+-- 1 | 0, and unless refused or unchanged what `view` does}
+
+local job = load_job(ARGV[1])
+if not job or job.owner ~= ARGV[2] then return {} end
+local now = now_ms()
+
+tell_position(job, now)
+local _, _, _, interval = outlook(job, now)
+local same = ARGV[4] == tostring(job.seq)
+local cost = same and not ended(job.status) and tonumber(ARGV[6]) or 1
+local allowed, left, next_ms = take(job_key(job.id, 'polls:' .. ARGV[3]), now, tonumber(ARGV[5]), interval, cost)
+local reply = {allowed and 1 or 0, left, next_ms, interval, job.seq, ended(job.status) and 1 or 0}
+if allowed and not same then reply[7] = view(job, now, ARGV[7] ~= '', ARGV[8]) end
+return reply

@@ -1,0 +1,10 @@
+-- purge: an ended job is forgotten at once. Its files are listed for the sweeper.
+-- ARGV: id. Returns 'ok' | 'unknown' | 'illegal'
+
+local job = load_job(ARGV[1])
+if not job then return 'unknown' end
+if not ended(job.status) then return 'illegal' end
+if redis.call('EXISTS', job_key(job.id, 'artifacts')) == 1 then redis.call('ZADD', EXPIRING, 0, job.id) end
+redis.call('ZREM', owner_key(job.owner), job.id)
+for _, part in ipairs({'job', 'events', 'artifacts', 'params', 'result'}) do redis.call('DEL', job_key(job.id, part)) end
+return 'ok'

@@ -1,0 +1,41 @@
+-- submit: an earlier job of the same idempotency key, else record, first event, queue entry and wake-up, all or none.
+-- ARGV: id, record fields as a flat JSON array, params, delay ms, arq payload, idempotency key, fingerprint, its TTL ms,
+-- start within ms of being due (0: whenever), most submissions a minute, most live jobs of an owner, most of all, when to
+-- run (ms since 1970, instead of the delay; 0: now), the longest delay in ms, 'known' to accept nothing new.
+-- Returns {'accepted' | 'replayed', id, when, position or false, eta or false, eta p90 or false, submissions left, ms
+-- until one more}, {'conflict', id}, {'unknown'}, {'too_late'}, or {'too_fast' | 'queue_full' | 'store_full', submissions
+-- left, ms until one more}; an error, with nothing written, for times beyond reason.
+
+local fields = cjson.decode(ARGV[2])
+local now, start_within, per_minute, run_at = now_ms(), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[13])
+local delay = run_at > 0 and math.max(0, run_at - now) or tonumber(ARGV[4])
+
+local job = {id = ARGV[1]}
+for i = 1, #fields, 2 do job[fields[i]] = fields[i + 1] end
+for _, span in ipairs({ARGV[4], tostring(job.ttl), ARGV[8], ARGV[9]}) do
+  if not is_span(span) then return redis.error_reply('not a time in ms: ' .. span) end
+end
+
+-- With the owner's length, as both may hold any character: no two owners share a key.
+local idempotency = ARGV[6] ~= '' and PREFIX .. 'idem:' .. #job.owner .. ':' .. job.owner .. ':' .. ARGV[6]
+local earlier = idempotency and redis.call('HMGET', idempotency, 'id', 'fingerprint', 'answer')
+if earlier and earlier[1] then
+  if earlier[2] ~= ARGV[7] then return {'conflict', earlier[1]} end
+  return {'replayed', earlier[1], unpack(cjson.decode(earlier[3]))}
+end
+
+if ARGV[15] == 'known' then return {'unknown'} end
+if delay > tonumber(ARGV[14]) then return {'too_late'} end
+
+local allowed, left, next_ms = take(PREFIX .. 'submits:' .. job.owner, now, per_minute, 60000 / per_minute, 1)
+if not allowed then return {'too_fast', left, next_ms} end
+local full = is_full(job.owner, 1, tonumber(ARGV[11]), tonumber(ARGV[12]))
+if full then return {full, left, next_ms} end
+
+local place, eta, eta_p90 = accept(job, now, delay, start_within, fields, ARGV[3], ARGV[5])
+local answer = {now, place or false, eta or false, eta_p90 or false, left, next_ms}
+if idempotency then
+  redis.call('HSET', idempotency, 'id', job.id, 'fingerprint', ARGV[7], 'answer', cjson.encode(answer))
+  redis.call('PEXPIRE', idempotency, ARGV[8])
+end
+return {'accepted', job.id, unpack(answer)}

@@ -32,6 +32,8 @@ def _standing(job: Job) -> str:
     """How it stands in words; the handler's own while it runs."""
     if job.status is Status.FAILED and job.error:
         return f"failed: {job.error.get('message') or job.error.get('code')}"
+    if job.suspended_at:
+        return "suspended"
     if job.status is Status.PENDING and job.position is not None:
         return f"pending, {job.position} ahead"
     if job.cancel_requested_at and not job.ended:

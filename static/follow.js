@@ -1,6 +1,6 @@
 /**
  * One job, followed to its end: by EventSource, and where streams are blocked or all slots taken, by polling.
- * Knows no DOM. The page starts one `follow` per unfinished job.
+ * Knows no DOM.
  */
 
 import { Refusal, jobUrl, readJob } from "./tidings.js";
@@ -19,8 +19,8 @@ import { Refusal, jobUrl, readJob } from "./tidings.js";
  */
 
 export const EVENT_TYPES = [
-  "snapshot", "pending", "processing", "progress", "log", "waiting", "cancel_requested", "artifact", "metric",
-  "completed", "failed", "cancelled",
+  "snapshot", "pending", "position", "suspended", "resumed", "processing", "progress", "log", "waiting",
+  "cancel_requested", "artifact", "metric", "completed", "failed", "cancelled",
 ];
 
 const FIRST_EVENT_MS = 4_000;
@@ -35,11 +35,15 @@ const ENDS = new Set(["completed", "failed", "cancelled"]);
 /** Whether nothing follows. @param {Job} job */
 export const ended = ({ status }) => ENDS.has(status);
 
-/** What each event changes about a job. Types that are missing change nothing but its seq. */
+/** What each event changes about a job, beside its seq. */
 const CHANGES = {
   pending: ({ data }) => ({ status: "pending", retry_at: data.retry_at ?? null, eta_seconds: null }),
+  position: ({ data }) => data,
+  suspended: ({ at }) => ({ suspended_at: at, position: null }),
+  resumed: () => ({ suspended_at: null }),
   processing: ({ data, at }) => ({
     status: "processing", attempt: data.attempt, started_at: at, retry_at: null, waiting_for: null, progress: null,
+    eta_seconds: null,
   }),
   progress: ({ data }) => ({ progress: data, eta_seconds: data.eta_seconds ?? null }),
   waiting: ({ data }) => ({ waiting_for: data.for }),
@@ -78,7 +82,7 @@ export async function follow(job, listener) {
   while (watch.brief) await poll(watch);
 }
 
-/** What is known of the job, and who is told. Events that are no news are dropped here. */
+/** What is known of the job, and who is told. What is no news is dropped. */
 class Watch {
   constructor(job, listener) {
     this.job = job;
@@ -120,7 +124,7 @@ class Watch {
   }
 }
 
-/** Listen until the end, or until the stream is of no more use. Resolves to whether anything was heard. */
+/** Listen until the end, or until that is of no more use. Resolves to whether anything was heard. */
 function stream(watch) {
   const { signal, onConnection } = watch.listener;
   return new Promise((resolve) => {

@@ -99,6 +99,15 @@ def _pending(data: Json) -> str:
     return PENDING.get(data.get("reason", ""), "")
 
 
+def _position(data: Json) -> str:
+    ahead = data.get("position")
+    return "  ".join(filter(None, ("next" if ahead == 0 else f"{ahead} ahead", left(data))))
+
+
+def _suspended(data: Json) -> str:
+    return f"until {data.get('until')}"
+
+
 def _processing(data: Json) -> str:
     return f"attempt {data.get('attempt')} on {data.get('worker')}"
 
@@ -135,6 +144,9 @@ _TOLD: Final[Mapping[str, Callable[[Json], str]]] = MappingProxyType(
     {
         "snapshot": _standing,
         "pending": _pending,
+        "position": _position,
+        "suspended": _suspended,
+        "resumed": _nothing,
         "processing": _processing,
         "progress": _progress,
         "log": _log,

@@ -138,7 +138,7 @@ class JobStore:
 
     def _acceptance(self, submission: Submission, replayed: bool, job_id: bytes, *answer: Any) -> Acceptance:
         created_at, position, eta_ms, eta_p90_ms, left, next_ms = answer
-        accepted = replace(submission, job_id=job_id.decode())
+        accepted = replace(submission, job_id=job_id.decode()) if replayed else submission
         job = Job.submitted(accepted, created_at, Outlook(position, eta_ms, eta_p90_ms))
         known_until = created_at + self._idempotency_ttl_ms if submission.idempotency_key else None
         return Acceptance(job, replayed, self._submits(left, next_ms), known_until)

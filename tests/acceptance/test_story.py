@@ -165,19 +165,28 @@ async def by_websocket(service: Service, job: dict[str, Any]) -> list[dict[str, 
 
 
 async def by_polling(web: httpx.AsyncClient, job: dict[str, Any]) -> list[dict[str, Any]]:
-    """The states seen; 304 in between."""
+    """The states seen, each answered when there was one; 304 where nothing came for a while."""
     states: list[dict[str, Any]] = []
-    etag = ""
+    etag = '"0"'
     while not states or states[-1]["finished_at"] is None:
-        answer = await web.get(job["links"]["self"], headers={"If-None-Match": etag})
+        answer = await web.get(job["links"]["self"], headers={"If-None-Match": etag, "Prefer": "wait=2"})
         if answer.status_code == 200:
             states.append(answer.json())
             etag = answer.headers["etag"]
             assert etag == f'"{states[-1]["seq"]}"'
         else:
             assert answer.status_code == 304
-        await asyncio.sleep(0.05)
     return states
+
+
+async def when(web: httpx.AsyncClient, job: dict[str, Any], member: str, *unwanted: Any) -> None:
+    """Until a member of the job object is something else."""
+    etag = '"0"'
+    while True:
+        answer = await web.get(job["links"]["self"], headers={"If-None-Match": etag, "Prefer": "wait=5"})
+        if answer.status_code == 200 and answer.json()[member] not in unwanted:
+            return
+        etag = answer.headers["etag"]
 
 
 async def test_a_video_is_submitted_followed_three_ways_at_once_and_plays(
@@ -216,8 +225,7 @@ async def test_a_killed_worker_only_makes_the_bar_pause(service: Service, web: h
     with service.up():
         job = await submit(web, "countdown", seconds=3, steps=30)
         following = asyncio.create_task(by_sse(web, job))
-        while (await web.get(job["links"]["self"])).json()["progress"] is None:
-            await asyncio.sleep(0.02)
+        await when(web, job, "progress", None)
         os.kill(service.worker(), signal.SIGKILL)
         events = await following
     told = [(e["type"], e["data"].get("reason")) for e in events if e["type"] in ("pending", "processing", "completed")]
@@ -237,8 +245,7 @@ async def test_what_was_there_before_a_restart_is_there_after_it(service: Servic
         done = await submit(web, "countdown", seconds=0.1, steps=1)
         before = (await by_polling(web, done))[-1]
         going = await submit(web, "countdown", seconds=60, steps=60)
-        while (await web.get(going["links"]["self"])).json()["status"] != "processing":
-            await asyncio.sleep(0.02)
+        await when(web, going, "status", "pending")
     with service.up():
         assert (await web.get(done["links"]["self"])).json() == before
         again = (await web.get(going["links"]["self"])).json()

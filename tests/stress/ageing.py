@@ -25,7 +25,7 @@ async def bury(redis: Redis) -> None:
 
 
 async def _expire_sooner(redis: Redis, span_ms: int, *, beyond_ms: int) -> None:
-    keys = [key async for key in redis.scan_iter(count=1_000) if key.decode() not in LASTING]
+    keys = [key async for key in redis.scan_iter(count=1_000) if not key.decode().startswith(LASTING)]
     async with redis.pipeline(transaction=False) as pipe:
         for key in keys:
             pipe.pttl(key)

@@ -18,8 +18,16 @@ from tests.stress.fleet import Fleet
 
 ANSWER_SECONDS: Final = 20.0
 LISTENING: Final = "0A"
-LASTING: Final = {"tidings:kinds", "tidings:identity", "tidings:rounds", "tidings:watch"}
-"""Keys that stay: what workers have announced, which store this is, and how the watch over deadlines goes on."""
+LASTING: Final = (
+    "tidings:kinds",
+    "tidings:identity",
+    "tidings:rounds",
+    "tidings:watch",
+    "tidings:reached",
+    "tidings:pace:",
+)
+"""How keys begin that stay: what workers have announced, how long it takes, which store this is, how the watch over
+deadlines goes on, and whose turn it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,8 @@ async def take(fleet: Fleet) -> Census:
 
 async def keys(redis: Redis) -> list[str]:
     """All there are, but for those that stay."""
-    found = [key.decode() async for key in redis.scan_iter(count=1_000)]
-    return sorted(set(found) - LASTING)
+    found = {key.decode() async for key in redis.scan_iter(count=1_000)}
+    return sorted(key for key in found if not key.startswith(LASTING))
 
 
 async def _count(name: str, process: Process, folder: Path) -> Count:

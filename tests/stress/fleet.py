@@ -35,7 +35,10 @@ class ProbedHouse(House):
 
     def _env(self, settings: dict[str, Any]) -> dict[str, str]:
         path = os.pathsep.join((str(ROOT), str(PROBE)))
-        return super()._env(settings) | {"PYTHONPATH": path, "STRESS_PROBE": str(self.folder)}
+        return super()._env({"poll_burst": 1_000_000} | settings) | {
+            "PYTHONPATH": path,
+            "STRESS_PROBE": str(self.folder),
+        }
 
     async def _kinds_known(self) -> bool:
         with suppress(RedisError):  # Valkey may be away

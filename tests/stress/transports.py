@@ -75,7 +75,7 @@ async def log(port: int, job_id: str, after: int) -> Events:
     reader, writer = await _request(port, f"/api/jobs/{job_id}/events?after={after}", "Accept: application/json\r\n")
     try:
         status = await _status(reader)
-        if status == 503:
+        if status in (429, 503):
             return
         _expect(status, (200,))
         while (await _within(reader.readline())).strip():

@@ -6,11 +6,14 @@ Used by the store, the hub and the doors of batches; knows nothing of Redis or H
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from app.clock import rfc3339, rfc3339_or_none
 from app.events import Event, json_text
 from app.jobs import FIRST_POLL_MS, Status
+
+if TYPE_CHECKING:
+    from app.shapes.batch import BatchObject, Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,15 @@ class Batch:
         """Seconds until asking again is worth it."""
         return ceil(self.poll_ms / 1000)
 
-    def shown(self, base_url: str = "") -> dict[str, Any]:
+    def shown(self, base_url: str = "") -> "BatchObject":
         """The batch object of every transport. Links are path-absolute, or absolute where `base_url` is set."""
         url = batch_url(self.batch_id, base_url)
         return {
             "batch_id": self.batch_id,
             "owner": self.owner,
-            "status": Status.COMPLETED if self.ended else Status.PROCESSING,
+            "status": "completed" if self.ended else "processing",
             "total": self.total,
-            "counts": dict(self.counts),
+            "counts": cast("Counts", dict(self.counts)),
             "progress": {"percent": self.percent},
             "seq": self.seq,
             "created_at": rfc3339(self.created_at),

@@ -31,6 +31,7 @@ from app.settings import Settings
 from app.store import BatchStore, JobStore, KindStore, Listing, Memory, Queues, UploadStore
 from app.web.batches import BatchDoors
 from app.web.commands import CommandDoors
+from app.web.description import DescriptionDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
@@ -61,7 +62,7 @@ class Web:
     hub: Hub
     watches: tuple[Periodic, ...]
     streams: list[BaseRoute]
-    doors: ASGIApp
+    doors: list[BaseRoute]
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
@@ -82,7 +83,8 @@ class Web:
 
     def app(self) -> Router:
         """Streams first, outside of the middleware that wraps `send`; all other doors behind it."""
-        return Router(self.streams, default=self.doors, lifespan=self.alive, redirect_slashes=False)
+        doors = _behind_middleware(*self.doors)
+        return Router(self.streams, default=doors, lifespan=self.alive, redirect_slashes=False)
 
 
 def assemble(settings: Settings) -> Web:
@@ -117,24 +119,26 @@ def assemble(settings: Settings) -> Web:
     sockets = SocketDoors(
         hub, jobs, allowed_origins=settings.allowed_origins, most_subscriptions=settings.max_subscriptions
     )
+    streams = [*EventDoors(hub, polls).routes(), *sockets.routes()]
+    doors = [
+        *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
+        *commands.routes(),
+        *BatchDoors(settings, intake, batches, chores).routes(),
+        *ResultDoors(jobs, files, polls).routes(),
+        *UploadDoors(settings, files, uploads).routes(),
+        *KindDoors(catalog, queues).routes(),
+        *QueueDoors(catalog, queues).routes(),
+    ]
+    aside = [*HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(), *page_routes()]
+    descriptions = DescriptionDoors([*doors, *streams, *aside], settings.public_url)
     return Web(
         redis=redis,
         files=files,
         bus=bus,
         hub=hub,
         watches=(Overdue(jobs).watch, chores.watch, Places(jobs, hub.waiting).watch, pressure.watch),
-        streams=[*EventDoors(hub, polls).routes(), *sockets.routes()],
-        doors=_behind_middleware(
-            *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
-            *commands.routes(),
-            *BatchDoors(settings, intake, batches, chores).routes(),
-            *ResultDoors(jobs, files, polls).routes(),
-            *UploadDoors(settings, files, uploads).routes(),
-            *KindDoors(catalog, queues).routes(),
-            *QueueDoors(catalog, queues).routes(),
-            *HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(),
-            *page_routes(),
-        ),
+        streams=streams,
+        doors=[*doors, *aside, *descriptions.routes()],
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SkipValidation, ValidationError
 
 from app.errors import InvalidBatch, InvalidJob, InvalidParams, Refusal, UnknownInput, UnknownKind
 from app.intake.catalog import Catalog
@@ -31,10 +31,18 @@ INPUTS_AT_A_TIME: Final = 16
 class BatchRequest(BaseModel):
     """The body of a batch. Each of its jobs has these tags beside its own."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"jobs": [{"kind": "transcode", "params": {"input": "upload:…"}}]}]},
+    )
 
-    jobs: list[Any]
+    jobs: list[SkipValidation[JobRequest]]
+    """Each as the body of `POST /api/jobs`."""
     tags: list[Tag] = []
+    """Added to each job's own."""
 
 
 class Wanted(NamedTuple):

@@ -58,21 +58,38 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TAG), Af
 
 
 class JobRequest(BaseModel):
-    """The body of a submission. Times are seconds; None leaves the choice to the kind or the settings."""
+    """The body of a submission. Times are seconds; null leaves the choice to the kind or the settings."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"kind": "transcode", "params": {"input": "upload:…", "format": "webm"}}]},
+    )
 
     kind: str
+    """One of `GET /api/kinds`."""
     params: dict[str, Any] = {}
+    """What the kind's `params_schema` asks for."""
     tags: list[Tag] = []
+    """Words to find the job by, without commas."""
     metadata: Annotated[dict[str, str | int | float | bool | None], AfterValidator(_small)] = {}
+    """Names and values to find the job by."""
     priority: int = Field(0, ge=0, le=9)
+    """Higher comes first."""
     run_at: Moment | None = None
+    """Not to begin before that: RFC 3339 with an offset, or seconds since 1970."""
     delay_seconds: float | None = Field(None, ge=0)
+    """Not to begin before so long from now."""
     start_within_seconds: float | None = Field(None, ge=0.001, le=YEAR)
+    """A job not begun so long after it was due fails with `expired`."""
     timeout_seconds: float | None = Field(None, ge=0.001)
+    """How long one attempt may take."""
     max_attempts: int | None = Field(None, ge=1)
     result_ttl_seconds: int | None = Field(None, ge=1, le=YEAR)
+    """How long the ended job, its result and its files are kept."""
 
 
 class Submissions:

@@ -4,6 +4,7 @@ Called by the doors of the web process, by the feed and by the sweeper.
 """
 
 import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -86,6 +87,9 @@ class Place(NamedTuple):
         return f"{self.created:.0f}.{self.job_id}"
 
 
+CURSOR: Final = r"^[0-9]{1,15}\.[a-z0-9]{26}$"
+"""What a place's cursor looks like."""
+
 NEWEST: Final = Place(math.inf, "")
 
 
@@ -112,7 +116,7 @@ class Listing:
         index, since = f"{PREFIX}owner:{owner}", wanted.created_after_ms
         if wanted.batch_id:
             index, since = batch_jobs_key(wanted.batch_id), 0
-        place = _place(cursor) if cursor else NEWEST
+        place = NEWEST if cursor is None else _place(cursor)
         found: list[Job] = []
         for _ in range(0, MOST_EXAMINED, limit):
             places = await self._after(index, place, limit, since)
@@ -145,7 +149,7 @@ class Listing:
 
 
 def _place(cursor: str) -> Place:
-    created, _, job_id = cursor.partition(".")
-    if not (created.isascii() and created.isdigit()):
+    if not re.fullmatch(CURSOR, cursor):
         raise ValueError(f"not a cursor: {cursor!r}")
+    created, _, job_id = cursor.partition(".")
     return Place(float(created), job_id)

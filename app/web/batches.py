@@ -16,20 +16,41 @@ from app.auth import owner_of
 from app.batches import Batch, batch_url
 from app.chores import Chores
 from app.clock import rfc3339
-from app.errors import Unavailable, UnknownBatch
-from app.intake.batches import Batches
+from app.errors import (
+    IdempotencyConflict,
+    InvalidBatch,
+    InvalidJob,
+    InvalidParams,
+    NotRetryable,
+    PollTooFast,
+    QueueFull,
+    StoreFull,
+    SubmitTooFast,
+    Unavailable,
+    UnknownBatch,
+    UnknownInput,
+    UnknownKind,
+)
+from app.intake.batches import Batches, BatchRequest
 from app.jobs import is_job_id
 from app.settings import Settings
+from app.shapes.batch import BatchObject
 from app.store import BatchLook, BatchStore
 from app.web.answer import JsonAnswer
 from app.web.body import Bodies
-from app.web.idempotency import key_of
-from app.web.negotiation import has_current, known_seq
+from app.web.contract import JSON_BODY, Answer, Tag, describes
+from app.web.headers import CACHE_CONTROL, ETAG, KEY_EXPIRES, LOCATION, QUOTA, REPLAYED, RETRY_AFTER
+from app.web.idempotency import IDEMPOTENCY_KEY, key_of
+from app.web.negotiation import IF_NONE_MATCH, has_current, known_seq
 from app.web.polls import too_fast
 from app.web.resource import resource
 
 MOST_AT_ONCE: Final = 8
 """Batches one process takes in at a time; each is held in memory until it is accepted."""
+
+
+BATCHES: Final = Tag("Batches", "Thousands of jobs at once, told of as one.")
+LOOKED: Final = (ETAG, CACHE_CONTROL, RETRY_AFTER.sometimes, *QUOTA)
 
 
 class BatchDoors:
@@ -53,8 +74,38 @@ class BatchDoors:
             resource("/api/batches/{batch_id}/retry", post=self.retry),
         ]
 
+    @describes(
+        "submit_batch",
+        BATCHES,
+        parameters=[IDEMPOTENCY_KEY],
+        body=BatchRequest,
+        answers=[
+            Answer(
+                202,
+                "Accepted: all its jobs are or will be queued.",
+                BatchObject,
+                [LOCATION, RETRY_AFTER.sometimes, REPLAYED.sometimes, KEY_EXPIRES.sometimes, *QUOTA],
+            )
+        ],
+        refuses=[
+            *JSON_BODY,
+            InvalidBatch,
+            InvalidJob,
+            UnknownKind,
+            InvalidParams,
+            UnknownInput,
+            IdempotencyConflict,
+            SubmitTooFast,
+            QueueFull,
+            StoreFull,
+            Unavailable,
+        ],
+    )
     async def submit(self, request: Request) -> Response:
-        """202 with the batch, all its jobs accepted, or a refusal and none of them."""
+        """Submit a batch.
+
+        202 with the batch, all its jobs accepted, or a refusal and none of them.
+        """
         key = key_of(request)
         with self._admitted():
             body = await self._bodies.large_json(request, self._most_bytes)
@@ -69,8 +120,21 @@ class BatchDoors:
             headers["Idempotency-Expires"] = rfc3339(accepted.key_expires_at)
         return JsonAnswer(batch.shown(self._base_url), 202, headers)
 
+    @describes(
+        "show_batch",
+        BATCHES,
+        parameters=[IF_NONE_MATCH],
+        answers=[
+            Answer(200, "The batch as it stands.", BatchObject, LOOKED),
+            Answer(304, "The client has it.", None, LOOKED),
+        ],
+        refuses=[UnknownBatch, PollTooFast, Unavailable],
+    )
     async def show(self, request: Request) -> Response:
-        """The batch object; 304 for who has it already; 429 for who asks too often."""
+        """Look at a batch.
+
+        304 for who has it already; 429 for who asks too often.
+        """
         look = await self._look(request)
         headers = {"ETag": f'"{look.seq}"', "Cache-Control": "private, no-cache"} | look.allowance.headers
         if not look.ended:
@@ -79,12 +143,36 @@ class BatchDoors:
             return Response(status_code=304, headers=headers)
         return JsonAnswer(look.batch.shown(self._base_url), headers=headers)
 
+    @describes(
+        "cancel_batch",
+        BATCHES,
+        answers=[
+            Answer(200, "All its jobs have ended.", BatchObject),
+            Answer(202, "Those that have not are being stopped.", BatchObject, [RETRY_AFTER]),
+        ],
+        refuses=[UnknownBatch, Unavailable],
+    )
     async def cancel(self, request: Request) -> Response:
-        """200 when all jobs have ended, now or before; 202 while those that have not are being stopped."""
+        """Cancel a batch.
+
+        All its jobs that have not ended are cancelled; a repeat is harmless.
+        """
         return await self._commanded(request, self._batches.cancel)
 
+    @describes(
+        "retry_batch",
+        BATCHES,
+        answers=[
+            Answer(200, "They have ended again.", BatchObject),
+            Answer(202, "They are being run again.", BatchObject, [RETRY_AFTER]),
+        ],
+        refuses=[UnknownBatch, NotRetryable, Unavailable],
+    )
     async def retry(self, request: Request) -> Response:
-        """202: all jobs that have failed are being run again; those that were cancelled are not."""
+        """Run a batch's failed jobs again.
+
+        Those that were cancelled are not.
+        """
         return await self._commanded(request, self._batches.retry)
 
     async def _look(self, request: Request) -> BatchLook:

@@ -1,17 +1,40 @@
 """The filters of lists and feeds, as they stand in a query string. Read by the list, the feed and the WebSocket."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from pydantic import Field
 from starlette.datastructures import QueryParams
 
-from app.clock import moment_ms
+from app.clock import LATEST_MS, moment_ms
 from app.errors import BadRequest
-from app.jobs import STATUSES, is_job_id
+from app.jobs import STATUSES, Status, is_job_id
+from app.shapes.shape import JobId, Moment
 from app.store import Filter
+from app.web.contract import Parameter
 
 REPEATABLE: Final = frozenset({"status", "kind", "tag"})
+LAST_SECOND: Final = LATEST_MS / 1000 - 1
+
+FILTERS: Final = (
+    Parameter("status", "Only jobs of these statuses.", list[Status]),
+    Parameter("kind", "Only jobs of these kinds.", list[str]),
+    Parameter("tag", "Only jobs that have all of these tags.", list[str]),
+    Parameter(
+        "created_after",
+        "Only jobs younger than that: RFC 3339 with an offset, or seconds since 1970.",
+        Moment | Annotated[float, Field(ge=0, le=LAST_SECOND)],
+    ),
+)
+METADATA: Final = Parameter(
+    "metadata", "Only jobs whose metadata say so, as `name:value`.", list[Annotated[str, Field(pattern="^[^:]+:")]]
+)
+
+BATCH: Final = Parameter("batch_id", "Only jobs of this batch.", JobId)
+
+_NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def filter_of(query: QueryParams) -> Filter:
@@ -66,8 +89,9 @@ def _created_after(text: str | None) -> int:
     if text is None:
         return 0
     try:
-        plain = text.isascii() and text.replace(".", "", 1).isdigit()
-        return moment_ms(float(text) if plain else text.replace(" ", "+"))  # a "+" in a query arrives as a space
+        if _NUMBER.fullmatch(text):
+            return moment_ms(float(text))
+        return moment_ms(text.replace(" ", "+"))  # a "+" in a query arrives as a space
     except ValueError:
         detail = "`created_after` must be RFC 3339 with an offset, or seconds."
         raise BadRequest(detail, parameter="created_after") from None

@@ -1,5 +1,6 @@
 """Whose job starts next: owners by turns, the most urgent first, and nobody for ever."""
 
+import random
 from collections import Counter
 from collections.abc import Iterable
 
@@ -108,6 +109,28 @@ async def test_a_kind_that_was_not_taken_for_long_costs_the_others_nothing_when_
     await next_run(jobs, kinds=["elsewhere"])
     await waiting(jobs, "new", 30)
     assert (await owners_started(jobs, 21)).count("new") == 11
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_while_an_owner_waits_no_other_starts_twice_more_than_it(jobs: JobStore, clock: Clock, seed: int) -> None:
+    chance = random.Random(seed)
+    lines = Counter[str]()
+    since: dict[str, Counter[str]] = {}  # whoever waits: what others started since its last start
+    for _ in range(200):
+        await clock.move(1)
+        for owner in chance.choices("abcde", weights=(1, 1, 2, 4, 8), k=chance.randint(0, 2)):
+            await accepted(jobs, owner=owner, kind=chance.choice(KINDS), priority=chance.choice((0, 9)))
+            lines[owner] += 1
+            since.setdefault(owner, Counter())
+        for run in await next_runs(jobs, chance.randint(0, 1)):
+            lines[run.owner] -= 1
+            for started in since.values():
+                started[run.owner] += 1
+            del since[run.owner]
+            if lines[run.owner]:
+                since[run.owner] = Counter()
+        assert all(max(started.values(), default=0) <= 2 for started in since.values())
+    assert lines.total() > 20
 
 
 # What is most urgent

@@ -3,14 +3,18 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from app.jobs import Status
 from app.limits import Shares
 from app.store import Change, JobStore, Run
+from tests import chores
 from tests.ground import INTERRUPTED, accepted, completed, failed, retry, submission, waiting
 from tests.still_store import Clock
+from tests.working import reached, working
 
 LEASE_MS = 60_000
 ONE_OF_K = {"k": 1, "l": 0}
@@ -101,6 +105,15 @@ async def test_a_job_that_waits_for_its_kind_hides_no_other_and_is_not_waited_fo
     claims = await jobs.claim("w", ["default"], 9, lease_ms=LEASE_MS, kinds=ONE_OF_K)
     assert [run.job_id for run in claims.runs] == [other]
     assert claims.next_due_ms == LEASE_MS
+
+
+async def test_workers_keep_to_the_limit_their_handler_has(redis: Redis, redis_url: str, tmp_path: Path) -> None:
+    jobs = JobStore(redis)
+    ids = [await accepted(jobs, kind="lone") for _ in range(6)]
+    async with working(redis_url, tmp_path), working(redis_url, tmp_path):
+        for job_id in ids:
+            await reached(jobs, job_id, Status.COMPLETED)
+    assert chores.COMPANY == [1] * 6
 
 
 # Of an owner

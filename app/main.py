@@ -44,6 +44,8 @@ from app.web.websocket import SocketDoors
 
 REDIS_CONNECTIONS: Final = 64
 REDIS_TIMEOUT_SECONDS: Final = 5.0
+STORE_PATIENCE_SECONDS: Final = 5.0
+"""An upload waits so long for a store of files that is away, then it is refused."""
 GARBAGE_OBJECTS: Final = 10_000
 """So many more objects than before are looked through for cycles nobody refers to."""
 
@@ -85,7 +87,7 @@ class Web:
 def assemble(settings: Settings) -> Web:
     """Build everything; nothing runs or connects yet."""
     pool = BlockingConnectionPool.from_url(
-        settings.store_url,
+        settings.redis_address,
         max_connections=REDIS_CONNECTIONS,
         timeout=REDIS_TIMEOUT_SECONDS,
         socket_timeout=REDIS_TIMEOUT_SECONDS,
@@ -99,7 +101,8 @@ def assemble(settings: Settings) -> Web:
         admission=settings.admission,
     )
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
-    uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
+    uploads = UploadStore(redis, settings.upload_ttl_seconds)
+    files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
     pressure = Pressure(Memory(redis), settings.max_redis_memory_share)
     submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads), pressure)
     queues = Queues(redis)

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from app.artifacts import FileStore
 from app.errors import Unavailable
 from app.jobs import new_job_id
+from app.objects import Disk
 from app.store import Identity, JobStore, Retention, Upload, UploadStore
 from tests.ground import accepted, completed, running
 from workers import orphans as orphans_module
@@ -24,13 +25,13 @@ LONG_AGO = 2 * UNTOUCHED_SECONDS
 async def orphans(redis: Redis, tmp_path: Path) -> Orphans:
     """Acquainted since long before anything in these tests was written."""
     FileStore(tmp_path).prepare()
-    Acquaintance(tmp_path).since(await Identity(redis).name(), 0, ("", 0))
+    Acquaintance(Disk(tmp_path)).since(await Identity(redis).name(), 0, ("", 0))
     dated(tmp_path / FILE, 2 * LONG_AGO)
     return orphans_of(redis, tmp_path)
 
 
 def orphans_of(redis: Redis, data_dir: Path) -> Orphans:
-    return Orphans(data_dir, Identity(redis), Retention(redis), UploadStore(redis, 60))
+    return Orphans(data_dir, FileStore(data_dir), Identity(redis), Retention(redis), UploadStore(redis, 60))
 
 
 def dated(path: Path, seconds_ago: float) -> None:
@@ -151,7 +152,7 @@ async def test_redis_going_away_between_the_questions_deletes_no_more(
 ) -> None:
     old = left(tmp_path, "artifacts", new_job_id())
     async with Redis(unix_socket_path=f"{short_path}/none.sock") as away:
-        halfway = Orphans(tmp_path, Identity(redis), Retention(away), UploadStore(redis, 60))
+        halfway = Orphans(tmp_path, FileStore(tmp_path), Identity(redis), Retention(away), UploadStore(redis, 60))
         with pytest.raises(Unavailable):
             await halfway.sweep()
     assert old.exists()
@@ -180,7 +181,7 @@ async def test_redis_being_emptied_in_the_midst_of_a_round_deletes_nothing(
     redis: Redis, jobs: JobStore, tmp_path: Path, when: str
 ) -> None:
     files = [left(tmp_path, "artifacts", job_id) for job_id in (await ended(jobs), new_job_id())]
-    await Orphans(tmp_path, Identity(redis), Emptied(redis, when), UploadStore(redis, 60)).sweep()
+    await Orphans(tmp_path, FileStore(tmp_path), Identity(redis), Emptied(redis, when), UploadStore(redis, 60)).sweep()
     assert all(path.exists() for path in files)
 
 

@@ -137,8 +137,7 @@ async def test_a_file_that_cannot_be_deleted_is_left_for_the_next_round_and_stop
     redis: Redis, sweeper: Sweeper, uploads: UploadStore, files: FileStore
 ) -> None:
     stuck, other = await uploaded(uploads, files, -2), await uploaded(uploads, files, -1)
-    files.upload(stuck).unlink()
-    files.upload(stuck).mkdir()
+    files.unfinished(stuck).mkdir()
     await sweeper.sweep()
     assert not files.upload(other).exists()
     assert await redis.zrange(UPLOADS_BY_EXPIRY, 0, -1) == [stuck.encode()]

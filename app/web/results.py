@@ -57,7 +57,7 @@ class ResultDoors:
         return await self._file(request, job, artifact)
 
     async def _file(self, request: Request, job: Job, artifact: Artifact) -> Response:
-        response = await download(request, artifact, self._files.artifact(artifact.key))
+        response = await download(request, artifact, self._files, job.as_of)
         if response is None:
             raise ResultExpired("The file is gone.", job_id=job.job_id)
         return response

@@ -135,7 +135,7 @@ class Store:
 
 @pytest.fixture
 async def store(settings: Settings) -> AsyncIterator[Store]:
-    async with Redis.from_url(settings.store_url) as redis:
+    async with Redis.from_url(settings.redis_address) as redis:
         uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
         yield Store(redis, JobStore(redis), KindStore(redis), uploads, files, settings.data_dir)
 

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import httpx
+import pytest
 
 from app.artifacts import FileStore
 from app.objects.signature import Signer
@@ -24,6 +26,7 @@ USER: Final = "tidings"
 SECRET: Final = "not-to-be-told"
 BUCKET: Final = "files"
 PATIENCE_SECONDS: Final = 0.5
+STORES: Final = ("file", "s3")
 
 
 class Gateway(Child):
@@ -97,9 +100,22 @@ def signer(endpoint: str) -> Signer:
     return Signer(f"{endpoint}/{BUCKET}", "us-east-1", USER, SECRET, "")
 
 
+def content_of(files: FileStore, key: str) -> bytes:
+    """A stored file as an input would have it. Raises FileNotFoundError."""
+    with TemporaryDirectory() as folder:
+        files.fetch(key, Path(folder, "input"))
+        return Path(folder, "input").read_bytes()
+
+
 def files_of(folder: Path, **settings: Any) -> FileStore:
     """A store that does not try for long."""
     return FileStore.of(Settings(data_dir=folder, **settings), patience_seconds=PATIENCE_SECONDS)
+
+
+def store_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """For a fixture with `params=STORES`: files on the data directory's disk, or in S3."""
+    gateway: Gateway | None = request.getfixturevalue("gateway") if request.param == "s3" else None
+    return gateway.settings() if gateway else {}
 
 
 def _now_ms() -> int:

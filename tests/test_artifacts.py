@@ -3,24 +3,20 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from app.artifacts import FileStore, artifact_key, upload_key
 from app.jobs import new_job_id
-from tests.gateway import files_of
+from tests.gateway import STORES, content_of, files_of, store_settings
 
-KINDS: Final = ("file", "s3")
 MIB: Final = 1 << 20
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=STORES)
 def files(request: pytest.FixtureRequest, tmp_path: Path) -> FileStore:
-    settings: dict[str, Any] = {}
-    if request.param == "s3":
-        settings = request.getfixturevalue("gateway").settings()
-    store = files_of(tmp_path / "data", **settings)
+    store = files_of(tmp_path / "data", **store_settings(request))
     store.prepare()
     return store
 
@@ -32,13 +28,6 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def content_of(files: FileStore, key: str, tmp_path: Path) -> bytes:
-    """As an input would have it."""
-    target = tmp_path / new_job_id()
-    files.fetch(key, target)
-    return target.read_bytes()
-
-
 @pytest.mark.parametrize("size", [0, 1, 8 * MIB, 8 * MIB + 1, 20 * MIB + 7])
 def test_what_is_saved_comes_back_with_its_size_and_hash(files: FileStore, tmp_path: Path, size: int) -> None:
     content = os.urandom(size)
@@ -46,7 +35,7 @@ def test_what_is_saved_comes_back_with_its_size_and_hash(files: FileStore, tmp_p
     artifact = files.save(new_job_id(), 2, "film.mp4", tmp_path / "film.mp4", main=True)
     assert (artifact.size, artifact.content_type, artifact.main) == (size, "video/mp4", True)
     assert artifact.sha256 == hashlib.sha256(content).hexdigest()
-    assert content_of(files, artifact_key(artifact.key), tmp_path) == content
+    assert content_of(files, artifact_key(artifact.key)) == content
 
 
 ODD: Final = ['Füße "1".mp4', "a%2Fb", "100%", "*?#[]{}^`|<>", "a..\\..\\up", "a..", "~", "a&b=c;d +e", "𝔘", " x "]
@@ -57,7 +46,7 @@ def test_any_name_is_kept_as_it_is(files: FileStore, source: Path, tmp_path: Pat
     job_id = new_job_id()
     artifact = files.save(job_id, 1, name, source)
     assert artifact.key == f"{job_id}/1/{name}"
-    assert content_of(files, artifact_key(artifact.key), tmp_path) == b"bytes"
+    assert content_of(files, artifact_key(artifact.key)) == b"bytes"
     assert files.objects.room("artifacts").entries() == [job_id]
 
 
@@ -74,7 +63,7 @@ def test_a_source_that_is_not_there_stores_nothing(files: FileStore, tmp_path: P
         files.save(job_id, 1, "a", tmp_path / "none")
     assert str(tmp_path / "none") in str(raised.value)
     with pytest.raises(FileNotFoundError):
-        content_of(files, artifact_key(f"{job_id}/1/a"), tmp_path)
+        content_of(files, artifact_key(f"{job_id}/1/a"))
 
 
 def test_a_save_that_is_given_up_half_way_shows_nothing(files: FileStore, tmp_path: Path) -> None:
@@ -90,7 +79,7 @@ def test_a_save_that_is_given_up_half_way_shows_nothing(files: FileStore, tmp_pa
         files.save(job_id, 1, "a", tmp_path / "large", told=told)
     assert seen == [n * MIB for n in range(1, 19)]
     with pytest.raises(FileNotFoundError):
-        content_of(files, artifact_key(f"{job_id}/1/a"), tmp_path)
+        content_of(files, artifact_key(f"{job_id}/1/a"))
 
 
 def test_an_upload_leaves_our_disk_for_where_all_find_it(files: FileStore, tmp_path: Path) -> None:
@@ -98,7 +87,7 @@ def test_an_upload_leaves_our_disk_for_where_all_find_it(files: FileStore, tmp_p
     files.unfinished(upload_id).write_bytes(b"whole")
     files.keep_upload(upload_id)
     assert not files.unfinished(upload_id).exists()
-    assert content_of(files, upload_key(upload_id), tmp_path) == b"whole"
+    assert content_of(files, upload_key(upload_id)) == b"whole"
     assert files.objects.room("uploads").entries() == [upload_id]
 
 
@@ -113,7 +102,7 @@ def test_what_is_dropped_is_gone_and_nothing_beside_it(files: FileStore, source:
         files.drop_upload(upload_id)
     assert files.objects.room("artifacts").entries() == [kept]
     assert files.objects.room("uploads").entries() == []
-    assert content_of(files, artifact_key(f"{kept}/1/a"), tmp_path) == b"bytes"
+    assert content_of(files, artifact_key(f"{kept}/1/a")) == b"bytes"
 
 
 def test_what_is_not_there_is_not_found_and_leaves_nothing(files: FileStore, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from app.errors import Unavailable
 from app.jobs import new_job_id
 from app.objects import Disk
 from app.store import Identity, JobStore, Retention, Upload, UploadStore
+from tests.gateway import Gateway, files_of
 from tests.ground import accepted, completed, running
 from workers import orphans as orphans_module
 from workers.acquaintance import FILE, Acquaintance
@@ -223,3 +224,77 @@ async def test_a_redis_set_back_to_an_earlier_state_begins_anew(orphans: Orphans
     unknown_now = left(tmp_path, "artifacts", new_job_id())
     await orphans.sweep()
     assert unknown_now.exists()
+
+
+@pytest.fixture
+async def strange(redis: Redis, gateway: Gateway, tmp_path: Path) -> FileStore:
+    """Files in S3 that nobody knows: an upload, and two runs of a job."""
+    files = files_of(tmp_path, **gateway.settings())
+    files.prepare()
+    (tmp_path / "source").touch()
+    job_id, upload_id = new_job_id(), new_job_id()
+    for run in (1, 2):
+        files.save(job_id, run, "file", tmp_path / "source")
+    files.unfinished(upload_id).touch()
+    files.keep_upload(upload_id)
+    return files
+
+
+def left_in(files: FileStore) -> int:
+    return sum(len(files.objects.room(room).entries()) for room in ("artifacts", "uploads"))
+
+
+async def acquainted(redis: Redis, files: FileStore) -> None:
+    """Since an hour ago."""
+    name, rounds = await Identity(redis).name(), await Identity(redis).next_round()
+    files.objects.note(FILE).write(f"{name} {rounds}", files.objects.time() - 3600)
+
+
+async def sweep_of(redis: Redis, data_dir: Path, files: FileStore) -> None:
+    await Orphans(data_dir, files, Identity(redis), Retention(redis), UploadStore(redis, 60)).sweep()
+
+
+async def test_what_nobody_knows_in_s3_goes_once_it_is_an_hour_old_there(
+    redis: Redis, jobs: JobStore, strange: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = await ended(jobs)
+    strange.save(known, 1, "file", tmp_path / "source")
+    await acquainted(redis, strange)
+    await sweep_of(redis, tmp_path, strange)
+    assert left_in(strange) == 3
+    monkeypatch.setattr(orphans_module, "UNTOUCHED_SECONDS", -60)
+    await sweep_of(redis, tmp_path, strange)
+    assert left_in(strange) == 1
+    assert strange.objects.room("artifacts").entries() == [known]
+
+
+@pytest.mark.parametrize("misfortune", [flushed, mistaken_for_another])
+async def test_a_redis_that_is_not_the_one_s3_knew_has_nothing_older_deleted_there(
+    redis: Redis,
+    strange: FileStore,
+    tmp_path: Path,
+    misfortune: Callable[[Redis], asyncio.Future[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(orphans_module, "UNTOUCHED_SECONDS", -60)
+    await acquainted(redis, strange)
+    await misfortune(redis)
+    began = strange.objects.time()
+    while strange.objects.time() <= began:  # its clock shows whole seconds
+        await asyncio.sleep(0.1)
+    for _ in range(2):
+        await sweep_of(redis, tmp_path, strange)
+    assert left_in(strange) == 2
+    assert strange.objects.note(FILE).began() > began
+
+
+async def test_s3_being_away_deletes_nothing_and_is_told_to_the_caller(
+    redis: Redis, gateway: Gateway, strange: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans_module, "UNTOUCHED_SECONDS", -60)
+    await acquainted(redis, strange)
+    with gateway.away(), pytest.raises(ConnectionError):
+        await sweep_of(redis, tmp_path, strange)
+    assert left_in(strange) == 2
+    await sweep_of(redis, tmp_path, strange)
+    assert left_in(strange) == 0

@@ -136,7 +136,8 @@ class Store:
 @pytest.fixture
 async def store(settings: Settings) -> AsyncIterator[Store]:
     async with Redis.from_url(settings.redis_address) as redis:
-        uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
+        uploads = UploadStore(redis, settings.upload_ttl_seconds)
+        files = FileStore.of(settings, patience_seconds=0)
         yield Store(redis, JobStore(redis), KindStore(redis), uploads, files, settings.data_dir)
 
 

@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 
@@ -13,7 +16,7 @@ from app.errors import Unavailable
 from app.jobs import new_job_id
 from app.objects import Disk
 from app.store import Identity, JobStore, Retention, Upload, UploadStore
-from tests.gateway import Gateway, files_of
+from tests.gateway import Gateway, files_of, signer
 from tests.ground import accepted, completed, running
 from workers import orphans as orphans_module
 from workers.acquaintance import FILE, Acquaintance
@@ -286,6 +289,47 @@ async def test_a_redis_that_is_not_the_one_s3_knew_has_nothing_older_deleted_the
         await sweep_of(redis, tmp_path, strange)
     assert left_in(strange) == 2
     assert strange.objects.note(FILE).began() > began
+
+
+KILLED: Final = """
+import os, sys
+from pathlib import Path
+from typing import Final
+from app.artifacts import FileStore
+from app.settings import Settings
+
+def told(moved):
+    if moved == 18 << 20:
+        os.kill(os.getpid(), 9)
+
+FileStore.of(Settings(), patience_seconds=0).save("a" * 26, 1, "Füße & x.mp4", Path(sys.argv[1]), told=told)
+"""
+
+
+async def test_parts_of_a_killed_workers_files_go_when_they_are_a_day_old(
+    redis: Redis, gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = gateway.settings()
+    (tmp_path / "large").write_bytes(bytes(20 << 20))
+    env = {f"TIDINGS_{name.upper()}": value for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, str(tmp_path / "large"), env=env)
+    assert await process.wait() == -9
+    files = files_of(tmp_path, **settings)
+    files.prepare()
+    assert files.objects.room("artifacts").entries() == []
+
+    prefix = settings["store_url"].removeprefix("s3://files/") + "/"
+    query = {"uploads": "", "prefix": prefix}
+
+    def unfinished() -> int:
+        link = signer(gateway.endpoint).link("GET", "", query, int(files.objects.time() * 1000), 60)
+        return httpx.get(link).text.count("<Upload>")
+
+    await sweep_of(redis, tmp_path, files)
+    assert unfinished() == 1
+    monkeypatch.setattr(orphans_module, "UNFINISHED_SECONDS", -60)
+    await sweep_of(redis, tmp_path, files)
+    assert unfinished() == 0
 
 
 async def test_s3_being_away_deletes_nothing_and_is_told_to_the_caller(

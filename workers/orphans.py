@@ -20,6 +20,8 @@ from workers.acquaintance import Acquaintance
 EARLIEST_SECONDS: Final = 1_800.0
 LATEST_SECONDS: Final = 3_600.0
 UNTOUCHED_SECONDS: Final = 3_600.0
+UNFINISHED_SECONDS: Final = 86_400.0
+"""No upload in parts takes so long."""
 BATCH: Final = 256
 
 Owned: TypeAlias = Callable[[Sequence[str]], Awaitable[Collection[str]]]
@@ -43,6 +45,7 @@ class Orphans:
         self._identity = identity
         here, there = (Place(objects, Acquaintance(objects)) for objects in (Disk(data_dir), files.objects))
         self._places = (here, there)
+        self._stored = files.objects
         self._owned: dict[str, tuple[Place, Owned]] = {
             "scratch": (here, retention.alive),
             "artifacts": (there, retention.known),
@@ -56,6 +59,8 @@ class Orphans:
             await self._acquainted_since(place)
         for name, (place, owned) in self._owned.items():
             await self._clear(place, place.objects.room(name), owned)
+        if unfinished := await asyncio.to_thread(self._stored.drop_unfinished, UNFINISHED_SECONDS):
+            log.info("unfinished files deleted", action="orphans.unfinished", count=unfinished)
         return random.uniform(EARLIEST_SECONDS, LATEST_SECONDS)  # noqa: S311  spreads the workers, keeps no secret
 
     async def _acquainted_since(self, place: Place) -> float:

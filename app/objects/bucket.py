@@ -17,6 +17,7 @@ from obstore.store import S3Store
 from app.jobs import is_job_id
 from app.objects.content import Content, Told
 from app.objects.signature import Signer
+from app.objects.unfinished import Unfinished
 from app.periodic import backoff
 from app.settings import Settings
 
@@ -100,6 +101,9 @@ class Bucket:
         with _plain_errors():
             below = [found["path"] for found in obstore.list(self._store, key).collect()]
             obstore.delete(self._store, below or [key])
+
+    def drop_unfinished(self, silent_seconds: float) -> int:
+        return Unfinished(self._signer, self._prefix).drop(self.time(), silent_seconds)
 
     def room(self, name: str) -> "BucketRoom":
         return BucketRoom(self, self._store, name)

@@ -58,6 +58,10 @@ class Disk:
                 shutil.rmtree(path)
         path.unlink(missing_ok=True)
 
+    def drop_unfinished(self, _silent_seconds: float) -> int:
+        """None: it goes with the folder of its job."""
+        return 0
+
     def path(self, key: str) -> Path:
         """Where it lies."""
         return self._folder / key

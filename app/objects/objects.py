@@ -63,6 +63,9 @@ class Objects(Protocol):
     def drop(self, key: str) -> None:
         """Delete what lies under the key and below it; nothing is fine."""
 
+    def drop_unfinished(self, silent_seconds: float) -> int:
+        """Delete what was begun to be stored so long ago and is not whole; answers how many."""
+
     def room(self, name: str) -> Room: ...
 
     def note(self, name: str) -> Note: ...

@@ -1,11 +1,15 @@
 """What only S3 has: signed links, refusals and outages. And that nothing secret is told."""
 
+import errno
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 import httpx
@@ -119,6 +123,52 @@ def test_a_store_that_is_away_is_told(gateway: Gateway, source: Path, tmp_path: 
     nowhere = gateway.settings(s3_endpoint="http://127.0.0.1:9")
     with pytest.raises(ConnectionError, match=r"^The object store does not answer"):
         deed(files_of(tmp_path, **nowhere), source)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error", "number"),
+    [
+        (507, "XMinioStorageFull", OSError, errno.ENOSPC),
+        (507, "", OSError, errno.ENOSPC),
+        (403, "QuotaExceeded", OSError, errno.ENOSPC),
+        (400, "EntityTooLarge", OSError, errno.EFBIG),
+        (400, "InvalidRegionName", PermissionError, None),
+        (301, "another region", PermissionError, None),
+        (429, "SlowDown", ConnectionError, None),
+        (503, "SlowDown", ConnectionError, None),
+    ],
+)
+def test_what_a_store_answers_is_told_in_pythons_words(
+    gateway: Gateway, source: Path, tmp_path: Path, status: int, code: str, error: type[OSError], number: int | None
+) -> None:
+    with answering(status, f"<Error><Code>{code}</Code><AWSAccessKeyId>who</AWSAccessKeyId></Error>") as endpoint:
+        files = files_of(tmp_path, **gateway.settings(s3_endpoint=endpoint))
+        with pytest.raises(error) as raised:
+            saved(files, source)
+    assert (type(raised.value), raised.value.errno) == (error, number)
+    assert code in str(raised.value)
+    assert "who" not in str(raised.value)
+
+
+@contextmanager
+def answering(status: int, body: str) -> Iterator[str]:
+    """The address of a server that has one answer; the gateway never gives these."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def test_a_save_outlives_a_short_outage_of_a_killed_server(gateway: Gateway, source: Path, tmp_path: Path) -> None:

@@ -1,20 +1,18 @@
 """Files in a bucket of S3, or of any server that speaks as it does. Nothing is visible there before it is whole."""
 
-import errno
 import math
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
 import obstore
-from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from app.jobs import is_job_id
+from app.objects.answers import plain_errors
+from app.objects.bucket_note import BucketNote
+from app.objects.bucket_room import BucketRoom
 from app.objects.content import Content, Told
 from app.objects.signature import Signer
 from app.objects.unfinished import Unfinished
@@ -31,14 +29,6 @@ REQUEST_TIMEOUT: Final = timedelta(seconds=20)
 CONNECT_TIMEOUT: Final = timedelta(seconds=3)
 PAUSE_SECONDS: Final = 0.1
 """How long a move that waits for the store takes to notice that it is not wanted any more."""
-
-FULL: Final = {"XMinioStorageFull", "QuotaExceeded", "InsufficientCapacity", "InsufficientStorage"}
-TOO_LARGE: Final = {"EntityTooLarge"}
-PASSING: Final = {"408", "425", "429"}
-"""Statuses below 500 of what may be tried again."""
-
-_CODE: Final = re.compile(r"<Code>(\w{1,64})</Code>")
-_STATUS: Final = re.compile(r"status code: (\d{3})")
 
 
 class Bucket:
@@ -98,7 +88,7 @@ class Bucket:
         return self._signer.link(method, self._prefix + key, query, now_ms, self._link_seconds)
 
     def drop(self, key: str) -> None:
-        with _plain_errors():
+        with plain_errors():
             below = [found["path"] for found in obstore.list(self._store, key).collect()]
             obstore.delete(self._store, below or [key])
 
@@ -106,14 +96,14 @@ class Bucket:
         return Unfinished(self._signer, self._prefix).drop(self.time(), silent_seconds)
 
     def room(self, name: str) -> "BucketRoom":
-        return BucketRoom(self, self._store, name)
+        return BucketRoom(self._store, name, self.drop)
 
-    def note(self, name: str) -> "ObjectNote":
-        return ObjectNote(self._store, name)
+    def note(self, name: str) -> "BucketNote":
+        return BucketNote(self._store, name)
 
     def time(self) -> float:
         """By writing something, as a disk is asked too."""
-        with _plain_errors():
+        with plain_errors():
             obstore.put(self._store, "clock", b"", use_multipart=False)
             return obstore.head(self._store, "clock")["last_modified"].timestamp()
 
@@ -129,109 +119,18 @@ class Bucket:
         return obstore.get_range(self._store, key, start=start, end=min(start + PART_BYTES, size))
 
     def _patiently(self, attempt: Callable[[], T], told: Told) -> T:
-        deadline = time.monotonic() + self._patience_seconds
-        failures = 0
+        failures, deadline = 0, math.inf
         while True:
             try:
-                with _plain_errors():
+                with plain_errors():
                     return attempt()
             except ConnectionError:
+                if not failures:
+                    deadline = time.monotonic() + self._patience_seconds
                 if time.monotonic() >= deadline:
                     raise
             _pause(backoff(failures), told)
             failures += 1
-
-
-class BucketRoom:
-    """What lies below one name in the bucket."""
-
-    def __init__(self, bucket: Bucket, store: S3Store, name: str) -> None:
-        self.name = name
-        self._bucket = bucket
-        self._store = store
-
-    def entries(self) -> list[str]:
-        with _plain_errors():
-            found = obstore.list_with_delimiter(self._store, self.name)
-        paths = (*found["common_prefixes"], *(each["path"] for each in found["objects"]))
-        return [name for path in paths if is_job_id(name := path.rpartition("/")[2])]
-
-    def changed_at(self, entry: str) -> float:
-        key = f"{self.name}/{entry}"
-        with _plain_errors():
-            times = [found["last_modified"] for found in obstore.list(self._store, key).collect()]
-            try:
-                return max(times or [obstore.head(self._store, key)["last_modified"]]).timestamp()
-            except FileNotFoundError:
-                return math.inf
-
-    def drop(self, entry: str) -> None:
-        self._bucket.drop(f"{self.name}/{entry}")
-
-
-class ObjectNote:
-    """Since when it has been kept up stands in its text; where it does not, it began when it was written."""
-
-    def __init__(self, store: S3Store, key: str) -> None:
-        self._store = store
-        self._key = key
-
-    def __str__(self) -> str:
-        return self._key
-
-    def text(self) -> str:
-        return self._read().partition("\n")[0]
-
-    def began(self) -> float:
-        told = self._read().partition("\n")[2]
-        return float(told) if told else self._written_at()
-
-    def write(self, text: str, began: float) -> float:
-        with _plain_errors():
-            content = text if began == math.inf else f"{text}\n{began}"
-            obstore.put(self._store, self._key, content.encode(), use_multipart=False)
-        return self._written_at() if began == math.inf else began
-
-    def _read(self) -> str:
-        try:
-            with _plain_errors():
-                return bytes(obstore.get(self._store, self._key).bytes()).decode(errors="replace")
-        except FileNotFoundError:
-            return ""
-
-    def _written_at(self) -> float:
-        try:
-            with _plain_errors():
-                return obstore.head(self._store, self._key)["last_modified"].timestamp()
-        except FileNotFoundError:
-            return math.inf
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """In Python's words, and without what obstore tells beside them: whole answers, with whatever is in them."""
-    try:
-        yield
-    except (BaseError, FileNotFoundError) as error:
-        raise _plain(error) from None
-
-
-def _plain(error: Exception) -> OSError:
-    if isinstance(error, FileNotFoundError) and error.errno:
-        return error  # of the disk, not of the store
-    text = str(error)
-    code = match[1] if (match := _CODE.search(text)) else ""
-    status = match[1] if (match := _STATUS.search(text)) else ""
-    told = f": {code}" if code else ""
-    if isinstance(error, FileNotFoundError) and code != "NoSuchBucket":
-        return FileNotFoundError(errno.ENOENT, "There is no such object")
-    if code in FULL:
-        return OSError(errno.ENOSPC, f"The object store is full{told}")
-    if code in TOO_LARGE:
-        return OSError(errno.EFBIG, f"The object store does not take files of that size{told}")
-    if "300" <= status < "500" and status not in PASSING:
-        return PermissionError(f"The object store refuses{told}")
-    return ConnectionError(f"The object store does not answer{told}")
 
 
 def _pause(seconds: float, told: Told) -> None:

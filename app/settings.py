@@ -33,6 +33,10 @@ def _or_aws(name: str, *theirs: str) -> AliasChoices:
     return AliasChoices(f"TIDINGS_{name.upper()}", *theirs)
 
 
+Weight = Annotated[float, Field(ge=0.01, le=100)]
+"""More would make one owner's next turn so late or so soon that others' no longer count."""
+
+
 class Settings(BaseSettings):
     """Times are seconds, sizes bytes, unless a name says otherwise."""
 
@@ -95,7 +99,7 @@ class Settings(BaseSettings):
     lease_seconds: PositiveFloat = Field(10, ge=0.5, description="A silent worker loses its jobs after this long.")
     shutdown_grace_seconds: float = Field(10, ge=0, description="How long SIGTERM lets jobs and streams finish.")
 
-    owner_weights: Annotated[dict[str, PositiveFloat], NoDecode] = Field(
+    owner_weights: Annotated[dict[str, Weight], NoDecode] = Field(
         {}, description="Shares of owners whose jobs wait in one queue, as owner=3,other=1; 1 for who is not named."
     )
     max_running_per_owner: NonNegativeInt = Field(0, description="Runs of one owner at once in a queue; 0: any number.")
@@ -114,6 +118,8 @@ class Settings(BaseSettings):
     )
 
     max_body_bytes: PositiveInt = Field(1 << 20, description="Largest JSON request body.")
+    max_batch_body_bytes: PositiveInt = Field(16 << 20, description="Largest JSON body of a batch.")
+    max_batch_jobs: PositiveInt = Field(10_000, description="Most jobs of a batch.")
     body_silence_seconds: PositiveFloat = Field(30, description="A request body that stays silent so long is given up.")
     max_params_bytes: PositiveInt = Field(256 << 10, description="Largest params of one job, as JSON.")
     max_json_depth: PositiveInt = Field(32, description="Deepest nesting of a JSON body.")

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from app.processes.embedded import Valkey
 from app.store import JobStore
 from tests.gateway import Gateway
+from tests.still_store import Clock
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
@@ -95,6 +96,13 @@ def gateway() -> Iterator[Gateway]:
     """One S3 server for each xdist worker that needs it."""
     with tempfile.TemporaryDirectory(prefix="tidings-s3-") as directory, Gateway(Path(directory)) as server:
         yield server
+
+
+@pytest.fixture
+async def clock(redis: Redis) -> Clock:
+    clock = Clock(redis)
+    await clock.move(0)
+    return clock
 
 
 @pytest.fixture

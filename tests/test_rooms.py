@@ -8,7 +8,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-WORDS = {"app.clock", "app.errors", "app.events", "app.jobs", "app.limits", "app.settings"}
+SHAPES = {"app.shapes.batch", "app.shapes.event", "app.shapes.job", "app.shapes.shape"}
+
+WORDS = {
+    "app.batches",
+    "app.clock",
+    "app.errors",
+    "app.events",
+    "app.jobs",
+    "app.limits",
+    "app.settings",
+    *SHAPES,
+}
 
 REDIS = {"app.bus", "app.main", "workers.main"}
 """With everything in `app.store`, the only ones that know Redis's client."""

@@ -56,3 +56,17 @@ def test_the_usual_variables_of_s3_serve_where_ours_are_not_set(monkeypatch: pyt
     assert (settings.s3_access_key_id, settings.s3_region, settings.s3_endpoint) == ("k", "eu-1", "https://s3.example")
     monkeypatch.setenv("TIDINGS_S3_REGION", "ours")
     assert Settings().s3_region == "ours"
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"), [("a=3,b=0.5", {"a": 3, "b": 0.5}), (" a = 1 ,", {"a": 1}), ("x=y=2", {"x=y": 2}), ("", {})]
+)
+def test_weights_are_named_by_owner(text: str, weights: dict[str, float]) -> None:
+    settings = Settings.model_validate({"owner_weights": text})
+    assert dict(settings.shares.weights) == weights
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "a=0", "a=-1", "a=inf", "a=nan", "a=101", "a=0.001"])
+def test_weights_are_numbers_within_reason(text: str) -> None:
+    with pytest.raises(ValidationError, match="owner_weights"):
+        Settings.model_validate({"owner_weights": text})

@@ -15,11 +15,12 @@ from arq.connections import ArqRedis
 from redis.asyncio import BlockingConnectionPool
 
 from app.artifacts import FileStore
+from app.chores import Chores
 from app.overdue import Overdue
 from app.periodic import Periodic
 from app.queue import decode, encode
 from app.settings import Settings
-from app.store import Identity, JobStore, KindStore, Listing, Retention, UploadStore
+from app.store import BatchStore, Identity, JobStore, KindStore, Listing, Retention, UploadStore
 from workers.orphans import Orphans
 from workers.registry import HandlersError, Registry
 from workers.run.awaiting import gone
@@ -62,6 +63,7 @@ async def work(settings: Settings) -> None:
     retention = Retention(redis)
     sweepers = (
         Overdue(store).watch,
+        Chores(BatchStore(redis)).watch,
         Periodic("sweep", Sweeper(uploads, retention, Listing(redis, store), files).sweep),
         Periodic("orphans", Orphans(settings.data_dir, files, Identity(redis), retention, uploads).sweep),
     )

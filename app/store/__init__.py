@@ -3,6 +3,7 @@
 Used by the web process (submit, cancel, read, list) and the workers (claim, apply, renew, announce, sweep).
 """
 
+from app.store.batches import BatchAcceptance, BatchLook, BatchStore, Order
 from app.store.claims import Claims, Renewal, Run
 from app.store.identity import Identity
 from app.store.jobs import Acceptance, Change, JobStore
@@ -17,6 +18,9 @@ from app.store.views import Look, View
 
 __all__ = [
     "Acceptance",
+    "BatchAcceptance",
+    "BatchLook",
+    "BatchStore",
     "Change",
     "Claims",
     "Filter",
@@ -28,6 +32,7 @@ __all__ = [
     "Look",
     "Memory",
     "Nudges",
+    "Order",
     "Page",
     "Queue",
     "Queues",

@@ -26,7 +26,7 @@ from app.errors import (
 )
 from app.events import json_text
 from app.jobs import Job, Outlook, Status, Submission
-from app.limits import POLL, SUBMIT, Admission, Allowance, Shares
+from app.limits import POLL, Admission, Allowance, Shares
 from app.queue import payload
 from app.store.claims import Claims, Renewal, Run, terms
 from app.store.scripts import Scripts
@@ -104,9 +104,9 @@ class JobStore:
                     "Send a new key with a new request.", header="Idempotency-Key", job_id=reply[0].decode()
                 )
             case b"too_late":
-                raise _too_late()
+                raise too_late()
             case _:
-                raise _not_admitted(verdict, self._submits(*reply))
+                raise not_admitted(verdict, self._admission.submits(*reply))
 
     async def recall(self, submission: Submission) -> Acceptance | None:
         """The answer to an earlier call of this key and request, if there was one. Accepts nothing."""
@@ -141,10 +141,7 @@ class JobStore:
         accepted = replace(submission, job_id=job_id.decode()) if replayed else submission
         job = Job.submitted(accepted, created_at, Outlook(position, eta_ms, eta_p90_ms))
         known_until = created_at + self._idempotency_ttl_ms if submission.idempotency_key else None
-        return Acceptance(job, replayed, self._submits(left, next_ms), known_until)
-
-    def _submits(self, left: int, next_ms: int) -> Allowance:
-        return Allowance(SUBMIT, self._admission.submits_per_minute, 60, left, next_ms)
+        return Acceptance(job, replayed, self._admission.submits(left, next_ms), known_until)
 
     async def apply(
         self, job_id: str, changes: Iterable[Change], *, token: str = "", part: int = 0
@@ -211,7 +208,7 @@ class JobStore:
             case b"ok":
                 pass
             case full:
-                raise _not_admitted(full)
+                raise not_admitted(full)
 
     async def purge(self, job_id: str) -> bool:
         """Forget an ended job; whether there was one. Its files are left to the sweeper. Raises IllegalChange."""
@@ -298,12 +295,13 @@ def record_fields(s: Submission) -> list[str | int]:
     return fields
 
 
-def _too_late() -> InvalidJob:
+def too_late(place: str = "") -> InvalidJob:
+    """Why a job may not wait so long; `place` is a pointer to it, where it is not the whole body."""
     message = "lies too far ahead"
-    return InvalidJob(f"run_at: {message}", errors=[{"pointer": "/run_at", "message": message}])
+    return InvalidJob(f"run_at: {message}", errors=[{"pointer": f"{place}/run_at", "message": message}])
 
 
-def _not_admitted(verdict: bytes, allowance: Allowance | None = None) -> Refusal:
+def not_admitted(verdict: bytes, allowance: Allowance | None = None) -> Refusal:
     """Why there may be no more jobs now."""
     match verdict:
         case b"too_fast" if allowance:

@@ -48,6 +48,8 @@ from app.web.websocket import SocketDoors
 
 REDIS_CONNECTIONS: Final = 64
 REDIS_TIMEOUT_SECONDS: Final = 5.0
+STORE_PATIENCE_SECONDS: Final = 5.0
+"""An upload waits so long for a store of files that is away, then it is refused."""
 GARBAGE_OBJECTS: Final = 10_000
 """So many more objects than before are looked through for cycles nobody refers to."""
 
@@ -90,7 +92,7 @@ class Web:
 def assemble(settings: Settings) -> Web:
     """Build everything; nothing runs or connects yet."""
     pool = BlockingConnectionPool.from_url(
-        settings.store_url,
+        settings.redis_address,
         max_connections=REDIS_CONNECTIONS,
         timeout=REDIS_TIMEOUT_SECONDS,
         socket_timeout=REDIS_TIMEOUT_SECONDS,
@@ -107,7 +109,8 @@ def assemble(settings: Settings) -> Web:
         redis, idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000, admission=settings.admission
     )
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
-    uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
+    uploads = UploadStore(redis, settings.upload_ttl_seconds)
+    files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
     pressure, queues = Pressure(Memory(redis), settings.max_redis_memory_share), Queues(redis)
     inputs, chores = Inputs(jobs, uploads), Chores(batches)
     submissions = Submissions(settings, jobs, catalog, inputs, pressure)

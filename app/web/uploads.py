@@ -3,7 +3,7 @@
 import asyncio
 import mimetypes
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from starlette.requests import Request
@@ -80,13 +80,19 @@ class UploadDoors:
             incoming = IncomingFile(self._files, new_upload_id())
             try:
                 await self._receive(request, incoming)
-                incoming.keep()
+                await self._files.transfers.run(incoming.keep)
                 upload = self._described(request, name, incoming, await self._uploads.expiry())
                 await self._uploads.add(upload)
             except BaseException:
-                incoming.discard()
+                await self._discard(incoming)
                 raise
         return JsonAnswer(_shown(upload), 201)
+
+    async def _discard(self, incoming: IncomingFile) -> None:
+        if not incoming.kept:
+            return incoming.discard()
+        with suppress(OSError):  # the store is away: it is an orphan there
+            await self._files.transfers.run(incoming.discard)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:

@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")
     max_subscriptions: PositiveInt = Field(1_000, description="Subscriptions of one multiplexed WebSocket.")
 
+    report_memory: PositiveInt = Field(2 << 30, description="Memory of one `report`'s query.")
+    report_temp_space: PositiveInt = Field(20 << 30, description="Disk that one `report` may use meanwhile.")
+    report_threads: NonNegativeInt = Field(0, description="Threads of one `report`; 0: one for each core.")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Log lines below this are dropped."
     )

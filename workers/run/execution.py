@@ -96,6 +96,7 @@ class Execution:
 
     def _order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {
+            "kind": self._run.kind,
             "module": self._handler.function.__module__,
             "function": self._handler.function.__name__,
             "params": self._run.params,

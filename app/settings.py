@@ -90,6 +90,13 @@ class Settings(BaseSettings):
     report_temp_space: PositiveInt = Field(20 << 30, description="Disk that one `report` may use meanwhile.")
     report_threads: NonNegativeInt = Field(0, description="Threads of one `report`; 0: one for each core.")
 
+    train_memory: PositiveInt = Field(2 << 30, description="Memory of one `train`'s table.")
+    train_temp_space: PositiveInt = Field(20 << 30, description="Disk that one `train` may use to read its table.")
+    train_threads: NonNegativeInt = Field(0, description="Threads of one `train`; 0: one for each core.")
+    train_checkpoint_seconds: PositiveFloat = Field(
+        15, description="A training is saved so often, or when a tenth of its time has gone since."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Log lines below this are dropped."
     )

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from app.jobs import Job, Status
 from app.settings import Settings
-from tests.conftest import eventually, is_gone
+from tests.conftest import eventually, handler_processes, is_gone
 from tests.stage import Stage
 from workers import Failed
 from workers.handlers.tables import sheet
@@ -318,9 +318,7 @@ async def test_progress_is_duckdbs_own_and_a_cancel_interrupts_the_query(stage: 
     told = (await stage.job(run.job_id)).progress
     assert told
     assert (told["message"], 0 < told["percent"] < 95) == ("querying", True)
-    pids = [
-        int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if b"workers.run.child" in read(path)
-    ]
+    pids = handler_processes()
     assert pids
     await stage.jobs.cancel(run.job_id, "me")
     stage.runner.cancel(run.job_id)
@@ -331,13 +329,6 @@ async def test_progress_is_duckdbs_own_and_a_cancel_interrupts_the_query(stage: 
     assert not job.artifacts
     eventually(lambda: all(map(is_gone, pids)))
     assert not (stage.data_dir / "scratch" / run.job_id).exists()
-
-
-def read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 async def test_the_page_is_only_text_and_runs_nothing(stage: Stage, sales: Path) -> None:

@@ -27,6 +27,7 @@ class Database:
     """One connection to an empty database in memory, with a view for each input. Close it when done."""
 
     def __init__(self, inputs: Mapping[str, Path], limits: Limits, scratch: Path) -> None:
+        self.limits = limits
         self.names = {str(path): name for name, path in inputs.items()}
         self.connection = duckdb.connect(config=dict(CONFIG))
         settings = {
@@ -61,7 +62,7 @@ class Database:
         try:
             return self.connection.execute(sql).fetchall()
         except duckdb.Error as error:
-            raise failure(error, self.names) from error
+            raise failure(error, self.names, self.limits) from error
 
     def columns(self, sql: str) -> list[tuple[str, str]]:
         """Name and type of what a query will bring, without running it. Raises Failed for what is no query."""
@@ -69,7 +70,7 @@ class Database:
             relation = self.connection.sql(sql)
             return list(zip(relation.columns, map(str, relation.types), strict=True))
         except duckdb.Error as error:
-            raise failure(error, self.names) from error
+            raise failure(error, self.names, self.limits) from error
 
     def _add(self, name: str, path: Path) -> None:
         try:

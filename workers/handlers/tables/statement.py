@@ -19,7 +19,7 @@ def reading(database: Database, sql: str) -> str:
     try:
         statements = database.connection.extract_statements(sql)
     except duckdb.Error as error:
-        raise failure(error, {}) from error
+        raise failure(error, database.names, database.limits) from error
     if len(statements) != 1:
         _refuse(f"SQL is exactly one statement, this is {len(statements)}.")
     match statements[0].type:

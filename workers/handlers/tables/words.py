@@ -6,6 +6,7 @@ from typing import Final
 import duckdb
 
 from workers import Failed
+from workers.handlers.tables.limits import Limits
 
 CODES: Final[Mapping[type, str]] = {
     duckdb.ParserException: "invalid_sql",
@@ -27,7 +28,7 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def failure(error: duckdb.Error, names: Mapping[str, str]) -> Exception:
+def failure(error: duckdb.Error, names: Mapping[str, str], limits: Limits) -> Exception:
     """What the job fails with. `names` are of the inputs, by path. What DuckDB calls its own fault is tried again."""
     said = str(error)
     for path, name in names.items():
@@ -35,7 +36,7 @@ def failure(error: duckdb.Error, names: Mapping[str, str]) -> Exception:
     if isinstance(error, duckdb.InternalException | duckdb.FatalException):
         return error
     if isinstance(error, duckdb.OutOfMemoryException):
-        return _out_of_room(said)
+        return _out_of_room(said, limits)
     if "No space left" in said:
         return Failed("The disk of the worker is full.", code="disk_full")
     if "configuration has been locked" in said:
@@ -43,15 +44,15 @@ def failure(error: duckdb.Error, names: Mapping[str, str]) -> Exception:
     return Failed(said, code=CODES.get(type(error), "unreadable_input" if "corrupt" in said else "query_failed"))
 
 
-def _out_of_room(said: str) -> Failed:
+def _out_of_room(said: str, limits: Limits) -> Failed:
     if "max_temp_directory_size" in said:
         return Failed(
-            "The query needs more temporary space than it may use: have it read or sort less, or raise the setting "
-            "TIDINGS_REPORT_TEMP_SPACE.",
+            "It needs more temporary space than it may use: have it read or sort less, or raise the setting "
+            f"{limits.setting('TEMP_SPACE')}.",
             code="out_of_temp_space",
         )
     return Failed(
-        "The query needs more memory than it may use: have it group, join or collect less, or raise the setting "
-        "TIDINGS_REPORT_MEMORY.",
+        "It needs more memory than it may use: have it group, join or collect less, or raise the setting "
+        f"{limits.setting('MEMORY')}.",
         code="out_of_memory",
     )

@@ -18,7 +18,9 @@ Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
 def report(
     ctx: Context,
     *,
-    sql: Annotated[str, Field(min_length=1, max_length=100_000, description="One query that only reads.")],
+    sql: Annotated[
+        str, Field(min_length=1, max_length=100_000, title="SQL query", description="One query that only reads.")
+    ],
     inputs: Annotated[
         dict[Name, Input], Field(max_length=32, description="The tables by the names they have in the query.")
     ],

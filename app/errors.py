@@ -23,7 +23,7 @@ Refusal
 ├── InvalidJob             422  invalid_job           a field of the submission does not fit
 ├── UnknownKind            422  unknown_kind          no worker has announced that kind
 ├── InvalidParams          422  invalid_params        the params do not fit the kind's schema
-├── UnknownInput           422  unknown_input         an input names no upload or artifact of yours
+├── UnknownInput           422  unknown_input         an input names no upload or artifact of yours, nor a location
 ├── IdempotencyConflict    422  idempotency_conflict  the key was used for another request
 ├── PollTooFast            429  poll_too_fast         a job was asked for more often than allowed
 ├── SubmitTooFast          429  submit_too_fast       the owner submits more often than allowed

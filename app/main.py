@@ -21,6 +21,7 @@ from app.hub import Hub, Places
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.submissions import Submissions
+from app.locations import Locations
 from app.overdue import Overdue
 from app.periodic import Periodic
 from app.pressure import Pressure
@@ -101,7 +102,7 @@ def assemble(settings: Settings) -> Web:
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
     uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
     pressure = Pressure(Memory(redis), settings.max_redis_memory_share)
-    submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads), pressure)
+    submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads, Locations(settings.data_roots)), pressure)
     queues = Queues(redis)
     polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
     hub = Hub(jobs, listing, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)

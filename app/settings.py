@@ -30,6 +30,9 @@ class Settings(BaseSettings):
         (), description="Origins beside our own whose pages may open WebSockets; comma-separated."
     )
     data_dir: Path = Field(Path("data"), description="Where the bundled Valkey, uploads and artifacts live.")
+    data_roots: Annotated[dict[str, Path], NoDecode] = Field(
+        {}, description="Folders any job may read as `location:<name>/<path>`; comma-separated, as name=folder."
+    )
     redis_url: str = Field(
         "", description="redis://, rediss:// or unix://; empty means the bundled Valkey below the data directory."
     )
@@ -114,6 +117,14 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             pairs = (part.rpartition("=") for part in value.split(",") if part.strip())
             return {owner.strip(): weight for owner, _, weight in pairs}
+        return value
+
+    @field_validator("data_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        if isinstance(value, str):
+            pairs = (part.partition("=") for part in value.split(",") if part.strip())
+            return {name.strip(): folder.strip() for name, _, folder in pairs}
         return value
 
     @field_validator("queues")

@@ -126,6 +126,22 @@ async def test_inputs_are_joined_and_artifacts_of_other_jobs_serve_as_inputs(sta
     assert rows(stage.files.artifact(artifact.key)) == [(90, 2700)]
 
 
+async def test_a_folder_below_an_allowed_root_is_one_table(redis: Redis, sales: Path, tmp_path: Path) -> None:
+    parts = tmp_path / "root" / "2026"
+    parts.mkdir(parents=True)
+    for n in range(3):
+        (parts / f"{n}.csv").write_bytes(sales.read_bytes())
+    (parts / "elsewhere.csv").symlink_to(sales)
+    stage = Stage(redis, tmp_path / "data", data_roots={"all": tmp_path / "root"})
+    sql = "SELECT count(*) AS n FROM sales"
+    job = await stage.play("report", sql=sql, inputs={"sales": "location:all/2026"}, format="csv")
+    (artifact, _) = job.artifacts
+    assert stage.files.artifact(artifact.key).read_text() == "n\n270\n"
+    for place in ("all/../data", "all/none", "other/2026"):
+        job = await stage.play("report", sql=sql, inputs={"sales": f"location:{place}"})
+        assert told(job)[0] == "unknown_input"
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -13,6 +13,7 @@ from typing import Any, Never, TypeVar
 from app.artifacts import FileStore, is_file_name
 from app.errors import Unavailable
 from app.jobs import Artifact, job_url
+from app.locations import Locations
 from app.periodic import backoff
 from app.store import JobStore, Run, UploadStore
 from workers.exit import Exit
@@ -28,13 +29,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where jobs, uploads and files are; the last two as in the settings."""
+    """Where jobs, uploads and files are; the last three as in the settings."""
 
     jobs: JobStore
     uploads: UploadStore
     files: FileStore
     data_dir: Path
     public_url: str
+    locations: Locations
 
 
 class Operations:
@@ -94,6 +96,8 @@ class Operations:
             case ("artifact", _, rest):
                 job_id, _, name = rest.partition("/")
                 path = await self._patiently(lambda: self._artifact(job_id, name))
+            case ("location", _, place):
+                return self._stores.locations.find(place) or _refuse(reference)
             case _:
                 _refuse(reference)
         return await in_thread(self._named, name, path) if path.is_file() else _refuse(reference)

@@ -18,7 +18,8 @@ def files(path: Path) -> list[Path]:
     """The file itself, or all in the folder. Raises Failed for none, and for too many."""
     if not path.is_dir():
         return [path]
-    found = sorted(inner for inner in path.rglob("[!._]*") if inner.is_file())
+    inside = (inner for inner in path.rglob("[!._]*") if inner.is_file() and inner.resolve().is_relative_to(path))
+    found = sorted(inside)
     if not 0 < len(found) <= MOST_FILES:
         raise Failed(f"A folder holds 1 to {MOST_FILES} files, not {len(found)}.", code="unreadable_input")
     return found

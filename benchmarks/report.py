@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -52,9 +52,10 @@ connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION z
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seconds, and the most memory of its processes together."""
+    """Seconds, those of CPU, and the most memory of its processes together."""
 
     seconds: float
+    cpu_seconds: float
     bytes: int
 
 
@@ -69,13 +70,18 @@ def measure() -> dict[str, float]:
             pair = _plain(table, Path(directory) / "plain.parquet"), _through_the_kind(running, input, tell=n == 0)
             if n:  # the first ones fill the file cache
                 pairs.append(pair)
-                print("round    ", n, *(f"{m.seconds:.2f} s {m.bytes / 1e6:.0f} MB" for m in pair))
+                told = (f"{m.seconds:.2f} s, {m.cpu_seconds:.2f} s of CPU, {m.bytes / 1e6:.0f} MB;" for m in pair)
+                print("round    ", n, "plain and kind:", *told)
     plain, kind = zip(*pairs, strict=True)
     ratio = median(by_kind.seconds / by_plain.seconds for by_plain, by_kind in pairs)
+    cpu_ratio = median(by_kind.cpu_seconds / by_plain.cpu_seconds for by_plain, by_kind in pairs)
     return {
         "report_plain_seconds": round(median(one.seconds for one in plain), 2),
         "report_kind_seconds": round(median(one.seconds for one in kind), 2),
         "report_overhead_percent": round(100 * (ratio - 1), 1),
+        "report_plain_cpu_seconds": round(median(one.cpu_seconds for one in plain), 2),
+        "report_kind_cpu_seconds": round(median(one.cpu_seconds for one in kind), 2),
+        "report_overhead_cpu_percent": round(100 * (cpu_ratio - 1), 1),
         "report_plain_peak_mb": round(median(one.bytes for one in plain) / 1e6),
         "report_kind_peak_mb": round(median(one.bytes for one in kind) / 1e6),
     }
@@ -99,16 +105,16 @@ def _upload(rig: Rig, table: Path) -> str:
 
 def _plain(table: Path, target: Path) -> Measured:
     argv = [sys.executable, "-c", PLAIN, str(table), str(target), str(MEMORY_BYTES), QUERY]
-    with _watched(PLAIN.strip().splitlines()[0]) as most:
+    with _watched(PLAIN.strip().splitlines()[0]) as watched:
         began = time.perf_counter()
         subprocess.run(argv, check=True)
         seconds = time.perf_counter() - began
-    return Measured(seconds, most[0])
+    return Measured(seconds, watched.cpu_seconds, watched.bytes)
 
 
 def _through_the_kind(rig: Rig, input: str, *, tell: bool) -> Measured:
     params = {"sql": QUERY, "inputs": {"sales": input}}
-    with _watched("workers.run.child") as most:
+    with _watched("workers.run.child") as watched:
         began = time.perf_counter()
         job = httpx.post(f"{_url(rig)}/api/jobs", json={"kind": "report", "params": params}).raise_for_status().json()
         progress = _follow(rig, job["job_id"])
@@ -116,7 +122,7 @@ def _through_the_kind(rig: Rig, input: str, *, tell: bool) -> Measured:
     if tell:
         tenth = progress[:: max(len(progress) // 10, 1)]
         print("progress ", len(progress), "events, of ten each:", *(f"{told['percent']:.0f}%" for told in tenth))
-    return Measured(seconds, most[0])
+    return Measured(seconds, watched.cpu_seconds, watched.bytes)
 
 
 def _follow(rig: Rig, job_id: str) -> list[dict[str, Any]]:
@@ -135,41 +141,61 @@ def _follow(rig: Rig, job_id: str) -> list[dict[str, Any]]:
     return told
 
 
+class _Watch:
+    """Of the processes whose command line holds the mark: their CPU so far, and the most memory they had together."""
+
+    def __init__(self, mark: str) -> None:
+        self._mark = mark
+        self._cpu: dict[Path, float] = {}
+        self.bytes = 0
+
+    @property
+    def cpu_seconds(self) -> float:
+        return sum(self._cpu.values())
+
+    def sample(self) -> None:
+        together = 0
+        for process in _marked(self._mark):
+            with suppress(OSError):  # it has ended
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                self._cpu[process] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                together += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+        self.bytes = max(self.bytes, together)
+
+
 @contextmanager
-def _watched(mark: str) -> Iterator[list[int]]:
-    """The most memory of the processes below us whose command line holds the mark, as long as this lasts."""
-    most, over = [0], threading.Event()
+def _watched(mark: str) -> Iterator[_Watch]:
+    """Sampled as long as this lasts."""
+    watch, over = _Watch(mark), threading.Event()
 
     def sample() -> None:
         while not over.wait(SAMPLE_SECONDS):
-            most[0] = max(most[0], sum(map(_memory, _marked(mark))))
+            watch.sample()
 
     thread = threading.Thread(target=sample)
     thread.start()
     try:
-        yield most
+        yield watch
     finally:
         over.set()
         thread.join()
 
 
 def _marked(mark: str) -> list[Path]:
+    """Those below us."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if int(process.name) != os.getpid() and mark.encode() in (process / "cmdline").read_bytes():
+        with suppress(OSError):
+            if mark.encode() in (process / "cmdline").read_bytes() and os.getpid() in _ancestors(process):
                 found.append(process)
-        except OSError:  # it has ended
-            continue
     return found
 
 
-def _memory(process: Path) -> int:
-    """Resident bytes."""
-    try:
-        return int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
+def _ancestors(process: Path) -> Iterator[int]:
+    parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    while parent > 1:
+        yield parent
+        parent = int(Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _url(rig: Rig) -> str:

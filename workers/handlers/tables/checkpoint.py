@@ -45,7 +45,7 @@ class Checkpoint:
         try:
             course = Course(**from_json(self._read(COURSE)))
             return self._read(MODEL), course
-        except Failed:
+        except (Failed, ValueError, TypeError):  # the latter two: of another version of ours
             return None
 
     def _read(self, name: str) -> str:

@@ -14,7 +14,6 @@ from workers import Failed
 MOST_ROWS: Final = 1_048_575
 """Beside the heads: what the format can hold."""
 
-MOST_COLUMNS: Final = 16_384
 MOST_CHARACTERS: Final = 32_767
 EXACT: Final = 2**53
 """A larger whole number is written as text: a workbook has doubles only."""

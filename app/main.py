@@ -23,6 +23,7 @@ from app.intake.batches import Batches
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.submissions import Submissions
+from app.locations import Locations
 from app.overdue import Overdue
 from app.periodic import Periodic
 from app.pressure import Pressure
@@ -112,7 +113,7 @@ def assemble(settings: Settings) -> Web:
     uploads = UploadStore(redis, settings.upload_ttl_seconds)
     files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
     pressure, queues = Pressure(Memory(redis), settings.max_redis_memory_share), Queues(redis)
-    inputs, chores = Inputs(jobs, uploads), Chores(batches)
+    inputs, chores = Inputs(jobs, uploads, Locations(settings.data_roots)), Chores(batches)
     submissions = Submissions(settings, jobs, catalog, inputs, pressure)
     intake = Batches(submissions, catalog, inputs, batches, settings.max_batch_jobs)
     polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
         (), description="Origins beside our own whose pages may open WebSockets; comma-separated."
     )
     data_dir: Path = Field(Path("data"), description="Where the bundled Valkey, uploads and artifacts live.")
+    data_roots: Annotated[dict[str, Path], NoDecode] = Field(
+        {}, description="Folders any job may read as `location:<name>/<path>`; comma-separated, as name=folder."
+    )
     redis_url: str = Field(
         "", description="redis://, rediss:// or unix://; empty means the bundled Valkey below the data directory."
     )
@@ -146,6 +149,17 @@ class Settings(BaseSettings):
     max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")
     max_subscriptions: PositiveInt = Field(1_000, description="Subscriptions of one multiplexed WebSocket.")
 
+    report_memory: PositiveInt = Field(2 << 30, description="Memory of one `report`'s query.")
+    report_temp_space: PositiveInt = Field(20 << 30, description="Disk that one `report` may use meanwhile.")
+    report_threads: NonNegativeInt = Field(0, description="Threads of one `report`; 0: one for each core.")
+
+    train_memory: PositiveInt = Field(2 << 30, description="Memory of one `train`'s table.")
+    train_temp_space: PositiveInt = Field(20 << 30, description="Disk that one `train` may use to read its table.")
+    train_threads: NonNegativeInt = Field(0, description="Threads of one `train`; 0: one for each core.")
+    train_checkpoint_seconds: PositiveFloat = Field(
+        15, description="A training is saved so often, or when a tenth of its time has gone since."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Log lines below this are dropped."
     )
@@ -163,6 +177,14 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             pairs = (part.rpartition("=") for part in value.split(",") if part.strip())
             return {owner.strip(): weight for owner, _, weight in pairs}
+        return value
+
+    @field_validator("data_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        if isinstance(value, str):
+            pairs = (part.partition("=") for part in value.split(",") if part.strip())
+            return {name.strip(): folder.strip() for name, _, folder in pairs}
         return value
 
     @field_validator("queues")

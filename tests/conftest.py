@@ -33,6 +33,23 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def handler_processes() -> list[int]:
+    """Of `process=True` handlers: those that this process has started."""
+    return [pid for pid in _descendants(os.getpid()) if b"workers.run.child" in _read(f"/proc/{pid}/cmdline")]
+
+
+def _descendants(pid: int) -> list[int]:
+    children = b" ".join(_read(str(path)) for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
+    return [found for child in map(int, children) for found in (child, *_descendants(child))]
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A build server accepts no skipped test."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -3,6 +3,7 @@
 import structlog
 
 from app.artifacts import FileStore
+from app.locations import Locations
 from app.settings import Settings
 from app.store import JobStore, Run, UploadStore
 from workers.handler import Handler
@@ -27,7 +28,9 @@ class Runner:
         self, registry: Registry, store: JobStore, uploads: UploadStore, files: FileStore, settings: Settings
     ) -> None:
         self._registry = registry
-        self._stores = Stores(store, uploads, files, settings.data_dir, settings.public_url)
+        self._stores = Stores(
+            store, uploads, files, settings.data_dir, settings.public_url, Locations(settings.data_roots)
+        )
         self._bounds = Bounds(settings.max_event_bytes, settings.max_log_line_bytes, settings.max_result_bytes)
         self.spares = Spares(settings.spare_process_seconds)
         self._executions: dict[str, Execution] = {}

@@ -17,6 +17,7 @@ from pydantic_core import from_json, to_json
 
 from app.artifacts import FileStore
 from app.jobs import Artifact, Status, new_job_id
+from app.locations import Locations
 from app.settings import Settings
 from app.store import Change, JobStore, Run, Upload, UploadStore
 from workers.definition import MARK, Definition
@@ -120,7 +121,7 @@ class _Trial:
             replace(self._run, params=given),
             self._handler,
             arguments,
-            Stores(_Jobs(), uploads, files, self.folder, ""),
+            Stores(_Jobs(), uploads, files, self.folder, "", Locations({})),
             _bounds(Settings(data_dir=self.folder)),
             spares=Spares(0),
             outbox=outbox,

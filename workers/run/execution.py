@@ -121,7 +121,7 @@ class Execution:
 
     def _need(self) -> Need:
         definition = self._handler.definition
-        return Need(self._handler.function.__module__, definition.memory_bytes, definition.cpu_seconds)
+        return Need(definition.kind, self._handler.function.__module__, definition.memory_bytes, definition.cpu_seconds)
 
     def _order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {

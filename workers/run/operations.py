@@ -13,6 +13,7 @@ from typing import Any, Final, Never, TypeVar
 from app.artifacts import FileStore, artifact_key, is_file_name, upload_key
 from app.errors import Unavailable
 from app.jobs import Artifact, job_url
+from app.locations import Locations
 from app.objects import Told
 from app.periodic import backoff
 from app.store import JobStore, Run, UploadStore
@@ -32,13 +33,14 @@ LARGE_BYTES: Final = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where jobs, uploads and files are; the last two as in the settings."""
+    """Where jobs, uploads and files are; the last three as in the settings."""
 
     jobs: JobStore
     uploads: UploadStore
     files: FileStore
     data_dir: Path
     public_url: str
+    locations: Locations
 
 
 class Operations:
@@ -109,6 +111,8 @@ class Operations:
             case ("artifact", _, rest):
                 job_id, _, name = rest.partition("/")
                 key = await self._patiently(lambda: self._artifact(job_id, name))
+            case ("location", _, place):
+                return self._stores.locations.find(place) or _refuse(reference)
             case _:
                 _refuse(reference)
         try:

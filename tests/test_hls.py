@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from app.jobs import Status
 from app.main import create_app
 from app.settings import Settings
+from tests.gateway import Gateway
 from tests.stage import Stage
 from tests.test_transcode import make
 from tests.web.conftest import served
@@ -45,11 +46,16 @@ async def test_all_its_files_are_artifacts_and_the_master_playlist_is_the_result
     assert job.main_artifact.name == "master.m3u8"
 
 
-async def test_it_plays_from_where_the_service_has_it(stage: Stage, clip: Path, redis_url: str) -> None:
+@pytest.mark.parametrize("in_s3", [False, True], ids=["disk", "s3"])
+async def test_it_plays_from_where_the_service_has_it(
+    redis: Redis, clip: Path, redis_url: str, tmp_path: Path, gateway: Gateway, in_s3: bool
+) -> None:
     """Every rendition to its end, by ffmpeg over HTTP."""
+    where = gateway.settings() if in_s3 else {}
+    stage = Stage(redis, tmp_path, **where)
     job = await stage.play("transcode", input=await stage.upload(clip), format="hls", heights=[120, 240])
-    assert job.main_artifact
-    async with served(create_app(Settings(redis_url=redis_url, data_dir=stage.data_dir))) as url:
+    assert job.main_artifact, job.error
+    async with served(create_app(Settings(redis_url=redis_url, data_dir=stage.data_dir, **where))) as url:
         master = f"{url}/api/jobs/{job.job_id}/artifacts/{job.main_artifact.name}"
         told = await asyncio.to_thread(played, master)
     assert len(re.findall("Video: h264", told)) == len(re.findall("Audio: aac", told)) == 2

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import quote
 
@@ -10,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, MalformedRangeHeader, RedirectResponse, Response
 from starlette.responses import RangeNotSatisfiable as Unsatisfiable
 
-from app.artifacts import FileStore
-from app.errors import RangeNotSatisfiable
+from app.artifacts import FileStore, artifact_key
+from app.errors import RangeNotSatisfiable, Unavailable
 from app.jobs import Artifact
 from app.web.negotiation import has_current
 
@@ -24,6 +26,10 @@ PLAYER: Final = (
 )
 """Still no script. A player of no origin would be refused the file it is to play."""
 
+PLAYLIST: Final = "application/vnd.apple.mpegurl"
+"""Names other artifacts relative to where it is found itself, so nobody is sent elsewhere for it."""
+MOST_PLAYLIST_BYTES: Final = 4 << 20
+
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(; *[\w.+-]+=[\w.+-]+)*", re.ASCII)
@@ -31,18 +37,14 @@ _PLAYABLE = re.compile(r"(video|audio|image(?!/svg))/", re.IGNORECASE)
 
 
 async def download(request: Request, artifact: Artifact, files: FileStore, now_ms: int) -> Response | None:
-    """The file, a part of it, or 304; 303 where it lies in S3. None when it is not there any more."""
+    """The file, a part of it, or 304; 303 where it lies in S3 and is no playlist. None when it is gone."""
     media_type = artifact.content_type if _MEDIA_TYPE.fullmatch(artifact.content_type) else UNKNOWN_TYPE
     playable = _PLAYABLE.match(media_type) is not None
     disposition = _disposition("inline" if playable else "attachment", artifact.name)
     answer = {"content-type": media_type, "content-disposition": disposition}
-    if link := files.link(artifact, request.method, answer, now_ms):
+    link = files.link(artifact, request.method, answer, now_ms)
+    if link and not (media_type == PLAYLIST and artifact.size <= MOST_PLAYLIST_BYTES):
         return RedirectResponse(link, 303, {"Cache-Control": "no-store"})
-    path = files.artifact(artifact.key)
-    try:
-        stat = await asyncio.to_thread(os.stat, path)
-    except FileNotFoundError:
-        return None
     headers = {
         "Content-Disposition": disposition,
         "ETag": f'"{artifact.sha256}"',
@@ -50,9 +52,30 @@ async def download(request: Request, artifact: Artifact, files: FileStore, now_m
         "Content-Security-Policy": PLAYER if playable else INERT,
         "X-Content-Type-Options": "nosniff",
     }
+    path = files.artifact(artifact.key)
+    try:
+        playlist = await _playlist(files, artifact) if link else b""
+        stat = None if link else await asyncio.to_thread(os.stat, path)
+    except FileNotFoundError:
+        return None
     if has_current(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
+    if link:
+        return Response(playlist, headers=headers, media_type=media_type)
     return Download(path, headers=headers, media_type=media_type, stat_result=stat)
+
+
+async def _playlist(files: FileStore, artifact: Artifact) -> bytes:
+    """What it says, from S3. Raises FileNotFoundError, and Unavailable when S3 is away."""
+    with TemporaryDirectory(prefix="tidings-") as folder:
+        path = Path(folder) / "playlist"
+        try:
+            await files.transfers.run(files.fetch, artifact_key(artifact.key), path)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise Unavailable("The store of files cannot be reached.", headers={"Retry-After": "2"}) from error
+        return path.read_bytes()
 
 
 def _disposition(type_: str, name: str) -> str:

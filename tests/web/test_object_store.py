@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from app.artifacts import upload_key
+from app.artifacts import artifact_key, upload_key
 from app.main import create_app
 from app.settings import Settings
 from tests.gateway import SECRET, Gateway, content_of
@@ -50,6 +50,20 @@ async def test_a_range_and_a_head_go_through(web: httpx.AsyncClient, store: Stor
     assert (asked.status_code, asked.content) == (206, FILM[5:10])
     head = await web.head(f"{job}/result", follow_redirects=True)
     assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(FILM)), b"")
+
+
+async def test_a_playlist_is_answered_where_its_relative_names_hold(web: httpx.AsyncClient, store: Store) -> None:
+    run, content_type = await store.claimed(), "application/vnd.apple.mpegurl"
+    await store.save(run, "master.m3u8", b"#EXTM3U\n240p.ts\n", main=True, content_type=content_type)
+    await store.apply(run, "completed", {})
+    path = f"/api/jobs/{run.job_id}/artifacts/master.m3u8"
+    response = await web.get(path)
+    assert (response.status_code, response.content) == (200, b"#EXTM3U\n240p.ts\n")
+    assert response.headers["content-type"] == content_type
+    assert (await web.get(path, headers={"If-None-Match": response.headers["etag"]})).status_code == 304
+    assert (await web.head(path)).headers["content-length"] == str(len(response.content))
+    store.files.objects.drop(artifact_key(run.job_id))
+    assert_problem(await web.get(path), 410, "result_expired")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """One run of one job, from its claim to the last entry of its log. Made and steered by `workers/runner.py`."""
 
 import asyncio
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -96,7 +98,6 @@ class Execution:
 
     def _order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "kind": self._run.kind,
             "module": self._handler.function.__module__,
             "function": self._handler.function.__name__,
             "params": self._run.params,
@@ -106,6 +107,7 @@ class Execution:
             "attempt": self._run.attempt,
             "run_token": self._run.token,
             "scratch": str(self._scratch.folder),
+            "settings": _own_settings(self._run.kind),
         }
 
     async def _settle(self) -> None:
@@ -137,3 +139,9 @@ class Execution:
         self._host.kill()
         self._operations.cancel()
         await asyncio.wait([self._host.ended])
+
+
+def _own_settings(kind: str) -> dict[str, str]:
+    """`TIDINGS_<KIND>_…`: of our settings, which are none of a handler's business, those of its kind."""
+    prefix = f"TIDINGS_{re.sub('[^A-Z0-9]', '_', kind.upper())}_"
+    return {name: value for name, value in os.environ.items() if name.startswith(prefix)}

@@ -6,7 +6,6 @@ This is the worker's side, `workers/run/child.py` the other. They talk JSON line
 
 import asyncio
 import os
-import re
 import signal
 import socket
 import sys
@@ -24,7 +23,7 @@ from workers.run.outbox import Outbox
 from workers.run.program import STOP_SECONDS, Program, lines
 
 PRIVATE_PREFIX: Final = "TIDINGS_"
-"""Our settings carry secrets, and a handler's process has no need of them, but for those of its own kind."""
+"""Our settings carry secrets, and a handler's process has no need of them."""
 
 
 class ProcessHost:
@@ -61,9 +60,7 @@ class ProcessHost:
 
     async def _start(self, theirs: socket.socket) -> Program:
         """With our import path, and with what it prints not held back."""
-        own = f"{PRIVATE_PREFIX}{re.sub('[^A-Z0-9]', '_', self._order['kind'].upper())}_"
         env = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_PREFIX)}
-        env |= {name: value for name, value in os.environ.items() if name.startswith(own)}
         env |= {"PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path), "PYTHONUNBUFFERED": "1"}
         argv = [sys.executable, "-P", "-m", "workers.run.child", str(theirs.fileno())]
         return await Program.start(argv, env=env, pass_fds=(theirs.fileno(),))

@@ -14,7 +14,7 @@ from tests.stage import Stage
 from tests.watching import until
 from workers.run.spares import Need, Spares
 
-ACTS = Need("acts", "tests.acts", None, None)
+ACTS = Need("tests.acts", None, None)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def test_a_need_has_one_spare_and_gets_no_others(spares: Spares) -> None:
     await asyncio.gather(used(spares), used(spares))
     await until(lambda: len(pids()) == 1)
     (spare,) = pids()
-    assert await used(spares, Need("acts", "tests.acts", 1 << 30, None)) != spare
+    assert await used(spares, Need("tests.acts", 1 << 30, None)) != spare
     await until(lambda: len(pids()) == 2)
 
 

@@ -200,6 +200,7 @@ def perform(order: Mapping[str, Any], link: ChildLink) -> str:
     arguments = order["arguments"]
     if arguments is None:
         arguments = _arguments(function, order["params"])
+    os.environ.update(order["settings"])
     bounds = Bounds(**order["bounds"])
     context = Context(
         link,

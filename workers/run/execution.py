@@ -1,6 +1,8 @@
 """One run of one job, from its claim to the last entry of its log. Made and steered by `workers/runner.py`."""
 
 import asyncio
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -121,7 +123,7 @@ class Execution:
 
     def _need(self) -> Need:
         definition = self._handler.definition
-        return Need(definition.kind, self._handler.function.__module__, definition.memory_bytes, definition.cpu_seconds)
+        return Need(self._handler.function.__module__, definition.memory_bytes, definition.cpu_seconds)
 
     def _order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -135,6 +137,7 @@ class Execution:
             "run_token": self._run.token,
             "scratch": str(self._scratch.folder),
             **self._call,
+            "settings": _own_settings(self._run.kind),
         }
 
     async def _settle(self) -> None:
@@ -165,3 +168,9 @@ class Execution:
         self._host.kill()
         self._operations.cancel()
         await asyncio.wait([self._host.ended])
+
+
+def _own_settings(kind: str) -> dict[str, str]:
+    """`TIDINGS_<KIND>_…`: of our settings, which are none of a handler's business, those of its kind."""
+    prefix = f"TIDINGS_{re.sub('[^A-Z0-9]', '_', kind.upper())}_"
+    return {name: value for name, value in os.environ.items() if name.startswith(prefix)}

@@ -6,7 +6,6 @@ for its order, is used once, and ends when nobody has come for it in a while. Us
 
 import asyncio
 import os
-import re
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -19,22 +18,15 @@ from workers.run.awaiting import to_the_end
 from workers.run.program import Program
 
 PRIVATE_PREFIXES: Final = ("TIDINGS_", "AWS_")
-"""Our settings and the keys of our object store are secrets, and a handler's process has no need of them, but for the
-settings of its own kind."""
+"""Our settings and the keys of our object store are secrets, and a handler's process has no need of them."""
 
 
 class Need(NamedTuple):
     """What a process gets ready for."""
 
-    kind: str
     module: str
     memory_bytes: int | None
     cpu_seconds: int | None
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """What the process itself has to know."""
-        return {"module": self.module, "memory_bytes": self.memory_bytes, "cpu_seconds": self.cpu_seconds}
 
 
 class Process:
@@ -48,13 +40,13 @@ class Process:
     async def start(cls, need: Need) -> Self:
         """With our import path, and with what it prints not held back."""
         ours, theirs = socket.socketpair()
-        env = _environment(need.kind)
+        env = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_PREFIXES)}
         env |= {"PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path), "PYTHONUNBUFFERED": "1"}
         argv = [sys.executable, "-P", "-m", "workers.run.child", str(theirs.fileno())]
         try:
             with theirs:
                 program = await Program.start(argv, env=env, pass_fds=(theirs.fileno(),))
-            ours.sendall(to_json(need.told) + b"\n")
+            ours.sendall(to_json(need._asdict()) + b"\n")
         except BaseException:
             ours.close()
             raise
@@ -135,8 +127,3 @@ async def _end(starting: asyncio.Task[Process]) -> None:
     await asyncio.wait([starting])
     if not starting.cancelled() and not starting.exception():
         await starting.result().end()
-
-
-def _environment(kind: str) -> dict[str, str]:
-    own = f"TIDINGS_{re.sub('[^A-Z0-9]', '_', kind.upper())}_"
-    return {n: value for n, value in os.environ.items() if n.startswith(own) or not n.startswith(PRIVATE_PREFIXES)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workers import Context, Failed
-from workers.handlers.tables import sheet, source
+from workers.handlers.tables import source
 from workers.handlers.tables.database import Database
 from workers.handlers.tables.limits import Limits
 from workers.handlers.tables.preview import ROWS, Column, is_number, preview
@@ -64,6 +64,8 @@ class Question:
         self._ctx.save("report.html", page.encode(), "text/html; charset=utf-8")
 
     def _workbook(self, database: Database, columns: list[Column], rows: int) -> Path:
+        from workers.handlers.tables import sheet  # noqa: PLC0415  slow to import, and seldom wanted
+
         if rows > sheet.MOST_ROWS:
             raise Failed(
                 f"XLSX holds {sheet.MOST_ROWS:,} rows, this has {rows:,}: ask for parquet or csv.", code="xlsx_limit"

@@ -24,8 +24,15 @@ async def spares() -> AsyncIterator[Spares]:
 
 
 def pids() -> list[int]:
-    """Processes of handlers: our children's children."""
-    return [pid for child in children(os.getpid()) for pid in children(child)]
+    """Processes of handlers: our children's children, as far as they are not other tests'."""
+    return [pid for child in children(os.getpid()) for pid in children(child) if b"workers.run.child" in command(pid)]
+
+
+def command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def children(pid: int) -> list[int]:

@@ -37,7 +37,7 @@ def moment_ms(value: object) -> int:
 
 
 def _in_ms(seconds: float) -> int:
-    ms = int(seconds * 1000)
+    ms = round(seconds * 1000)
     if not 0 <= ms < LATEST_MS:
         raise ValueError("must lie between 1970 and 9999")
     return ms

@@ -1,45 +1,12 @@
 """What the service refuses, each with a stable code. Raised anywhere below `app/`, shown by `app/web/problems.py`.
 
-Refusal
-├── BadRequest             400  invalid_request       the request line, a header or a query parameter is malformed
-├── InvalidJson            400  invalid_json          the body is not JSON within the bounds
-├── NotFound               404  not_found             no such route
-├── UnknownJob             404  unknown_job           no such job, or not yours
-├── UnknownArtifact        404  unknown_artifact      the job has no artifact of that name
-├── NoSuchKind             404  no_such_kind          no worker has announced the kind in the path
-├── UnknownQueue           404  unknown_queue         no kind is put into the queue in the path
-├── MethodNotAllowed       405  method_not_allowed
-├── NotAcceptable          406  not_acceptable        none of the forms asked for exists here
-├── RequestTimeout         408  request_timeout       the body stopped coming
-├── ResultNotReady         409  result_not_ready      the job has not completed
-├── NotRetryable           409  not_retryable         the job has not failed, nor was it cancelled
-├── NotSuspendable         409  not_suspendable       the job is not pending
-├── ResultExpired          410  result_expired        retention is over
-├── BodyTooLarge           413  body_too_large
-├── UploadTooLarge         413  upload_too_large
-├── TargetTooLong          414  target_too_long       the URL is too long
-├── UnsupportedMediaType   415  unsupported_media_type
-├── RangeNotSatisfiable    416  range_not_satisfiable
-├── InvalidJob             422  invalid_job           a field of the submission does not fit
-├── UnknownKind            422  unknown_kind          no worker has announced that kind
-├── InvalidParams          422  invalid_params        the params do not fit the kind's schema
-├── UnknownInput           422  unknown_input         an input names no upload or artifact of yours, nor a location
-├── IdempotencyConflict    422  idempotency_conflict  the key was used for another request
-├── PollTooFast            429  poll_too_fast         a job was asked for more often than allowed
-├── SubmitTooFast          429  submit_too_fast       the owner submits more often than allowed
-├── QueueFull              429  queue_full            too many jobs of the owner have not ended
-├── HeadersTooLarge        431  headers_too_large
-├── InternalError          500  internal_error
-├── UnknownTransferCoding  501  unknown_transfer_coding
-├── Unavailable            503  unavailable           the store cannot be reached, or the process is draining or full
-├── StoreFull              503  store_full            too many jobs in all have not ended, or Redis is nearly full
-└── StorageFull            507  storage_full          the disk has no room for the upload
+A refusal's docstring says when it comes and, in its second paragraph, how to mend it: `docs/errors.md`, `/docs/errors`
+and the OpenAPI document are made of these (`REFUSALS`). Clients go by the code, which never changes.
 
-StoreError                      a change the store did not make; for callers inside, never for clients
-├── StaleRun                    the run token is no longer the job's
-└── IllegalChange               the transition table forbids it
+StoreError is a change the store did not make; for callers inside, never for clients.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -65,6 +32,8 @@ class Refusal(Exception):
     code: ClassVar[str]
     title: ClassVar[str]
     type: ClassVar[str] = ""
+    sends: ClassVar[tuple[str, ...]] = ()
+    """Headers that can come with it; `app/web/headers.py` describes them."""
 
     def __init__(self, detail: str = "", *, headers: Mapping[str, str] | None = None, **members: Any) -> None:
         super().__init__(detail or self.title)
@@ -84,137 +53,369 @@ class Refusal(Exception):
         }
         return problem | self.members
 
+    @classmethod
+    def explained(cls) -> tuple[str, str]:
+        """When it comes, and how to mend it; text with code in backquotes."""
+        when, _, remedy = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")
+        return when, remedy
+
 
 class BadRequest(Refusal):
+    """The request line, a header or a query parameter is malformed.
+
+    Send what `detail` asks for; `parameter` or `header` names what is meant.
+    """
+
     status, code, title = 400, "invalid_request", "The request is malformed"
 
 
+class BadMessage(Refusal):
+    """A WebSocket frame is JSON but asks for nothing that can be done.
+
+    Send one of the frames in /asyncapi.json; `detail` says what is wrong with this one.
+    """
+
+    status, code, title = 400, "bad_message", "The frame is not understood"
+
+
 class InvalidJson(Refusal):
+    """The body is no JSON, is nested too deeply, or holds a number beyond a double.
+
+    Send JSON (RFC 8259) in UTF-8; `detail` says where it broke.
+    """
+
     status, code, title = 400, "invalid_json", "The body is not acceptable JSON"
 
 
 class NotFound(Refusal):
+    """There is no such route.
+
+    Look the path up in /docs; paths have no slash at their end.
+    """
+
     status, code, title = 404, "not_found", "Nothing is here"
 
 
 class UnknownJob(Refusal):
+    """There is no such job, or it is not yours, or it was forgotten a day after it expired.
+
+    Use the `job_id` or a link of a job object.
+    """
+
     status, code, title = 404, "unknown_job", "No such job"
 
 
+class UnknownBatch(Refusal):
+    """There is no such batch, it is another owner's, or it is no longer kept.
+
+    Use the `batch_id` of the answer to a `POST /api/batches`.
+    """
+
+    status, code, title = 404, "unknown_batch", "No such batch"
+
+
 class UnknownArtifact(Refusal):
+    """The job has saved no file of that name.
+
+    Use a `url` of the job object's `artifacts`; a running job may save it yet.
+    """
+
     status, code, title = 404, "unknown_artifact", "No such artifact"
 
 
 class NoSuchKind(Refusal):
+    """No worker has announced the kind in the path within the last week.
+
+    Take one of `GET /api/kinds`.
+    """
+
     status, code, title = 404, "no_such_kind", "No such kind"
 
 
 class UnknownQueue(Refusal):
+    """No kind is put into the queue in the path.
+
+    Take one of `GET /api/queues`.
+    """
+
     status, code, title = 404, "unknown_queue", "No such queue"
 
 
 class MethodNotAllowed(Refusal):
+    """The path exists, but not with this method.
+
+    Use one of the methods in `Allow`.
+    """
+
     status, code, title = 405, "method_not_allowed", "Method not allowed here"
+    sends = ("Allow",)
 
 
 class NotAcceptable(Refusal):
+    """None of the media types in `Accept` is made here.
+
+    Ask for one that `detail` names, or send no `Accept`.
+    """
+
     status, code, title = 406, "not_acceptable", "None of the forms asked for exists here"
 
 
 class RequestTimeout(Refusal):
+    """The head or the body of the request stopped coming.
+
+    Send it again, without pauses.
+    """
+
     status, code, title = 408, "request_timeout", "The request took too long to come"
 
 
 class ResultNotReady(Refusal):
+    """The job has no result: it has not ended, or it ended otherwise than completed.
+
+    While `Retry-After` comes with it, ask again after so many seconds; else `job_status` says how it ended.
+    """
+
     status, code, title = 409, "result_not_ready", "The job has no result"
-
-
-class ResultExpired(Refusal):
-    status, code, title = 410, "result_expired", "The result is no longer kept"
-
-
-class BodyTooLarge(Refusal):
-    status, code, title = 413, "body_too_large", "The body is too large"
-
-
-class UploadTooLarge(Refusal):
-    status, code, title = 413, "upload_too_large", "The upload is too large"
-
-
-class TargetTooLong(Refusal):
-    status, code, title = 414, "target_too_long", "The request's URL is too long"
-
-
-class UnsupportedMediaType(Refusal):
-    status, code, title = 415, "unsupported_media_type", "The body's media type is not taken here"
+    sends = ("Retry-After",)
 
 
 class NotRetryable(Refusal):
+    """The job has not failed, nor was it cancelled, so there is nothing to run again.
+
+    Wait for its end; a completed job has to be submitted anew.
+    """
+
     status, code, title = 409, "not_retryable", "The job cannot be run again"
 
 
 class NotSuspendable(Refusal):
+    """The job is not pending: only what waits in a queue can be held back.
+
+    Cancel it instead, if it is to stop.
+    """
+
     status, code, title = 409, "not_suspendable", "The job does not wait in a queue"
 
 
+class ResultExpired(Refusal):
+    """The job's retention is over, and its result and files are gone.
+
+    Submit the job again; `result_ttl_seconds` asks for a longer retention.
+    """
+
+    status, code, title = 410, "result_expired", "The result is no longer kept"
+
+
+class BodyTooLarge(Refusal):
+    """The JSON body has more than `max_bytes`.
+
+    Send less; large input belongs into an upload.
+    """
+
+    status, code, title = 413, "body_too_large", "The body is too large"
+
+
+class UploadTooLarge(Refusal):
+    """The file has more than `max_bytes`.
+
+    Send a smaller file, or have the operator raise TIDINGS_MAX_UPLOAD_BYTES.
+    """
+
+    status, code, title = 413, "upload_too_large", "The upload is too large"
+
+
+class TargetTooLong(Refusal):
+    """The URL is too long.
+
+    Send a shorter one; long filters can be split over several requests.
+    """
+
+    status, code, title = 414, "target_too_long", "The request's URL is too long"
+
+
+class UnsupportedMediaType(Refusal):
+    """The body is not of the media type taken here, or it has a Content-Encoding.
+
+    Send `Content-Type: application/json`, unencoded.
+    """
+
+    status, code, title = 415, "unsupported_media_type", "The body's media type is not taken here"
+    sends = ("Accept",)
+
+
 class RangeNotSatisfiable(Refusal):
+    """The range asked for lies outside the file.
+
+    Ask for a range within the size that `Content-Range` tells.
+    """
+
     status, code, title = 416, "range_not_satisfiable", "The range lies outside the file"
+    sends = ("Content-Range",)
 
 
 class InvalidJob(Refusal):
+    """A member of the submission is unknown, missing, of the wrong type or out of its bounds.
+
+    Mend what `errors` names, each by a JSON Pointer into the body.
+    """
+
     status, code, title = 422, "invalid_job", "The submission does not fit"
 
 
+class InvalidBatch(Refusal):
+    """A field of the batch does not fit, or it has no jobs or too many.
+
+    Mend what `errors` names and send it again; nothing of it was queued.
+    """
+
+    status, code, title = 422, "invalid_batch", "The batch does not fit"
+
+
 class UnknownKind(Refusal):
+    """No worker has announced that kind within the last week.
+
+    Take one of `kinds`, or start a worker that has it.
+    """
+
     status, code, title = 422, "unknown_kind", "No worker knows this kind"
 
 
 class InvalidParams(Refusal):
+    """The params do not fit the kind's JSON Schema, or are too large.
+
+    Mend what `errors` names; GET /api/kinds has the schema.
+    """
+
     status, code, title = 422, "invalid_params", "The params do not fit the kind's schema"
 
 
 class UnknownInput(Refusal):
+    """An input names no upload or artifact of yours, nor a location.
+
+    Upload the file again; uploads are kept for a day after their last use.
+    """
+
     status, code, title = 422, "unknown_input", "An input is not known"
 
 
 class IdempotencyConflict(Refusal):
+    """This Idempotency-Key was used for another request.
+
+    Take a fresh key for a new job, and the same body when repeating one.
+    """
+
     status, code, title = 422, "idempotency_conflict", "This Idempotency-Key was used for another request"
 
 
 class PollTooFast(Refusal):
+    """This job was asked for more often than allowed.
+
+    Ask again after `Retry-After`, or better wait with `Prefer: wait`, or open a stream.
+    """
+
     status, code, title, type = 429, "poll_too_fast", *QUOTA_EXCEEDED
+    sends = (
+        "Retry-After",
+        "RateLimit",
+        "RateLimit-Policy",
+    )
 
 
 class SubmitTooFast(Refusal):
+    """This owner submits more often than allowed.
+
+    Submit again after `Retry-After`; with the same Idempotency-Key that is safe.
+    """
+
     status, code, title, type = 429, "submit_too_fast", *QUOTA_EXCEEDED
+    sends = (
+        "Retry-After",
+        "RateLimit",
+        "RateLimit-Policy",
+    )
 
 
 class QueueFull(Refusal):
+    """Too many jobs of this owner have not ended.
+
+    Wait until some have ended; `Retry-After` says when to try again.
+    """
+
     status, code, title, type = 429, "queue_full", *QUOTA_EXCEEDED
+    sends = ("Retry-After",)
+
+
+class TooManySubscriptions(Refusal):
+    """A multiplexed WebSocket has as many subscriptions as it may.
+
+    Unsubscribe from some, or open another connection.
+    """
+
+    status, code, title = 429, "too_many_subscriptions", "No more subscriptions on this connection"
 
 
 class HeadersTooLarge(Refusal):
+    """The head of the request has more than 64 KiB.
+
+    Send fewer or shorter headers; a long URL counts too.
+    """
+
     status, code, title = 431, "headers_too_large", "The request's headers are too large"
 
 
 class InternalError(Refusal):
+    """Something failed that nobody expected; it has been logged.
+
+    Try again, and tell the operator the `error_id`.
+    """
+
     status, code, title = 500, "internal_error", "Something went wrong here"
 
 
 class UnknownTransferCoding(Refusal):
+    """The body comes in a transfer coding not known here.
+
+    Send it plain or chunked.
+    """
+
     status, code, title = 501, "unknown_transfer_coding", "The body's transfer coding is not known here"
 
 
 class Unavailable(Refusal):
+    """The store cannot be reached, or this process is about to stop, or is full.
+
+    Ask again after `Retry-After`; an Idempotency-Key makes a repeated submission safe.
+    """
+
     status, code, title = 503, "unavailable", "Not available at the moment"
+    sends = ("Retry-After",)
 
 
 class StoreFull(Refusal):
+    """Too many jobs in all have not ended, or the store's memory is nearly full.
+
+    Try again after `Retry-After`; the operator may have to make room.
+    """
+
     status, code, title, type = 503, "store_full", *REDUCED_CAPACITY
+    sends = ("Retry-After",)
 
 
 class StorageFull(Refusal):
+    """The disk has no room for the upload.
+
+    Try again later; the operator has to make room.
+    """
+
     status, code, title = 507, "storage_full", "There is no room for this"
+
+
+REFUSALS: Final = tuple(
+    kind
+    for kind in [*globals().values()]
+    if isinstance(kind, type) and issubclass(kind, Refusal) and hasattr(kind, "code")
+)
+"""All of them, by status."""
 
 
 class StoreError(Exception):

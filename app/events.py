@@ -5,9 +5,10 @@ told (`Event.line`, `Event.sse`).
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic_core import from_json, to_json
 from sse_starlette.event import ServerSentEvent
@@ -24,7 +25,10 @@ KEPT: Final = frozenset({*Status, "waiting", "cancel_requested", "suspended", "r
 RESERVED: Final = KEPT | {"log", "snapshot", "retry", "message", "error", "open"}
 """Names a handler may not emit: ours, and those an EventSource fires by itself."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_.]{0,63}")
+CUSTOM_NAME: Final = "^[a-z][a-z0-9_.]{0,63}$"
+"""Of the names a handler may emit."""
+
+_NAME = re.compile(CUSTOM_NAME)
 
 
 def is_custom_name(name: str) -> bool:
@@ -47,13 +51,14 @@ class Event:
     at: int
     data: str
     reset: bool = False
+    subject: ClassVar[str] = "job_id"
 
     @cached_property
     def line(self) -> str:
         """The event object as one line of JSON, alike on SSE, WebSocket and in the JSON log."""
         reset = ',"reset":true' if self.reset else ""
         return (
-            f'{{"job_id":"{self.job_id}","seq":{self.seq},"type":"{self.type}","at":"{rfc3339(self.at)}",'
+            f'{{"{self.subject}":"{self.job_id}","seq":{self.seq},"type":"{self.type}","at":"{rfc3339(self.at)}",'
             f'"data":{self.data}{reset}}}'
         )
 
@@ -78,6 +83,6 @@ class Event:
         return data
 
 
-def snapshot(job_id: str, seq: int, at: int, job_object: dict[str, Any], *, reset: bool = False) -> Event:
+def snapshot(job_id: str, seq: int, at: int, job_object: Mapping[str, Any], *, reset: bool = False) -> Event:
     """Where a job stands, for who has no earlier event to go on from."""
     return Event(job_id, seq, "snapshot", at, json_text(job_object), reset)

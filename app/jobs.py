@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
 from urllib.parse import quote
 
 from pydantic_core import from_json
 
 from app.clock import rfc3339, rfc3339_or_none
+
+if TYPE_CHECKING:
+    from app.shapes.job import ArtifactObject, ErrorObject, JobObject, Progress
 
 FIRST_POLL_MS: Final = 3_000
 """When to look at a job that has just been accepted."""
@@ -129,7 +132,7 @@ class Artifact:
     key: str
     main: bool = False
 
-    def shown(self, job_url: str) -> dict[str, Any]:
+    def shown(self, job_url: str) -> "ArtifactObject":
         """The entry of the job object's `artifacts`."""
         return {
             "name": self.name,
@@ -225,10 +228,10 @@ class Job:
         """Seconds until asking again is worth it (`app/store/lua/parts/view.lua`)."""
         return ceil(self.poll_ms / 1000)
 
-    def shown(self, base_url: str = "") -> dict[str, Any]:
+    def shown(self, base_url: str = "") -> "JobObject":
         """The job object of every transport. Links are path-absolute, or absolute where `base_url` is set."""
         url = job_url(self.job_id, base_url)
-        done = self.status is Status.COMPLETED
+        kept = self.status is Status.COMPLETED and not self.expired
         return {
             "job_id": self.job_id,
             "kind": self.kind,
@@ -237,9 +240,9 @@ class Job:
             "queue": self.queue,
             "priority": self.priority,
             "tags": list(self.tags),
-            "metadata": self.metadata or {},
+            "metadata": dict(self.metadata or {}),
             "batch_id": self.batch_id,
-            "progress": self.progress,
+            "progress": cast("Progress | None", self.progress),
             "attempt": self.attempt,
             "max_attempts": self.max_attempts,
             "position": self.position,
@@ -256,9 +259,9 @@ class Job:
             "suspended_at": rfc3339_or_none(self.suspended_at),
             "waiting_for": self.waiting_for,
             "result": self.result,
-            "result_url": f"{url}/result" if done else None,
+            "result_url": f"{url}/result" if kept else None,
             "artifacts": [artifact.shown(url) for artifact in self.artifacts],
-            "error": self.error,
+            "error": cast("ErrorObject | None", self.error),
             "links": {
                 "self": url,
                 "events": f"{url}/events",

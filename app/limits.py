@@ -44,6 +44,10 @@ class Admission:
     most_live: int = 1_000_000
     longest_delay_ms: int = 366 * 86_400_000
 
+    def submits(self, left: int, next_ms: int) -> Allowance:
+        """How the quota of submissions stands."""
+        return Allowance(SUBMIT, self.submits_per_minute, 60, left, next_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class Shares:

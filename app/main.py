@@ -17,7 +17,9 @@ from starlette.types import ASGIApp
 
 from app.artifacts import FileStore
 from app.bus import Bus
+from app.chores import Chores
 from app.hub import Hub, Places
+from app.intake.batches import Batches
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.submissions import Submissions
@@ -27,8 +29,10 @@ from app.periodic import Periodic
 from app.pressure import Pressure
 from app.server import Server, config
 from app.settings import Settings
-from app.store import JobStore, KindStore, Listing, Memory, Queues, UploadStore
+from app.store import BatchStore, JobStore, KindStore, Listing, Memory, Queues, UploadStore
+from app.web.batches import BatchDoors
 from app.web.commands import CommandDoors
+from app.web.description import DescriptionDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
@@ -45,6 +49,8 @@ from app.web.websocket import SocketDoors
 
 REDIS_CONNECTIONS: Final = 64
 REDIS_TIMEOUT_SECONDS: Final = 5.0
+STORE_PATIENCE_SECONDS: Final = 5.0
+"""An upload waits so long for a store of files that is away, then it is refused."""
 GARBAGE_OBJECTS: Final = 10_000
 """So many more objects than before are looked through for cycles nobody refers to."""
 
@@ -59,7 +65,7 @@ class Web:
     hub: Hub
     watches: tuple[Periodic, ...]
     streams: list[BaseRoute]
-    doors: ASGIApp
+    doors: list[BaseRoute]
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
@@ -80,13 +86,14 @@ class Web:
 
     def app(self) -> Router:
         """Streams first, outside of the middleware that wraps `send`; all other doors behind it."""
-        return Router(self.streams, default=self.doors, lifespan=self.alive, redirect_slashes=False)
+        doors = _behind_middleware(*self.doors)
+        return Router(self.streams, default=doors, lifespan=self.alive, redirect_slashes=False)
 
 
 def assemble(settings: Settings) -> Web:
     """Build everything; nothing runs or connects yet."""
     pool = BlockingConnectionPool.from_url(
-        settings.store_url,
+        settings.redis_address,
         max_connections=REDIS_CONNECTIONS,
         timeout=REDIS_TIMEOUT_SECONDS,
         socket_timeout=REDIS_TIMEOUT_SECONDS,
@@ -99,35 +106,43 @@ def assemble(settings: Settings) -> Web:
         idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000,
         admission=settings.admission,
     )
+    batches = BatchStore(
+        redis, idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000, admission=settings.admission
+    )
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
-    uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
-    pressure = Pressure(Memory(redis), settings.max_redis_memory_share)
-    submissions = Submissions(settings, jobs, catalog, Inputs(jobs, uploads, Locations(settings.data_roots)), pressure)
-    queues = Queues(redis)
+    uploads = UploadStore(redis, settings.upload_ttl_seconds)
+    files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
+    pressure, queues = Pressure(Memory(redis), settings.max_redis_memory_share), Queues(redis)
+    inputs, chores = Inputs(jobs, uploads, Locations(settings.data_roots)), Chores(batches)
+    submissions = Submissions(settings, jobs, catalog, inputs, pressure)
+    intake = Batches(submissions, catalog, inputs, batches, settings.max_batch_jobs)
     polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
-    hub = Hub(jobs, listing, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
+    hub = Hub(jobs, listing, batches, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
     sockets = SocketDoors(
         hub, jobs, allowed_origins=settings.allowed_origins, most_subscriptions=settings.max_subscriptions
     )
+    streams = [*EventDoors(hub, polls).routes(), *sockets.routes()]
+    doors = [
+        *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
+        *commands.routes(),
+        *BatchDoors(settings, intake, batches, chores).routes(),
+        *ResultDoors(jobs, files, polls).routes(),
+        *UploadDoors(settings, files, uploads).routes(),
+        *KindDoors(catalog, queues).routes(),
+        *QueueDoors(catalog, queues).routes(),
+    ]
+    aside = [*HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(), *page_routes()]
+    descriptions = DescriptionDoors([*doors, *streams, *aside], settings.public_url)
     return Web(
         redis=redis,
         files=files,
         bus=bus,
         hub=hub,
-        watches=(Overdue(jobs).watch, Places(jobs, hub.waiting).watch, pressure.watch),
-        streams=[*EventDoors(hub, polls).routes(), *sockets.routes()],
-        doors=_behind_middleware(
-            *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
-            *commands.routes(),
-            *ResultDoors(jobs, files, polls).routes(),
-            *UploadDoors(settings, files, uploads).routes(),
-            *KindDoors(catalog, queues).routes(),
-            *QueueDoors(catalog, queues).routes(),
-            *HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(),
-            *page_routes(),
-        ),
+        watches=(Overdue(jobs).watch, chores.watch, Places(jobs, hub.waiting).watch, pressure.watch),
+        streams=streams,
+        doors=[*doors, *aside, *descriptions.routes()],
     )
 
 

@@ -1,13 +1,17 @@
-"""Writes `docs/settings.md` from the code. `python docs/generate.py`; a test fails when the file is behind."""
+"""Writes `docs/settings.md` and `docs/errors.md` from the code: `python docs/generate.py`.
+
+A test fails when a file is behind.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import PydanticUndefined
 
+from app.errors import REFUSALS
 from app.settings import Settings
 
-HEAD = """# Settings
+SETTINGS = """# Settings
 
 Every setting is an environment variable, read once at start; an option of the command line wins over its variable.
 Times are seconds and sizes bytes unless a name says otherwise. This page is written by `python docs/generate.py`.
@@ -16,20 +20,40 @@ Times are seconds and sizes bytes unless a name says otherwise. This page is wri
 | --- | --- | --- |
 """
 
+ERRORS = """# Refusals
+
+What is refused is answered as problem details (RFC 9457, `application/problem+json`) with a `code` that never changes,
+and with `detail` about this very request. `type` leads to the code's entry on a running service's `/docs/errors`. On a
+multiplexed WebSocket the code comes in an `error` frame. This page is written by `python docs/generate.py`.
+
+| status | code | when it comes | how to mend it |
+| --- | --- | --- | --- |
+"""
+
 
 def settings_page() -> str:
-    """The whole page."""
+    """The whole of `settings.md`."""
     rows = []
     for name, field in Settings.model_fields.items():
         rows.append(f"| `TIDINGS_{name.upper()}` | {_default(field.default)} | {field.description} |\n")
-    return HEAD + "".join(rows)
+    return SETTINGS + "".join(rows)
 
 
 def _default(value: Any) -> str:
-    if value is PydanticUndefined or value in ("", ()):
+    if value is PydanticUndefined or value == () or not str(value):
         return ""
     return f"`{','.join(value) if isinstance(value, tuple) else value}`"
 
 
+def errors_page() -> str:
+    """The whole of `errors.md`."""
+    rows = []
+    for refusal in REFUSALS:
+        when, remedy = (" ".join(text.split()) for text in refusal.explained())
+        rows.append(f"| {refusal.status} | `{refusal.code}` | {when} | {remedy} |\n")
+    return ERRORS + "".join(rows)
+
+
 if __name__ == "__main__":
     Path(__file__).with_name("settings.md").write_text(settings_page())
+    Path(__file__).with_name("errors.md").write_text(errors_page())

@@ -244,6 +244,43 @@ async def save_at_once(ctx: AsyncContext) -> list[str]:
     return [artifact.sha256 for artifact in saved]
 
 
+def _large(ctx: Context | AsyncContext, mib: int, percent: float) -> Path:
+    ctx.progress(percent, "made")
+    with (ctx.scratch / "large").open("wb") as file:
+        for n in range(mib):
+            file.write(bytes([n]) * (1 << 20))
+    ctx.emit("begun")
+    return ctx.scratch / "large"
+
+
+@deed(BLOCKING)
+def save_large(ctx: Context, mib: int, percent: float = 40) -> str:
+    return ctx.save("large.bin", _large(ctx, mib, percent)).sha256
+
+
+@deed(AWAITED)
+async def save_large_awaited(ctx: AsyncContext, mib: int, percent: float = 40) -> str:
+    return (await ctx.save("large.bin", _large(ctx, mib, percent))).sha256
+
+
+@deed(BLOCKING)
+def save_in_vain(ctx: Context) -> str:
+    try:
+        ctx.save("a", b"x")
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    return "saved"
+
+
+@deed(AWAITED)
+async def save_in_vain_awaited(ctx: AsyncContext) -> str:
+    try:
+        await ctx.save("a", b"x")
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    return "saved"
+
+
 @deed(BLOCKING)
 def misuse(ctx: Context) -> list[str]:
     tries: list[Callable[[], Any]] = [

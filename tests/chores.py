@@ -12,6 +12,12 @@ DONE: list[str] = []
 STOPPED: list[int] = []
 """The attempts of `endless` that were stopped in this process."""
 
+LONE: list[str] = []
+"""The jobs of `lone` that run in this process."""
+
+COMPANY: list[int] = []
+"""How many of them there were whenever one began."""
+
 
 @job("chore")
 async def chore(ctx: Context, name: str = "") -> None:
@@ -35,6 +41,15 @@ async def gated(ctx: Context, gate: str) -> None:
         if Path(gate).exists():
             return
         await asyncio.sleep(0.005)
+
+
+@job("lone", max_running=1)
+async def lone(ctx: Context) -> None:
+    """Run for a moment, and no other meanwhile."""
+    LONE.append(ctx.job_id)
+    COMPANY.append(len(LONE))
+    await asyncio.sleep(0.02)
+    LONE.remove(ctx.job_id)
 
 
 @job("stubborn")

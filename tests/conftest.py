@@ -1,4 +1,5 @@
-"""What every test may count on: no `TIDINGS_*` of whoever runs it, and a real Valkey, empty for each test that asks."""
+"""What every test may count on: no settings of whoever runs it, a real Valkey, empty for each test that asks, and a
+real S3 server."""
 
 import os
 import tempfile
@@ -12,6 +13,8 @@ from redis.asyncio import Redis
 
 from app.processes.embedded import Valkey
 from app.store import JobStore
+from tests.gateway import Gateway
+from tests.still_store import Clock
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
@@ -71,7 +74,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("TIDINGS_"):
+        if name.startswith(("TIDINGS_", "AWS_")):
             monkeypatch.delenv(name)
 
 
@@ -103,6 +106,20 @@ def redis_url(valkey: str) -> str:
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[Gateway]:
+    """One S3 server for each xdist worker that needs it."""
+    with tempfile.TemporaryDirectory(prefix="tidings-s3-") as directory, Gateway(Path(directory)) as server:
+        yield server
+
+
+@pytest.fixture
+async def clock(redis: Redis) -> Clock:
+    clock = Clock(redis)
+    await clock.move(0)
+    return clock
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ The server still expires keys by its own clock: ours is a century ahead, and `mo
 """
 
 from asyncio import Runner
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeVar
 from unittest.mock import patch
 
@@ -25,9 +26,10 @@ local real, redis = redis, setmetatable({}, {__index = redis})
 function redis.call(command, ...)
   local now = real.call('GET', 'clock')
   if command == 'TIME' then return {string.sub(now, 1, -4), string.sub(now, -3) .. '000'} end
-  if command ~= 'PEXPIRE' then return real.call(command, ...) end
-  local key, span = ...
-  return real.call('PEXPIREAT', key, now + span)
+  local words = {...}
+  if command == 'PEXPIRE' then return real.call('PEXPIREAT', words[1], now + words[2]) end
+  if command == 'SET' and words[3] == 'PX' then words[3], words[4] = 'PXAT', now + words[4] end
+  return real.call(command, unpack(words))
 end
 """
 
@@ -56,6 +58,39 @@ class Forgotten(NamedTuple):
     prefix: str
 
 
+@contextmanager
+def standing(forgotten: Forgotten | None = None) -> Iterator[None]:
+    """Stores made within tell the time from the key."""
+    in_front = IN_FRONT + (FORGET.format(**forgotten._asdict()) if forgotten else "")
+    plain = scripts.source
+    with patch.object(scripts, "source", lambda name: in_front + plain(name)):
+        yield
+
+
+class Clock:
+    """For tests that are async: it stands at `START` until it is moved."""
+
+    def __init__(self, redis: AsyncRedis) -> None:
+        self._redis = redis
+        self.now = START
+
+    async def move(self, ms: int) -> None:
+        """Time passes."""
+        self.now += ms
+        await self._redis.set(CLOCK, self.now)
+        await self._redis.eval(EXPIRE, 0, str(self.now))  # type: ignore[misc]  # redis-py
+
+    def store(self, **options: Any) -> JobStore:
+        """One that goes by this clock."""
+        with standing():
+            return JobStore(self._redis, **options)
+
+    def listing(self, jobs: JobStore) -> Listing:
+        """The same of what lists jobs."""
+        with standing():
+            return Listing(self._redis, jobs)
+
+
 class StillStore:
     """The store and its server, for callers that are not async."""
 
@@ -65,9 +100,7 @@ class StillStore:
         self._loop = loop.get_loop()
         self._client = AsyncRedis.from_url(url)
         self.redis = Redis.from_url(url)
-        in_front = IN_FRONT + (FORGET.format(**forgotten._asdict()) if forgotten else "")
-        plain = scripts.source
-        with patch.object(scripts, "source", lambda name: in_front + plain(name)):
+        with standing(forgotten):
             self.jobs = JobStore(self._client, **options)
             self.listing = Listing(self._client, self.jobs)
 

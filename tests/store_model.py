@@ -82,7 +82,7 @@ class Model:
         queues: Sequence[str],
         slots: int,
         lease_ms: int,
-        kinds: Iterable[str],
+        kinds: Mapping[str, int],
         number: int,
         tokens: Mapping[str, str],
     ) -> tuple[list[ModelJob], int | None]:
@@ -214,6 +214,19 @@ class Model:
             ahead += min(sum(each.of.owner == other for each in waiting), mine + sooner)
         return ahead
 
+    def owners_in(self, queue: str) -> set[str]:
+        """Those who have jobs in lanes."""
+        return {job.of.owner for job in self._in_line(queue) if job.rank is not None}
+
+    @property
+    def left(self) -> dict[tuple[str, str], float]:
+        """The turns to come of owners who have none there, by queue and owner."""
+        return {
+            (queue, owner): turn
+            for (queue, owner), turn in self.turns.items()
+            if owner not in self.owners_in(queue) and turn > self.turn.get(queue, 0)
+        }
+
     @property
     def live(self) -> list[str]:
         return [job_id for job_id, job in self.jobs.items() if not job.ended]
@@ -260,29 +273,34 @@ class Model:
             else:
                 self._push(job, job.due or self.now)
 
-    def _next(self, queue: str, kinds: Iterable[str]) -> ModelJob | None:
-        """Whose turn comes first, and its most urgent job, of kinds this worker or nobody knows."""
+    def _next(self, queue: str, kinds: Mapping[str, int]) -> ModelJob | None:
+        """Whose turn comes first, and its most urgent job, of kinds this worker may start or nobody knows."""
         heads: dict[str, ModelJob] = {}
         for job in self._in_line(queue):
             kind = job.of.kind
-            if job.rank is not None and (kind in kinds or kind not in self._announced):
+            if job.rank is not None and (
+                self._is_open(kind, kinds[kind]) if kind in kinds else kind not in self._announced
+            ):
                 heads[kind] = min(heads.get(kind, job), job, key=self._turn_of)
-        return min(heads.values(), key=lambda job: (self._turn_of(job)[0], job.rank, job.of.job_id), default=None)
+        return min(heads.values(), key=self._turn_of, default=None)
+
+    def _is_open(self, kind: str, most: int) -> bool:
+        return not most or sum(bool(job.token) and job.of.kind == kind for job in self.jobs.values()) < most
 
     def _turn_of(self, job: ModelJob) -> tuple[float, str, int, str]:
         return self.turns[job.of.queue, job.of.owner], job.of.owner, job.rank or 0, job.of.job_id
 
     def _push(self, job: ModelJob, due: int) -> None:
         queue, owner = job.of.queue, job.of.owner
+        waits = owner in self.owners_in(queue)
         started = job.first("processing")
         job.later, job.rank = None, (started.at if started else due) - job.of.priority * PRIORITY_MS
-        self.turns.setdefault((queue, owner), self.turn.get(queue, 0))
+        self.turns[queue, owner] = max(self.turns.get((queue, owner), 0), 0 if waits else self.turn.get(queue, 0))
 
     def _leave_line(self, job: ModelJob) -> None:
         job.rank, job.later = None, None
-        queue, owner = job.of.queue, job.of.owner
-        if not any(other.rank is not None and other.of.owner == owner for other in self._in_line(queue)):
-            self.turns.pop((queue, owner), None)
+        if not self.owners_in(job.of.queue):  # then all begin anew
+            self.turns = {place: turn for place, turn in self.turns.items() if place[0] != job.of.queue}
 
     def _resume(self, job: ModelJob, by: str) -> None:
         self._leave_line(job)
@@ -357,8 +375,8 @@ class Model:
         job.worker, job.token, job.parts, job.due, job.deadline = worker, token, 0, None, self.now + lease_ms
         job.begun = self.now
         queue, owner = job.of.queue, job.of.owner
-        self.turn[queue] = self.turns[queue, owner]
-        self.turns[queue, owner] += 1
+        self.turn[queue] = max(self.turns[queue, owner], self.turn.get(queue, 0))
+        self.turns[queue, owner] = self.turn[queue] + 1
         self._leave_line(job)
         self._tell(job, "processing", {"attempt": job.attempt, "worker": worker})
 

@@ -53,6 +53,8 @@ def expected_keys(model: Model) -> dict[str, Key]:
     sets: dict[str, dict[str, int]] = defaultdict(dict)
     hashes: dict[str, Counter[str]] = defaultdict(Counter)
     sets["expiring"] = model.with_files
+    for (queue, owner), turn in model.left.items():
+        sets[f"left:{queue}"][owner] = int(turn)
     for job_id, job in model.jobs.items():
         if not job.ended:
             sets[f"active:{job.of.owner}"][job_id] = job.log[0].at

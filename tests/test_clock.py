@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from app.clock import rfc3339
+from app.clock import moment_ms, rfc3339
 from app.jobs import Status
 from app.store import JobStore, Kind, KindStore
 from app.store.clock import redis_now_ms
@@ -96,3 +96,8 @@ async def test_a_kind_is_forgotten_a_week_after_its_last_worker(redis: Redis, mo
 
 def test_times_are_shown_in_utc_with_milliseconds() -> None:
     assert rfc3339(1_764_000_000_120) == "2025-11-24T16:00:00.120Z"
+
+
+@pytest.mark.parametrize("ms", [0, 1, 2_097_673_510, 2_197_214_604_654, 4_398_038_957_690])
+def test_a_moment_is_read_to_the_millisecond(ms: int) -> None:
+    assert moment_ms(rfc3339(ms)) == moment_ms(ms / 1_000) == ms

@@ -8,12 +8,25 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-WORDS = {"app.clock", "app.errors", "app.events", "app.jobs", "app.limits", "app.settings"}
+SHAPES = {"app.shapes.batch", "app.shapes.event", "app.shapes.job", "app.shapes.shape"}
+
+WORDS = {
+    "app.batches",
+    "app.clock",
+    "app.errors",
+    "app.events",
+    "app.jobs",
+    "app.limits",
+    "app.settings",
+    *SHAPES,
+}
 
 REDIS = {"app.bus", "app.main", "workers.main"}
 """With everything in `app.store`, the only ones that know Redis's client."""
 
 ARQ = {"app.queue", "workers.main", "workers.worker"}
+
+OBSTORE = {f"app.objects.{name}" for name in ("answers", "bucket", "bucket_note", "bucket_room")}
 
 
 def modules(*rooms: str) -> Iterator[tuple[str, Path]]:
@@ -56,7 +69,7 @@ def test_handlers_know_the_vocabulary_only() -> None:
         assert all(room == "workers" or room.startswith("workers.handlers") for room in rooms), (name, rooms)
 
 
-@pytest.mark.parametrize(("package", "homes"), [("redis", REDIS), ("arq", ARQ)])
+@pytest.mark.parametrize(("package", "homes"), [("redis", REDIS), ("arq", ARQ), ("obstore", OBSTORE)])
 def test_a_foreign_client_is_known_only_where_it_belongs(package: str, homes: set[str]) -> None:
     for name, path in modules("app", "workers"):
         at_home = name in homes or (package == "redis" and name.startswith("app.store"))

@@ -9,10 +9,10 @@ others with each seed:
 import os
 from asyncio import Runner
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
-from itertools import product
+from itertools import cycle, product
 from typing import Any, Final, TypeVar
 
 import pytest
@@ -51,6 +51,8 @@ SEED: Final = os.environ.get("STORE_MACHINE_SEED")
 LIMITS: Final = {"max_log_events": 8, "idempotency_ttl_ms": 5 * DAY_MS}
 MOST_LIVE: Final = 5
 QUEUES: Final = ("default", "other")
+KINDS: Final = {"k": 0}
+"""What a worker knows, each with the most runs at once in all; 0: any number."""
 
 AIDS: Final = (
     "clock",
@@ -106,7 +108,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(
         kind=st.sampled_from(("k", "k", "k", "k", "elsewhere", "nowhere")),
         queue=st.sampled_from(QUEUES),
-        owner=st.sampled_from(("a", "a:b")),
+        owners=st.sampled_from((("a",), ("a:b", "a"))),
         max_attempts=st.integers(1, 2),
         delay_ms=st.sampled_from((0, 0, 0, 0, 1_000)),
         start_within_ms=st.sampled_from((0, 0, 0, 1, 60_000)),
@@ -117,9 +119,9 @@ class StoreMachine(RuleBasedStateMachine):
         fingerprint=st.sampled_from(("f", "f", "g")),
         then=st.booleans(),
     )
-    def submit(self, count: int, then: bool, **fields: Any) -> None:
-        for _ in range(count):
-            of = submission(job_id=f"job{len(self.ids)}", tags=("x", "y z"), **fields)
+    def submit(self, count: int, then: bool, owners: Sequence[str], **fields: Any) -> None:
+        for _, owner in zip(range(count), cycle(owners), strict=False):
+            of = submission(job_id=f"job{len(self.ids)}", owner=owner, tags=("x", "y z"), **fields)
             self.same(self._answer(of), partial(self.model.submit, of))
             self.ids += [of.job_id] if of.job_id in self.model.jobs else []
         if then:
@@ -136,7 +138,7 @@ class StoreMachine(RuleBasedStateMachine):
         queues=st.sampled_from((QUEUES, QUEUES[::-1], QUEUES[:1])),
         slots=st.integers(1, 3),
         lease_ms=spans,
-        kinds=st.sampled_from((("k",), ("k", "elsewhere"))),
+        kinds=st.sampled_from(({"k": 0}, {"k": 0, "elsewhere": 0}, {"k": 1})),
         again=st.sampled_from((False, False, True)),
     )
     def claim(
@@ -145,7 +147,7 @@ class StoreMachine(RuleBasedStateMachine):
         queues: Sequence[str] = QUEUES,
         slots: int = 2,
         lease_ms: int = 60_000,
-        kinds: Sequence[str] = ("k",),
+        kinds: Mapping[str, int] = KINDS,
         again: bool = False,
     ) -> None:
         """`again` when no answer came, or so it seemed."""
@@ -331,6 +333,7 @@ def test_the_scripts_do_what_the_design_says(machines: Machines) -> None:
         Forgotten("ZADD", "tidings:deadlines"),
         Forgotten("ZREM", "tidings:deadlines"),
         Forgotten("ZADD", "tidings:turns:"),
+        Forgotten("ZADD", "tidings:left:"),
         Forgotten("ZREM", "tidings:lane:"),
         Forgotten("ZREM", "tidings:later:"),
         Forgotten("HINCRBY", "tidings:counts"),

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from app.bus import Bus
 from app.hub import LINES, Close, Hub, Subscription, Writer
-from app.store import JobStore, Listing
+from app.store import BatchStore, JobStore, Listing
 
 
 async def until(condition: Callable[[], object], seconds: float = 20) -> None:
@@ -63,7 +63,7 @@ class Client:
 @asynccontextmanager
 async def running_hub(redis: Redis, jobs: JobStore) -> AsyncIterator[tuple[Hub, Bus]]:
     """A hub on a real bus."""
-    hub = Hub(jobs, Listing(redis, jobs), base_url="", most_per_owner=100)
+    hub = Hub(jobs, Listing(redis, jobs), BatchStore(redis), base_url="", most_per_owner=100)
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
     tasks = [asyncio.create_task(bus.run()), asyncio.create_task(hub.run())]

@@ -9,13 +9,15 @@ from app.jobs import is_queue_name
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MARK: Final = "__tidings_job__"
+LONGEST_KEPT: Final = 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
     """`timeout` is seconds for one attempt; `process` runs each in a process of its own, which can be killed.
 
-    `max_running` bounds the runs of the kind at once, over all workers; 0 does not.
+    `max_running` bounds the runs of the kind at once, over all workers; 0 does not. `result_ttl` is seconds for which
+    an ended job and its result are kept where the submission does not say; None leaves that to the settings.
     """
 
     kind: str
@@ -24,6 +26,7 @@ class Definition:
     process: bool
     queue: str
     max_running: int = 0
+    result_ttl: int | None = None
 
     def __post_init__(self) -> None:
         for name in (self.kind, self.queue):
@@ -31,6 +34,8 @@ class Definition:
                 raise ValueError(f"not the name of a kind or a queue: {name!r}")
         if not self.timeout > 0 or self.max_attempts < 1 or self.max_running < 0:
             raise ValueError(f"{self.kind}: timeout and max_attempts are positive, max_running is not negative")
+        if self.result_ttl is not None and not 0 < self.result_ttl <= LONGEST_KEPT:
+            raise ValueError(f"{self.kind}: result_ttl is whole seconds, from 1 to those of a year")
 
 
 def job(
@@ -41,9 +46,10 @@ def job(
     process: bool = False,
     queue: str = "default",
     max_running: int = 0,
+    result_ttl: int | None = None,
 ) -> Callable[[Function], Function]:
     """Make a function the handler of a kind. It stays a plain function. Raises ValueError for what cannot be."""
-    definition = Definition(kind, timeout, max_attempts, process, queue, max_running)
+    definition = Definition(kind, timeout, max_attempts, process, queue, max_running, result_ttl)
 
     def mark(function: Function) -> Function:
         setattr(function, MARK, definition)

@@ -15,11 +15,12 @@ from arq.connections import ArqRedis
 from redis.asyncio import BlockingConnectionPool
 
 from app.artifacts import FileStore
+from app.chores import Chores
 from app.overdue import Overdue
 from app.periodic import Periodic
 from app.queue import decode, encode
 from app.settings import Settings
-from app.store import Identity, JobStore, KindStore, Listing, Retention, UploadStore
+from app.store import BatchStore, Identity, JobStore, KindStore, Listing, Retention, UploadStore
 from workers.orphans import Orphans
 from workers.registry import HandlersError, Registry
 from workers.run.awaiting import gone
@@ -29,6 +30,8 @@ from workers.worker import JobWorker
 
 REDIS_CONNECTIONS: Final = 64
 REDIS_TIMEOUT_SECONDS: Final = 5.0
+STORE_PATIENCE_SECONDS: Final = 60.0
+"""A handler that saves waits so long for a store of files that is away; what it has made may have taken hours."""
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger()
@@ -47,10 +50,10 @@ def main(settings: Settings) -> int:
 
 async def work(settings: Settings) -> None:
     """The worker and the sweepers. Redis may be away, at the start as at any time."""
-    redis = connect(settings.store_url)
+    redis = connect(settings.redis_address)
     store = JobStore(redis, max_log_events=settings.max_log_events, shares=settings.shares)
     uploads = UploadStore(redis, settings.upload_ttl_seconds)
-    files = FileStore(settings.data_dir)
+    files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
     await asyncio.to_thread(files.prepare)
     registry = Registry.load(settings.handlers)
     runner = Runner(registry, store, uploads, files, settings)
@@ -60,8 +63,9 @@ async def work(settings: Settings) -> None:
     retention = Retention(redis)
     sweepers = (
         Overdue(store).watch,
+        Chores(BatchStore(redis)).watch,
         Periodic("sweep", Sweeper(uploads, retention, Listing(redis, store), files).sweep),
-        Periodic("orphans", Orphans(settings.data_dir, Identity(redis), retention, uploads).sweep),
+        Periodic("orphans", Orphans(settings.data_dir, files, Identity(redis), retention, uploads).sweep),
     )
     with stopping(worker, settings.shutdown_grace_seconds):
         async with asyncio.TaskGroup() as group:

@@ -28,7 +28,7 @@ LONGEST_BACKOFF_SECONDS: Final = 5.0
 class Channel:
     """One job's. `read` gets its history; `spawn` runs a task the hub owns."""
 
-    def __init__(self, job_id: str, read: SharedRead, spawn: Spawn) -> None:
+    def __init__(self, job_id: str, read: SharedRead[History | None], spawn: Spawn) -> None:
         self.job_id = job_id
         self._read = read
         self.quiet_since = asyncio.get_running_loop().time()

@@ -55,6 +55,8 @@ class Feed:
     def detach(self, subscription: FeedSubscription) -> None:
         """It watches no more; none of ours is fine."""
         self._subscriptions.pop(subscription, None)
+        if self.empty:
+            self._thinner.clear()
 
     async def active(self) -> list[Job]:
         """The jobs a new watcher gets snapshots of. Raises Unavailable."""
@@ -98,10 +100,6 @@ class Feed:
             if subscription.joined:
                 subscription.hold()
         self._tell_afresh(self._live)
-
-    def close(self) -> None:
-        """Nobody watches any more."""
-        self._thinner.clear()
 
     def _send(self, batch: list[FeedEvent]) -> None:
         if not batch:

@@ -5,11 +5,13 @@ Three thousand clients that resume on one job after a restart cost one read and 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from app.events import Event, snapshot
 from app.hub.wire import Message, Wire
 from app.store import View
+
+T = TypeVar("T")
 
 SLICE_CHARACTERS: Final = 64 << 10
 
@@ -69,17 +71,20 @@ def sliced(events: Iterable[Event]) -> Iterator[list[Event]]:
         yield events_of_slice
 
 
-class SharedRead:
-    """Reads a history. Who asks while a read is under way shares the next one, so none is older than its question."""
+class SharedRead(Generic[T]):
+    """Reads a history, or a batch.
 
-    def __init__(self, read: Callable[[int | None], Awaitable[History | None]], spawn: Spawn) -> None:
+    Who asks while a read is under way shares the next one, so none is older than its question.
+    """
+
+    def __init__(self, read: Callable[[int | None], Awaitable[T]], spawn: Spawn) -> None:
         self._read = read
         self._spawn = spawn
         self._lock = asyncio.Lock()
-        self._next: asyncio.Task[History | None] | None = None
+        self._next: asyncio.Task[T] | None = None
         self._after: int | None = None
 
-    async def __call__(self, after: int | None) -> History | None:
+    async def __call__(self, after: int | None = None) -> T:
         """The history from `after` on at least. Raises what the read raises."""
         if after is not None:
             self._after = after if self._after is None else min(after, self._after)
@@ -88,13 +93,13 @@ class SharedRead:
             self._next.add_done_callback(_retrieve)
         return await asyncio.shield(self._next)
 
-    async def _run(self) -> History | None:
+    async def _run(self) -> T:
         async with self._lock:
             after, self._after, self._next = self._after, None, None
             return await self._read(after)
 
 
-def _retrieve(task: "asyncio.Task[History | None]") -> None:
+def _retrieve(task: "asyncio.Task[Any]") -> None:
     """All who asked may have left; then nobody else looks at the error."""
     if not task.cancelled():
         task.exception()

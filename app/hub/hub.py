@@ -9,19 +9,21 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
 from app.errors import Unavailable
 from app.events import Event
+from app.hub.batch import BatchChannel, Standing
 from app.hub.channel import Channel
 from app.hub.feed import Feed
 from app.hub.history import History, SharedRead
 from app.hub.subscription import FeedEvent, FeedSubscription, Subscription
 from app.hub.wire import Close
 from app.hub.writer import Writer
-from app.store import JobStore, Listing
+from app.store import BatchStore, JobStore, Listing
+from app.store.batches import batch_channel
 from app.store.jobs import feed_channel, job_channel
 from app.store.views import TAG_SEPARATOR
 
@@ -46,6 +48,28 @@ class Subscriber(Protocol):
     def unsubscribe(self, channel: str) -> None: ...
 
 
+class Watched(Protocol):
+    """What connections watch: a job's channel, an owner's feed, a batch's channel."""
+
+    quiet_since: float
+
+    @property
+    def empty(self) -> bool: ...
+
+    def attach(self, subscription: Any) -> None: ...
+
+    def detach(self, subscription: Any) -> None: ...
+
+    def deliver(self, now: float) -> None: ...
+
+    def keep_alive(self, now: float) -> None: ...
+
+    def missed(self) -> None: ...
+
+
+W = TypeVar("W", bound=Watched)
+
+
 class Full(Exception):
     """This connection cannot be had now: too many of its owner, or the process is stopping."""
 
@@ -57,15 +81,19 @@ class Full(Exception):
 class Hub:
     """Channels by their name on the bus."""
 
-    def __init__(self, jobs: JobStore, listing: Listing, *, base_url: str, most_per_owner: int) -> None:
+    def __init__(
+        self, jobs: JobStore, listing: Listing, batches: BatchStore, *, base_url: str, most_per_owner: int
+    ) -> None:
         self._jobs = jobs
         self._listing = listing
+        self._batch_store = batches
         self._base_url = base_url
         self._most_per_owner = most_per_owner
         self._bus: Subscriber
         self._channels: dict[str, Channel] = {}
         self._feeds: dict[str, Feed] = {}
-        self._dirty: dict[Channel | Feed, None] = {}
+        self._batches: dict[str, BatchChannel] = {}
+        self._dirty: dict[Watched, None] = {}
         self._flush_handle: asyncio.Handle | None = None
         self._flushed_at = 0.0
         self._rate = 0.0
@@ -90,6 +118,9 @@ class Hub:
             words = tuple(filter(None, tags.decode().split(TAG_SEPARATOR)))
             feed.accept(FeedEvent(_event(job_id.decode(), rest), kind.decode(), words))
             self._dirty[feed] = None
+        elif batch := self._batches.get(name):
+            batch.accept()
+            self._dirty[batch] = None
         if self._dirty and self._flush_handle is None:
             self._flush_handle = self._schedule()
 
@@ -135,44 +166,55 @@ class Hub:
 
     async def watch(self, job_id: str, subscription: Subscription) -> Channel:
         """From its return on no event of the job is missed; `unwatch` ends it. Raises Unavailable."""
-        name = job_channel(job_id)
-        channel = self._channels.get(name)
+
+        def made() -> Channel:
+            return Channel(job_id, SharedRead(self._history_of(job_id), self._spawn), self._spawn)
+
+        return await self._watched(self._channels, job_channel(job_id), made, subscription)
+
+    def unwatch(self, job_id: str, subscription: Subscription) -> None:
+        """Nothing more is sent to it."""
+        self._unwatched(self._channels, job_channel(job_id), subscription)
+
+    async def watch_feed(self, owner: str, subscription: FeedSubscription) -> Feed:
+        """From its return on no event of the owner's jobs is missed; `unwatch_feed` ends it. Raises Unavailable."""
+
+        def made() -> Feed:
+            return Feed(owner, self._listing, self._jobs, self._base_url, self._spawn)
+
+        return await self._watched(self._feeds, feed_channel(owner), made, subscription)
+
+    def unwatch_feed(self, owner: str, subscription: FeedSubscription) -> None:
+        """Nothing more is sent to it."""
+        self._unwatched(self._feeds, feed_channel(owner), subscription)
+
+    async def watch_batch(self, batch_id: str, subscription: Subscription) -> BatchChannel:
+        """From its return on no change of the batch is missed; `unwatch_batch` ends it. Raises Unavailable."""
+
+        def made() -> BatchChannel:
+            return BatchChannel(batch_id, SharedRead(self._standing_of(batch_id), self._spawn), self._spawn)
+
+        return await self._watched(self._batches, batch_channel(batch_id), made, subscription)
+
+    def unwatch_batch(self, batch_id: str, subscription: Subscription) -> None:
+        """Nothing more is sent to it."""
+        self._unwatched(self._batches, batch_channel(batch_id), subscription)
+
+    async def _watched(self, there: dict[str, W], name: str, made: Callable[[], W], subscription: object) -> W:
+        channel = there.get(name)
         if channel is None:
-            channel = self._channels[name] = Channel(
-                job_id, SharedRead(self._history_of(job_id), self._spawn), self._spawn
-            )
+            channel = there[name] = made()
         channel.attach(subscription)
         await self._confirmed(name)
         return channel
 
-    def unwatch(self, job_id: str, subscription: Subscription) -> None:
-        """Nothing more is sent to it."""
-        name = job_channel(job_id)
-        if channel := self._channels.get(name):
+    def _unwatched(self, there: dict[str, W], name: str, subscription: object) -> None:
+        if channel := there.get(name):
             channel.detach(subscription)
             if channel.empty:
-                del self._channels[name]
-                self._forget(name, channel)
-
-    async def watch_feed(self, owner: str, subscription: FeedSubscription) -> Feed:
-        """From its return on no event of the owner's jobs is missed; `unwatch_feed` ends it. Raises Unavailable."""
-        name = feed_channel(owner)
-        feed = self._feeds.get(name)
-        if feed is None:
-            feed = self._feeds[name] = Feed(owner, self._listing, self._jobs, self._base_url, self._spawn)
-        feed.attach(subscription)
-        await self._confirmed(name)
-        return feed
-
-    def unwatch_feed(self, owner: str, subscription: FeedSubscription) -> None:
-        """Nothing more is sent to it."""
-        name = feed_channel(owner)
-        if feed := self._feeds.get(name):
-            feed.detach(subscription)
-            if feed.empty:
-                del self._feeds[name]
-                feed.close()
-                self._forget(name, feed)
+                del there[name]
+                self._dirty.pop(channel, None)
+                self._bus.unsubscribe(name)
 
     def waiting(self) -> set[str]:
         """The jobs that are watched, alone or in a feed, and pending."""
@@ -186,17 +228,20 @@ class Hub:
         except TimeoutError:
             raise Unavailable("Redis does not answer.", headers={"Retry-After": "5"}) from None
 
-    def _all(self) -> list[Channel | Feed]:
-        return [*self._channels.values(), *self._feeds.values()]
-
-    def _forget(self, name: str, channel: Channel | Feed) -> None:
-        self._dirty.pop(channel, None)
-        self._bus.unsubscribe(name)
+    def _all(self) -> list[Watched]:
+        return [*self._channels.values(), *self._feeds.values(), *self._batches.values()]
 
     def _history_of(self, job_id: str) -> Callable[[int | None], Awaitable[History | None]]:
         async def read(after: int | None) -> History | None:
             view = await self._jobs.read(job_id, after=after)
             return History(view, self._base_url) if view else None
+
+        return read
+
+    def _standing_of(self, batch_id: str) -> Callable[[int | None], Awaitable[Standing | None]]:
+        async def read(_: int | None) -> Standing | None:
+            batch = await self._batch_store.read(batch_id)
+            return Standing(batch, self._base_url) if batch else None
 
         return read
 
@@ -212,7 +257,7 @@ class Hub:
                 if now - channel.quiet_since >= KEEP_ALIVE_SECONDS:
                     self._guarded(channel, channel.keep_alive, now)
 
-    def _guarded(self, channel: Channel | Feed, step: Callable[[float], None], now: float) -> None:
+    def _guarded(self, channel: Watched, step: Callable[[float], None], now: float) -> None:
         """What goes wrong in one channel must not cost the others; its own watchers look into the log."""
         try:
             step(now)

@@ -58,21 +58,38 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TAG), Af
 
 
 class JobRequest(BaseModel):
-    """The body of a submission. Times are seconds; None leaves the choice to the kind or the settings."""
+    """The body of a submission. Times are seconds; null leaves the choice to the kind or the settings."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"kind": "transcode", "params": {"input": "upload:…", "format": "webm"}}]},
+    )
 
     kind: str
+    """One of `GET /api/kinds`."""
     params: dict[str, Any] = {}
+    """What the kind's `params_schema` asks for."""
     tags: list[Tag] = []
+    """Words to find the job by, without commas."""
     metadata: Annotated[dict[str, str | int | float | bool | None], AfterValidator(_small)] = {}
+    """Names and values to find the job by."""
     priority: int = Field(0, ge=0, le=9)
+    """Higher comes first."""
     run_at: Moment | None = None
+    """Not to begin before that: RFC 3339 with an offset, or seconds since 1970."""
     delay_seconds: float | None = Field(None, ge=0)
+    """Not to begin before so long from now."""
     start_within_seconds: float | None = Field(None, ge=0.001, le=YEAR)
+    """A job not begun so long after it was due fails with `expired`."""
     timeout_seconds: float | None = Field(None, ge=0.001)
+    """How long one attempt may take."""
     max_attempts: int | None = Field(None, ge=1)
     result_ttl_seconds: int | None = Field(None, ge=1, le=YEAR)
+    """How long the ended job, its result and its files are kept."""
 
 
 class Submissions:
@@ -93,13 +110,11 @@ class Submissions:
         Raises InvalidJob, UnknownKind, InvalidParams, UnknownInput, IdempotencyConflict, SubmitTooFast, QueueFull,
         StoreFull or Unavailable.
         """
-        self._pressure.refuse_if_full()
+        self.refuse_if_full()
         request = parse(body)
-        self._check(request)
+        self.check(request)
         kind = await self._catalog.find(request.kind)
-        params = self._params_text(request.params)
-        inputs = schema_of(kind.params_schema).check(request.params)
-        submission = self._submission(request, kind, params, owner, idempotency_key)
+        submission, inputs = self.drafted(request, kind, owner, idempotency_key)
         try:
             span_ms = submission.delay_ms + submission.result_ttl_ms
             await self._inputs.hold(inputs, owner, span_ms, from_ms=submission.run_at_ms)
@@ -110,7 +125,19 @@ class Submissions:
             return earlier
         return await self._jobs.submit(submission)
 
-    def _check(self, request: JobRequest) -> None:
+    def drafted(
+        self, request: JobRequest, kind: Kind, owner: str, idempotency_key: str = ""
+    ) -> tuple[Submission, dict[str, str]]:
+        """What is to be written, and the inputs it names, each with a pointer. Raises InvalidParams."""
+        params = self._params_text(request.params)
+        inputs = schema_of(kind.params_schema).check(request.params)
+        return self._submission(request, kind, params, owner, idempotency_key), inputs
+
+    def refuse_if_full(self) -> None:
+        """Raises StoreFull while there is no room for more jobs."""
+        self._pressure.refuse_if_full()
+
+    def check(self, request: JobRequest) -> None:
         """Against the bounds of this deployment. Raises InvalidJob with every misfit."""
         if errors := [{"pointer": pointer(name), "message": message} for name, message in self._misfits(request)]:
             raise InvalidJob(f"{errors[0]['pointer'][1:]}: {errors[0]['message']}", errors=errors)
@@ -148,7 +175,7 @@ class Submissions:
             queue=kind.queue,
             max_attempts=request.max_attempts or kind.max_attempts,
             timeout_ms=round((request.timeout_seconds or kind.timeout_seconds) * 1000),
-            result_ttl_ms=(request.result_ttl_seconds or self._settings.result_ttl_seconds) * 1000,
+            result_ttl_ms=self._result_ttl_seconds(request, kind) * 1000,
             tags=tuple(dict.fromkeys(request.tags)),
             metadata=json_text(request.metadata) if request.metadata else "",
             priority=request.priority,
@@ -158,6 +185,9 @@ class Submissions:
             idempotency_key=idempotency_key,
             fingerprint=fingerprint(request) if idempotency_key else "",
         )
+
+    def _result_ttl_seconds(self, request: JobRequest, kind: Kind) -> int:
+        return request.result_ttl_seconds or kind.result_ttl_seconds or self._settings.result_ttl_seconds
 
 
 def parse(body: Any) -> JobRequest:

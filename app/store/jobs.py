@@ -13,28 +13,22 @@ from redis.asyncio import Redis
 from app.errors import (
     IdempotencyConflict,
     IllegalChange,
-    InvalidJob,
     NotRetryable,
     NotSuspendable,
-    QueueFull,
-    Refusal,
     ResultExpired,
     StaleRun,
-    StoreFull,
-    SubmitTooFast,
     UnknownJob,
 )
 from app.events import json_text
 from app.jobs import Job, Outlook, Status, Submission
-from app.limits import POLL, SUBMIT, Admission, Allowance, Shares
+from app.limits import POLL, Admission, Allowance, Shares
 from app.queue import payload
+from app.store.acceptance import Acceptance, not_admitted, record_fields, too_late
 from app.store.claims import Claims, Renewal, Run, terms
 from app.store.scripts import Scripts
-from app.store.views import TAG_SEPARATOR, Look, View, view_of
+from app.store.views import Look, View, view_of
 
 PREFIX: Final = "tidings:"
-FULL_RETRY_SECONDS: Final = 15
-"""When it is worth trying again where too many jobs are waiting."""
 
 
 def job_channel(job_id: str) -> str:
@@ -59,17 +53,6 @@ class Change:
     type: str
     data: str
     argument: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """A submission's answer: the job at its first event, and whether it is that of an earlier call with the same key,
-    which is known until then (milliseconds; None without a key)."""
-
-    job: Job
-    replayed: bool
-    allowance: Allowance
-    key_expires_at: int | None = None
 
 
 class JobStore:
@@ -104,9 +87,9 @@ class JobStore:
                     "Send a new key with a new request.", header="Idempotency-Key", job_id=reply[0].decode()
                 )
             case b"too_late":
-                raise _too_late()
+                raise too_late()
             case _:
-                raise _not_admitted(verdict, self._submits(*reply))
+                raise not_admitted(verdict, self._admission.submits(*reply))
 
     async def recall(self, submission: Submission) -> Acceptance | None:
         """The answer to an earlier call of this key and request, if there was one. Accepts nothing."""
@@ -141,10 +124,7 @@ class JobStore:
         accepted = replace(submission, job_id=job_id.decode()) if replayed else submission
         job = Job.submitted(accepted, created_at, Outlook(position, eta_ms, eta_p90_ms))
         known_until = created_at + self._idempotency_ttl_ms if submission.idempotency_key else None
-        return Acceptance(job, replayed, self._submits(left, next_ms), known_until)
-
-    def _submits(self, left: int, next_ms: int) -> Allowance:
-        return Allowance(SUBMIT, self._admission.submits_per_minute, 60, left, next_ms)
+        return Acceptance(job, replayed, self._admission.submits(left, next_ms), known_until)
 
     async def apply(
         self, job_id: str, changes: Iterable[Change], *, token: str = "", part: int = 0
@@ -211,7 +191,7 @@ class JobStore:
             case b"ok":
                 pass
             case full:
-                raise _not_admitted(full)
+                raise not_admitted(full)
 
     async def purge(self, job_id: str) -> bool:
         """Forget an ended job; whether there was one. Its files are left to the sweeper. Raises IllegalChange."""
@@ -286,35 +266,6 @@ class JobStore:
         """Those of the jobs that exist, without results too large to be events."""
         replies = await self._scripts.run_many("read", [(job_id, "", "") for job_id in job_ids])
         return [view_of(job_id, reply).job for job_id, reply in zip(job_ids, replies, strict=True) if reply]
-
-
-def record_fields(s: Submission) -> list[str | int]:
-    """The part of a record that the submission decides, names and values in turn."""
-    fields: list[str | int] = ["kind", s.kind, "owner", s.owner, "queue", s.queue, "max_attempts", s.max_attempts]
-    fields += ["timeout", s.timeout_ms, "ttl", s.result_ttl_ms]
-    fields += ["priority", s.priority] if s.priority else []
-    fields += ["tags", TAG_SEPARATOR.join(s.tags)] if s.tags else []
-    fields += ["metadata", s.metadata] if s.metadata else []
-    return fields
-
-
-def _too_late() -> InvalidJob:
-    message = "lies too far ahead"
-    return InvalidJob(f"run_at: {message}", errors=[{"pointer": "/run_at", "message": message}])
-
-
-def _not_admitted(verdict: bytes, allowance: Allowance | None = None) -> Refusal:
-    """Why there may be no more jobs now."""
-    match verdict:
-        case b"too_fast" if allowance:
-            headers = {"Retry-After": str(allowance.next_seconds)} | allowance.headers
-            return SubmitTooFast("This owner submits too fast.", headers=headers)
-        case b"queue_full":
-            detail = "Too many jobs of this owner have not ended yet."
-            return QueueFull(detail, headers={"Retry-After": str(FULL_RETRY_SECONDS)})
-        case _:
-            detail = "Too many jobs have not ended yet."
-            return StoreFull(detail, headers={"Retry-After": str(FULL_RETRY_SECONDS)})
 
 
 def _text(number: int | None) -> str:

@@ -1,10 +1,11 @@
-"""Which jobs an owner has: lists by cursor, and those still active. Reads; forgets index entries of expired jobs.
+"""Which jobs an owner has: lists by cursor, and those still active. Pruning has the indexes forget expired jobs.
 
 Called by the doors of the web process, by the feed and by the sweeper.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +13,7 @@ from redis.asyncio import Redis
 
 from app.events import json_text
 from app.jobs import Job
+from app.store.batches import batch_jobs_key
 from app.store.jobs import PREFIX, JobStore
 from app.store.reach import reaching
 from app.store.scripts import Scripts
@@ -25,13 +27,17 @@ SAMPLE: Final = 20
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Empty means any. A job fits that has one of the statuses, one of the kinds, all of the tags and all of the
-    metadata, whose values are compared as text."""
+    metadata, whose values are compared as text.
+
+    `batch_id` is for lists alone, which then go through the batch's own index.
+    """
 
     statuses: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     created_after_ms: int = 0
     metadata: tuple[tuple[str, str], ...] = ()
+    batch_id: str = ""
 
     def fits(self, job: Job) -> bool:
         """Whether the list shows this job."""
@@ -67,7 +73,10 @@ class Page:
 
 
 class Place(NamedTuple):
-    """Where a job stands in a list: by its moment, and among those of the same millisecond by its id."""
+    """Where a job stands in a list: by its moment, and among those of the same millisecond by its id.
+
+    In the list of a batch its number there stands for the moment.
+    """
 
     created: float
     job_id: str
@@ -77,6 +86,9 @@ class Place(NamedTuple):
         """What leads on from here."""
         return f"{self.created:.0f}.{self.job_id}"
 
+
+CURSOR: Final = r"^[0-9]{1,15}\.[a-z0-9]{26}$"
+"""What a place's cursor looks like."""
 
 NEWEST: Final = Place(math.inf, "")
 
@@ -101,15 +113,18 @@ class Listing:
 
         Raises ValueError for a cursor that is none of ours.
         """
-        index = f"{PREFIX}owner:{owner}"
-        place = _place(cursor) if cursor else NEWEST
+        index, since = f"{PREFIX}owner:{owner}", wanted.created_after_ms
+        if wanted.batch_id:
+            index, since = batch_jobs_key(wanted.batch_id), 0
+        place = NEWEST if cursor is None else _place(cursor)
         found: list[Job] = []
         for _ in range(0, MOST_EXAMINED, limit):
-            places = await self._after(index, place, limit, wanted.created_after_ms)
-            jobs = await self._known(index, [place.job_id for place in places])
+            places = await self._after(index, place, limit, since)
+            known = await self._jobs.read_many([place.job_id for place in places])
+            jobs = {job.job_id: job for job in known}
             for place in places:
                 job = jobs.get(place.job_id)
-                if job and wanted.fits(job):
+                if job and job.owner == owner and wanted.fits(job):
                     found.append(job)
                 if len(found) == limit:
                     return Page(tuple(found), place.cursor)
@@ -132,16 +147,9 @@ class Listing:
         places = [Place(created, job_id.decode()) for job_id, created in (*peers, *older)]
         return [other for other in places if other < place][:most]
 
-    async def _known(self, index: str, ids: Sequence[str]) -> dict[str, Job]:
-        """The jobs that still exist; entries of the others leave the index."""
-        jobs = {job.job_id: job for job in await self._jobs.read_many(ids)}
-        if gone := [job_id for job_id in ids if job_id not in jobs]:
-            await self._redis.zrem(index, *gone)
-        return jobs
-
 
 def _place(cursor: str) -> Place:
-    created, _, job_id = cursor.partition(".")
-    if not (created.isascii() and created.isdigit()):
+    if not re.fullmatch(CURSOR, cursor):
         raise ValueError(f"not a cursor: {cursor!r}")
+    created, _, job_id = cursor.partition(".")
     return Place(float(created), job_id)

@@ -17,11 +17,11 @@ from app.store.reach import reaching
 Arguments: TypeAlias = Sequence[str | bytes | int | float]
 
 
-LINE: Final = ("record", "lanes", "slots", "pace", "placing")
+LINE: Final = ("record", "tally", "lanes", "slots", "pace", "placing")
 LIFE: Final = (*LINE, "life")
 
 PARTS: Final = {
-    "submit": (*LIFE, "allowance", "accept"),
+    "submit": (*LIFE, "allowance", "accept", "recall"),
     "apply": LIFE,
     "claim": (*LIFE, "overdue"),
     "renew": ("record",),
@@ -29,10 +29,14 @@ PARTS: Final = {
     "hold": LIFE,
     "retry": (*LIFE, "accept", "again"),
     "purge": LIFE,
-    "prune": ("record",),
+    "prune": ("record", "lanes", "slots"),
     "place": LINE,
     "read": (*LINE, "view"),
     "poll": (*LINE, "view", "allowance"),
+    "commit": (*LIFE, "allowance", "accept", "recall"),
+    "survey": (*LINE, "view", "allowance"),
+    "command": (*LIFE, "accept"),
+    "chore": (*LIFE, "overdue", "accept", "again"),
 }
 """The scripts, and what each has in front."""
 

@@ -34,7 +34,8 @@ class Look:
 
     def later(self, job: Job) -> Self:
         """The same look, had of the job as it stands now."""
-        return replace(self, poll_ms=job.poll_ms, seq=job.seq, ended=job.ended, view=View(job))
+        allowance = replace(self.allowance, next_ms=min(self.allowance.next_ms, job.poll_ms))
+        return replace(self, allowance=allowance, poll_ms=job.poll_ms, seq=job.seq, ended=job.ended, view=View(job))
 
 
 def view_of(job_id: str, reply: Sequence[Any]) -> View:

@@ -29,16 +29,23 @@ class Bodies:
 
         Raises UnsupportedMediaType, BodyTooLarge, RequestTimeout or InvalidJson.
         """
-        body = bytearray()
-        async for chunk in self.chunks(request, self._most_bytes, BodyTooLarge):
-            body += chunk
+        body = await self._whole(request, self._most_bytes)
         if not body and default is not None:
             return default
-        content_type = request.headers.get("content-type", "")
-        if content_type.partition(";")[0].strip().lower() != JSON:
-            detail = f"Send JSON, and say so: `Content-Type: {JSON}`."
-            raise UnsupportedMediaType(detail, headers={"Accept": JSON}, header="Content-Type")
-        return parse(bytes(body), self._most_depth)
+        _expect_json(request)
+        return parse(body, self._most_depth)
+
+    async def large_json(self, request: Request, most_bytes: int) -> Any:
+        """The same of a body that may be larger. It is looked through in a thread, as that takes its time."""
+        body = await self._whole(request, most_bytes)
+        _expect_json(request)
+        return await asyncio.to_thread(parse, body, self._most_depth)
+
+    async def _whole(self, request: Request, most_bytes: int) -> bytes:
+        body = bytearray()
+        async for chunk in self.chunks(request, most_bytes, BodyTooLarge):
+            body += chunk
+        return bytes(body)
 
     async def chunks(self, request: Request, most_bytes: int, too_large: type[Refusal]) -> AsyncIterator[bytes]:
         """The body as it comes. Refuses what says it is too large before reading it.
@@ -71,6 +78,13 @@ class Bodies:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         return message.get("body", b""), message.get("more_body", False)
+
+
+def _expect_json(request: Request) -> None:
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        detail = f"Send JSON, and say so: `Content-Type: {JSON}`."
+        raise UnsupportedMediaType(detail, headers={"Accept": JSON}, header="Content-Type")
 
 
 def declared_length(request: Request) -> int:

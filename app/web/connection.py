@@ -2,18 +2,29 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from pydantic import Field
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope
 
 from app.errors import BadRequest
 from app.hub import Close
-from app.jobs import parse_seq
+from app.jobs import SEQ_DIGITS, parse_seq
 from app.server import HANG_UP
+from app.web.contract import Parameter
 from app.web.query import parameters
 
 CURSORS: Final = frozenset({"after", "last_event_id"})
+
+_SEQ: Final = Annotated[int, Field(ge=0, lt=10**SEQ_DIGITS)]
+AFTER: Final = (
+    Parameter("after", "The seq the client has; 0 asks for the whole log.", _SEQ),
+    Parameter("last_event_id", "The same.", _SEQ),
+)
+LAST_EVENT_ID: Final = Parameter(
+    "Last-Event-ID", "The same; an EventSource sends it by itself, and it wins.", where="header"
+)
 
 
 def hang_up_of(scope: Scope) -> Callable[[Close], None]:

@@ -1,15 +1,16 @@
-"""Sending a stored file: in ranges, revalidated by its hash, and never able to run as a page of ours."""
+"""Sending a stored file, in ranges and revalidated by its hash, or to where it lies; it is never run as a page."""
 
 import asyncio
 import os
 import re
-from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, MalformedRangeHeader, Response
+from starlette.responses import FileResponse, MalformedRangeHeader, RedirectResponse, Response
 from starlette.responses import RangeNotSatisfiable as Unsatisfiable
 
+from app.artifacts import FileStore
 from app.errors import RangeNotSatisfiable
 from app.jobs import Artifact
 from app.web.negotiation import has_current
@@ -29,15 +30,21 @@ _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(; *[\w.+-]+=[\w.+-]+)*", 
 _PLAYABLE = re.compile(r"(video|audio|image(?!/svg))/", re.IGNORECASE)
 
 
-async def download(request: Request, artifact: Artifact, path: Path) -> Response | None:
-    """The file, a part of it, or 304; None when it is not there any more."""
+async def download(request: Request, artifact: Artifact, files: FileStore, now_ms: int) -> Response | None:
+    """The file, a part of it, or 304; 303 where it lies in S3. None when it is not there any more."""
+    media_type = artifact.content_type if _MEDIA_TYPE.fullmatch(artifact.content_type) else UNKNOWN_TYPE
+    playable = _PLAYABLE.match(media_type) is not None
+    disposition = _disposition("inline" if playable else "attachment", artifact.name)
+    answer = {"content-type": media_type, "content-disposition": disposition}
+    if link := files.link(artifact, request.method, answer, now_ms):
+        return RedirectResponse(link, 303, {"Cache-Control": "no-store"})
+    path = files.artifact(artifact.key)
     try:
         stat = await asyncio.to_thread(os.stat, path)
     except FileNotFoundError:
         return None
-    media_type = artifact.content_type if _MEDIA_TYPE.fullmatch(artifact.content_type) else UNKNOWN_TYPE
-    playable = _PLAYABLE.match(media_type)
     headers = {
+        "Content-Disposition": disposition,
         "ETag": f'"{artifact.sha256}"',
         "Cache-Control": PRIVATE,
         "Content-Security-Policy": PLAYER if playable else INERT,
@@ -45,14 +52,13 @@ async def download(request: Request, artifact: Artifact, path: Path) -> Response
     }
     if has_current(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Download(
-        path,
-        headers=headers,
-        media_type=media_type,
-        filename=artifact.name,
-        stat_result=stat,
-        content_disposition_type="inline" if playable else "attachment",
-    )
+    return Download(path, headers=headers, media_type=media_type, stat_result=stat)
+
+
+def _disposition(type_: str, name: str) -> str:
+    """RFC 6266, with RFC 8187 for names that need it."""
+    quoted = quote(name, safe="")
+    return f'{type_}; filename="{name}"' if quoted == name else f"{type_}; filename*=utf-8''{quoted}"
 
 
 class Download(FileResponse):

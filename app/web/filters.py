@@ -1,27 +1,52 @@
 """The filters of lists and feeds, as they stand in a query string. Read by the list, the feed and the WebSocket."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from pydantic import Field
 from starlette.datastructures import QueryParams
 
-from app.clock import moment_ms
+from app.clock import LATEST_MS, moment_ms
 from app.errors import BadRequest
-from app.jobs import STATUSES
+from app.jobs import STATUSES, Status, is_job_id
+from app.shapes.shape import JobId, Moment
 from app.store import Filter
+from app.web.contract import Parameter
 
 REPEATABLE: Final = frozenset({"status", "kind", "tag"})
+LAST_SECOND: Final = LATEST_MS / 1000 - 1
+
+FILTERS: Final = (
+    Parameter("status", "Only jobs of these statuses.", list[Status]),
+    Parameter("kind", "Only jobs of these kinds.", list[str]),
+    Parameter("tag", "Only jobs that have all of these tags.", list[str]),
+    Parameter(
+        "created_after",
+        "Only jobs younger than that: RFC 3339 with an offset, or seconds since 1970.",
+        Moment | Annotated[float, Field(ge=0, le=LAST_SECOND)],
+    ),
+)
+METADATA: Final = Parameter(
+    "metadata", "Only jobs whose metadata say so, as `name:value`.", list[Annotated[str, Field(pattern="^[^:]+:")]]
+)
+
+BATCH: Final = Parameter("batch_id", "Only jobs of this batch.", JobId)
+
+_NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def filter_of(query: QueryParams) -> Filter:
-    """`status`, `kind` and `tag`, each repeatable or with commas, `metadata` as `name:value`, and `created_after`.
-
-    Raises BadRequest.
+    """`status`, `kind` and `tag`, each repeatable or with commas, `metadata` as `name:value`, `created_after` and
+    `batch_id`. Raises BadRequest.
     """
     wanted = {name: _words(query.getlist(name)) for name in REPEATABLE}
-    metadata = tuple(_pair(text) for text in query.getlist("metadata"))
-    return replace(_filter(wanted, query.get("created_after")), metadata=metadata)
+    return replace(
+        _filter(wanted, query.get("created_after")),
+        metadata=tuple(_pair(text) for text in query.getlist("metadata")),
+        batch_id=_batch_id(query.get("batch_id", "")),
+    )
 
 
 def filter_from(members: Mapping[str, Any]) -> Filter:
@@ -53,13 +78,20 @@ def _filter(wanted: Mapping[str, frozenset[str]], created_after: str | None) -> 
     return Filter(wanted["status"], wanted["kind"], wanted["tag"], _created_after(created_after))
 
 
+def _batch_id(text: str) -> str:
+    if text and not is_job_id(text):
+        raise BadRequest("`batch_id` must be the id of a batch.", parameter="batch_id")
+    return text
+
+
 def _created_after(text: str | None) -> int:
     """RFC 3339 with an offset, or seconds since 1970, as milliseconds."""
     if text is None:
         return 0
     try:
-        plain = text.isascii() and text.replace(".", "", 1).isdigit()
-        return moment_ms(float(text) if plain else text.replace(" ", "+"))  # a "+" in a query arrives as a space
+        if _NUMBER.fullmatch(text):
+            return moment_ms(float(text))
+        return moment_ms(text.replace(" ", "+"))  # a "+" in a query arrives as a space
     except ValueError:
         detail = "`created_after` must be RFC 3339 with an offset, or seconds."
         raise BadRequest(detail, parameter="created_after") from None

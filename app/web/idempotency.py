@@ -1,19 +1,28 @@
 """The `Idempotency-Key` header: a quoted structured-field string (RFC 9651), or bare as most clients send it."""
 
 import re
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import Field
 from starlette.requests import Request
 
 from app.errors import BadRequest
+from app.web.contract import Parameter
 
 HEADER: Final = "Idempotency-Key"
 
-_QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
+_QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
 _BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x7e]+")
 _ESCAPED = re.compile(r"\\(.)")
 
 LONGEST: Final = 255
+
+IDEMPOTENCY_KEY: Final = Parameter(
+    HEADER,
+    f"Names this submission, so that it can be sent again; 1 to {LONGEST} characters, quoted or bare.",
+    Annotated[str, Field(max_length=LONGEST, pattern=f"^({_QUOTED.pattern}|{_BARE.pattern})$")],
+    where="header",
+)
 
 
 def key_of(request: Request) -> str:

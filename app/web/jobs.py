@@ -1,8 +1,9 @@
 """The doors of jobs: submit, look, list. What can be done to one is in `commands.py`."""
 
 from math import ceil
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -10,26 +11,67 @@ from starlette.routing import BaseRoute
 from app.auth import owner_of
 from app.bar import bar
 from app.clock import rfc3339
-from app.errors import BadRequest, NotAcceptable
-from app.intake.submissions import Submissions
+from app.errors import (
+    BadRequest,
+    IdempotencyConflict,
+    InvalidJob,
+    InvalidParams,
+    NotAcceptable,
+    PollTooFast,
+    QueueFull,
+    StoreFull,
+    SubmitTooFast,
+    Unavailable,
+    UnknownInput,
+    UnknownJob,
+    UnknownKind,
+)
+from app.intake.submissions import JobRequest, Submissions
 from app.jobs import job_url
 from app.settings import Settings
+from app.shapes.job import JobObject, JobPage
 from app.store import Listing
+from app.store.listing import CURSOR
 from app.web.answer import JsonAnswer
 from app.web.body import Bodies
 from app.web.commands import CommandDoors
-from app.web.filters import REPEATABLE, filter_of
-from app.web.idempotency import key_of
-from app.web.negotiation import accept_of, has_current, preferred
+from app.web.contract import JSON_BODY, Answer, Parameter, Tag, describes
+from app.web.filters import BATCH, FILTERS, METADATA, REPEATABLE, filter_of
+from app.web.headers import APPLIED, CACHE_CONTROL, ETAG, KEY_EXPIRES, LOCATION, QUOTA, REPLAYED, RETRY_AFTER, VARY
+from app.web.idempotency import IDEMPOTENCY_KEY, key_of
+from app.web.negotiation import IF_NONE_MATCH, accept_of, has_current, preferred
 from app.web.owned import asking_again
-from app.web.prefer import Preferences, applied
+from app.web.prefer import PREFER, Preferences, applied
 from app.web.query import parameters
 from app.web.resource import resource
 from app.web.waiting import Waits
 
 FORMS: Final = ("application/json", "text/plain")
 MOST_LISTED: Final = 200
-LONGEST_CURSOR: Final = 64
+
+JOBS: Final = Tag("Jobs", "Submit, look, list.")
+ACCEPTED: Final = (
+    LOCATION,
+    RETRY_AFTER.sometimes,
+    *QUOTA,
+    REPLAYED.sometimes,
+    KEY_EXPIRES.sometimes,
+    APPLIED.sometimes,
+)
+LOOKED: Final = (ETAG, CACHE_CONTROL, VARY, RETRY_AFTER.sometimes, *QUOTA, APPLIED.sometimes)
+
+NOT_ACCEPTED: Final = (
+    InvalidJob,
+    UnknownKind,
+    InvalidParams,
+    UnknownInput,
+    IdempotencyConflict,
+    SubmitTooFast,
+    QueueFull,
+    StoreFull,
+    Unavailable,
+)
+"""What a submission may come to; a batch of them as well."""
 
 
 class JobDoors:
@@ -51,8 +93,24 @@ class JobDoors:
             resource("/api/jobs/{job_id}", get=self.show, delete=self._commands.delete),
         ]
 
+    @describes(
+        "submit_job",
+        JOBS,
+        parameters=[IDEMPOTENCY_KEY, PREFER],
+        body=JobRequest,
+        answers=[
+            Answer(200, "It has ended within the wait.", JobObject, ACCEPTED),
+            Answer(202, "Accepted: it is queued.", JobObject, ACCEPTED),
+        ],
+        refuses=[*JSON_BODY, *NOT_ACCEPTED],
+    )
     async def submit(self, request: Request) -> Response:
-        """202 with the job, or a refusal and nothing queued; 200 when it has ended within the wait asked for."""
+        """Submit a job.
+
+        202 with the job, or a refusal and nothing queued; 200 when it has ended within the wait asked for. With an
+        `Idempotency-Key` a repeat is answered by the earlier job, so it is safe to send a submission again whose answer
+        got lost.
+        """
         key, prefer = key_of(request), Preferences.of(request)
         body = await self._bodies.json(request)
         accepted = await self._submissions.accept(body, owner_of(request), key)
@@ -65,8 +123,22 @@ class JobDoors:
             headers["Idempotency-Expires"] = rfc3339(accepted.key_expires_at)
         return JsonAnswer(job.shown(self._base_url), 200 if waited and job.ended else 202, headers)
 
+    @describes(
+        "show_job",
+        JOBS,
+        parameters=[IF_NONE_MATCH, PREFER],
+        answers=[
+            Answer(200, "The job as it stands.", {"application/json": JobObject, "text/plain": str}, LOOKED),
+            Answer(304, "The client has it.", None, LOOKED),
+        ],
+        refuses=[UnknownJob, NotAcceptable, PollTooFast, Unavailable],
+    )
     async def show(self, request: Request) -> Response:
-        """The job object, or its bar for a terminal; 304 for who has it already; 429 for who asks too often."""
+        """Look at a job.
+
+        The job object, or its bar for a terminal; 304 for who has it already; 429 for who asks too often. With
+        `Prefer: wait` and `If-None-Match` the answer comes at the next change.
+        """
         form = preferred(accept_of(request), FORMS)
         if form is None:
             raise NotAcceptable(f"A job comes as {' or '.join(FORMS)}.", header="Accept")
@@ -82,13 +154,28 @@ class JobDoors:
             return Response(f"{bar(look.view.job)}\n", headers=headers, media_type=form)
         return JsonAnswer(look.view.job.shown(self._base_url), headers=headers)
 
+    @describes(
+        "list_jobs",
+        JOBS,
+        parameters=[
+            *FILTERS,
+            METADATA,
+            BATCH,
+            Parameter("limit", "Jobs on a page, else 50.", Annotated[int, Field(ge=1, le=MOST_LISTED)]),
+            Parameter("cursor", "The `next_cursor` of the page before.", Annotated[str, Field(pattern=CURSOR)]),
+        ],
+        answers=[Answer(200, "A page.", JobPage, [CACHE_CONTROL])],
+        refuses=[Unavailable],
+    )
     async def list_jobs(self, request: Request) -> Response:
-        """A page of the owner's jobs, newest first."""
-        query = parameters(request, once={"created_after", "limit", "cursor"}, many=REPEATABLE | {"metadata"})
+        """List jobs.
+
+        A page of the owner's jobs, newest first.
+        """
+        once, many = {"created_after", "batch_id", "limit", "cursor"}, REPEATABLE | {"metadata"}
+        query = parameters(request, once=once, many=many)
         wanted, limit, cursor = filter_of(query), _limit(query.get("limit", "50")), query.get("cursor")
         try:
-            if cursor and len(cursor) > LONGEST_CURSOR:
-                raise ValueError(cursor)
             page = await self._listing.page(owner_of(request), wanted, limit=limit, cursor=cursor)
         except ValueError:
             raise BadRequest("`cursor` must be a `next_cursor` of an earlier page.", parameter="cursor") from None

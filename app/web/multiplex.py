@@ -1,11 +1,7 @@
 """One multiplexed WebSocket: subscriptions that come and go, all told through one writer.
 
-    client → {"op": "subscribe", "job_id", "after"?} | {"op": "subscribe", "feed": true, "filter"?}
-             {"op": "unsubscribe", "job_id"} | {"op": "unsubscribe", "feed": true}
-             {"op": "cancel", "job_id", "reason"?} | {"op": "ping"}            each with an optional "ref", echoed
-    server → {"op": "subscribed" | "unsubscribed" | "cancelling" | "pong" | "error", …}, and events as on SSE
-
-What is no JSON object closes the connection with 4400; what is one but cannot be done is answered by an error.
+Its frames are in `app/web/frames.py`. What is no JSON object closes the connection with 4400; what is one but cannot be
+done is answered by an error.
 """
 
 from collections.abc import Callable
@@ -15,22 +11,23 @@ from typing import Any
 from pydantic_core import from_json
 from starlette.types import Receive
 
-from app.errors import BadRequest, Refusal, UnknownJob
+from app.errors import Refusal, TooManySubscriptions, UnknownJob
 from app.events import json_text
 from app.hub import Close, FeedSubscription, Hub, Subscription, Writer
-from app.jobs import SEQ_DIGITS, is_job_id
+from app.jobs import is_job_id
 from app.store import JobStore
 from app.web.filters import filter_from
-
-MOST_REF_CHARACTERS = 128
-
-
-class BadMessage(BadRequest):
-    code, title = "bad_message", "The frame is not understood"
-
-
-class TooManySubscriptions(Refusal):
-    status, code, title = 429, "too_many_subscriptions", "No more subscriptions on this connection"
+from app.web.frames import (
+    MOST_REF_CHARACTERS,
+    Cancel,
+    FeedFilter,
+    Ping,
+    Subscribe,
+    SubscribeFeed,
+    Unsubscribe,
+    UnsubscribeFeed,
+    read_frame,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +69,24 @@ class Session:
         self._watched.clear()
         self._drop_feed()
 
-    async def _serve(self, frame: dict[str, Any]) -> None:
-        match frame:
-            case {"op": "subscribe", "feed": True}:
-                await self._subscribe_feed(frame)
-            case {"op": "unsubscribe", "feed": True}:
+    async def _serve(self, members: dict[str, Any]) -> None:
+        match read_frame(members):
+            case SubscribeFeed(filter=wanted):
+                await self._subscribe_feed(members, wanted)
+            case UnsubscribeFeed():
                 self._drop_feed()
-                self._reply(frame, "unsubscribed", feed=True)
-            case {"op": "subscribe", "job_id": str(job_id)}:
-                await self._subscribe(frame, job_id)
-            case {"op": "unsubscribe", "job_id": str(job_id)}:
+                self._reply(members, "unsubscribed", feed=True)
+            case Subscribe(job_id=job_id, after=after):
+                await self._subscribe(members, job_id, after)
+            case Unsubscribe(job_id=job_id):
                 self._drop(job_id)
-                self._reply(frame, "unsubscribed", job_id=job_id)
-            case {"op": "cancel", "job_id": str(job_id)}:
-                await self._cancel(frame, job_id)
-            case {"op": "ping"}:
-                self._reply(frame, "pong")
-            case _:
-                raise BadMessage("`op` must be subscribe, unsubscribe, cancel or ping, with a `job_id` or `feed`.")
+                self._reply(members, "unsubscribed", job_id=job_id)
+            case Cancel(job_id=job_id, reason=reason):
+                await self._cancel(members, job_id, reason)
+            case Ping():
+                self._reply(members, "pong")
 
-    async def _subscribe(self, frame: dict[str, Any], job_id: str) -> None:
-        after = frame.get("after")
-        if after is not None and not (type(after) is int and 0 <= after < 10**SEQ_DIGITS):
-            raise BadMessage("`after` must be a seq: a whole number, 0 for the whole log.")
+    async def _subscribe(self, frame: dict[str, Any], job_id: str, after: int | None) -> None:
         if not is_job_id(job_id):
             raise UnknownJob
         self._drop(job_id)
@@ -113,10 +105,7 @@ class Session:
         self._reply(frame, "subscribed", job_id=job_id)
         await channel.join(subscription, history, after)
 
-    async def _subscribe_feed(self, frame: dict[str, Any]) -> None:
-        wanted = frame.get("filter", {})
-        if not isinstance(wanted, dict):
-            raise BadMessage("`filter` must be an object.")
+    async def _subscribe_feed(self, frame: dict[str, Any], wanted: FeedFilter) -> None:
         self._drop_feed()
         self._feed = FeedSubscription(self._writer, filter_from(wanted))
         try:
@@ -128,11 +117,10 @@ class Session:
         self._reply(frame, "subscribed", feed=True)
         await feed.join(self._feed, jobs)
 
-    async def _cancel(self, frame: dict[str, Any], job_id: str) -> None:
+    async def _cancel(self, frame: dict[str, Any], job_id: str, reason: object) -> None:
         view = await self._jobs.read(job_id) if is_job_id(job_id) else None
         if view is None or view.job.owner != self._owner:
             raise UnknownJob
-        reason = frame.get("reason")
         status = await self._jobs.cancel(job_id, by=self._owner, reason=str(reason)[:256] if reason else None)
         self._reply(frame, "cancelling", job_id=job_id, status=status)
 

@@ -8,8 +8,11 @@ from typing import Final
 from starlette.requests import HTTPConnection, Request
 
 from app.jobs import parse_seq
+from app.web.contract import Parameter
 
 UNWANTED: Final = 0.0
+
+IF_NONE_MATCH: Final = Parameter("If-None-Match", "Entity tags the client has, or `*`.", where="header")
 
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')
 _WORD = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"?)+')

@@ -11,8 +11,11 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.web.contract import Answer, Tag, describes
+from app.web.headers import CACHE_CONTROL, ETAG
 from app.web.resource import resource
 
+PAGES: Final = Tag("Pages", "For people.")
 ALLOW: Final = {"Allow": "GET, HEAD, OPTIONS"}
 
 
@@ -20,7 +23,16 @@ def page_routes() -> list[BaseRoute]:
     """`/` and `/static/…`. Raises RuntimeError when the files are not there."""
     files = RevalidatedFiles(directory=static_dir())
 
+    @describes(
+        "page",
+        PAGES,
+        answers=[
+            Answer(200, "The page.", {"text/html": str}, [ETAG, CACHE_CONTROL]),
+            Answer(304, "The browser has it.", None, [ETAG, CACHE_CONTROL]),
+        ],
+    )
     async def index(request: Request) -> Response:
+        """The page for browsers: submit jobs, and watch them."""
         return await files.get_response("index.html", request.scope)
 
     return [resource("/", get=index), Mount("/static", files)]

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from app.auth import owner_of
 from app.errors import PollTooFast, UnknownJob
 from app.jobs import is_job_id
+from app.limits import Allowance
 from app.store import JobStore, Look
 
 
@@ -35,6 +36,11 @@ class Polls:
         if look is None:
             raise UnknownJob(job_id=job_id[:64])
         if not look.allowed:
-            headers = {"Retry-After": str(look.allowance.next_seconds)} | look.allowance.headers
-            raise PollTooFast("Ask again after Retry-After, or open a stream.", headers=headers, job_id=job_id)
+            raise too_fast(look.allowance, job_id=job_id)
         return look
+
+
+def too_fast(allowance: Allowance, **subject: str) -> PollTooFast:
+    """The refusal of who asks more often than allowed."""
+    headers = {"Retry-After": str(allowance.next_seconds)} | allowance.headers
+    return PollTooFast("Ask again after Retry-After, or open a stream.", headers=headers, **subject)

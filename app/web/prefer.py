@@ -10,7 +10,15 @@ from typing import Final, Self
 
 from starlette.requests import Request
 
+from app.web.contract import Parameter
+
 MOST_WAIT_SECONDS: Final = 60
+
+PREFER: Final = Parameter(
+    "Prefer",
+    f"`wait=N` holds the answer back for up to N seconds, at most {MOST_WAIT_SECONDS}; `respond-async` (RFC 7240).",
+    where="header",
+)
 
 _BARE: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _WORD: Final = rf'(?:{_BARE}|"(?:[^"\\]|\\.)*+")'

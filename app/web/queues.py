@@ -1,16 +1,52 @@
 """The doors of queues: what waits in them, and holding them back, for operators."""
 
 from dataclasses import asdict
+from typing import Any, Final, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
+from typing_extensions import TypedDict
 
-from app.errors import UnknownQueue
+from app.errors import Unavailable, UnknownQueue
 from app.intake.catalog import Catalog
+from app.shapes.shape import shape
 from app.store import Queues
+from app.store.queues import Queue
 from app.web.answer import JsonAnswer
+from app.web.contract import Answer, Tag, describes
+from app.web.headers import CACHE_CONTROL
 from app.web.resource import resource
+
+QUEUES: Final = Tag("Queues", "What waits, and holding it back.")
+
+
+@shape
+class QueueObject(TypedDict):
+    """How many jobs a queue has."""
+
+    queue: str
+    paused: bool
+    """No job of it is started."""
+    waiting: int
+    """Could start."""
+    delayed: int
+    """Not due yet, or suspended."""
+    running: int
+    """Hold a slot of a worker."""
+
+
+@shape
+class QueueList(TypedDict):
+    """All queues, by name."""
+
+    queues: list[QueueObject]
+
+
+HELD: Final[dict[str, Any]] = {
+    "answers": [Answer(200, "The queue as it stands.", QueueObject)],
+    "refuses": [UnknownQueue, Unavailable],
+}
 
 
 class QueueDoors:
@@ -27,28 +63,38 @@ class QueueDoors:
             resource("/api/queues/{queue}/resume", post=self.resume),
         ]
 
+    @describes(
+        "list_queues",
+        QUEUES,
+        answers=[Answer(200, "The queues.", QueueList, [CACHE_CONTROL])],
+        refuses=[Unavailable],
+    )
     async def list_queues(self, _: Request) -> Response:
         """Every queue, with what waits and runs in it."""
         queues = await self._queues.look_at(await self._names())
-        return JsonAnswer(
-            {"queues": [asdict(queue) for queue in queues]}, headers={"Cache-Control": "private, no-cache"}
-        )
+        shown: QueueList = {"queues": [_shown(queue) for queue in queues]}
+        return JsonAnswer(shown, headers={"Cache-Control": "private, no-cache"})
 
+    @describes("pause_queue", QUEUES, **HELD)
     async def pause(self, request: Request) -> Response:
-        """200: none of its jobs is started from now on; what runs goes on."""
+        """Hold a queue back.
+
+        None of its jobs is started from now on; what runs goes on.
+        """
         name = await self._known(request)
         await self._queues.pause(name)
-        return await self._shown(name)
+        return await self._as_it_stands(name)
 
+    @describes("resume_queue", QUEUES, **HELD)
     async def resume(self, request: Request) -> Response:
-        """200: its jobs are started again."""
+        """Start jobs of a queue again."""
         name = await self._known(request)
         await self._queues.resume(name)
-        return await self._shown(name)
+        return await self._as_it_stands(name)
 
-    async def _shown(self, name: str) -> Response:
+    async def _as_it_stands(self, name: str) -> Response:
         (queue,) = await self._queues.look_at([name])
-        return JsonAnswer(asdict(queue))
+        return JsonAnswer(_shown(queue))
 
     async def _known(self, request: Request) -> str:
         name: str = request.path_params["queue"]
@@ -58,3 +104,7 @@ class QueueDoors:
 
     async def _names(self) -> list[str]:
         return sorted({kind.queue for kind in (await self._catalog.all()).values()})
+
+
+def _shown(queue: Queue) -> QueueObject:
+    return cast(QueueObject, asdict(queue))

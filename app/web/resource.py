@@ -5,8 +5,9 @@ from typing import TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
+
+from app.web.contract import Described
 
 Door: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -18,10 +19,11 @@ def resource(
     post: Door | None = None,
     put: Door | None = None,
     delete: Door | None = None,
-) -> Route:
+) -> Described:
     """The route. A GET door serves HEAD too; OPTIONS tells what there is; anything else is 405 with `Allow`."""
     doors = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
     by_method = {method: door for method, door in doors.items() if door}
+    described = {method: door for method, door in by_method.items() if method != "HEAD"}
     allow = ", ".join([*by_method, "OPTIONS"])
 
     async def options(_: Request) -> Response:
@@ -29,7 +31,7 @@ def resource(
 
     by_method["OPTIONS"] = options
 
-    return Route(path, Resource(by_method), methods=list(by_method))
+    return Described(path, Resource(by_method), described, methods=list(by_method))
 
 
 class Resource:

@@ -1,21 +1,41 @@
 """The doors of what jobs leave behind: the result, and each artifact."""
 
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.artifacts import FileStore
-from app.errors import ResultExpired, ResultNotReady, UnknownArtifact
+from app.errors import (
+    PollTooFast,
+    RangeNotSatisfiable,
+    ResultExpired,
+    ResultNotReady,
+    Unavailable,
+    UnknownArtifact,
+    UnknownJob,
+)
 from app.jobs import Artifact, Job, Status
 from app.store import JobStore
 from app.web.answer import JsonAnswer
+from app.web.contract import Answer, Parameter, Tag, describes
 from app.web.download import PRIVATE, download
-from app.web.negotiation import has_current
+from app.web.headers import CACHE_CONTROL, CONTENT_RANGE, DISPOSITION, ETAG, RANGES, SIGNED_LOCATION
+from app.web.negotiation import IF_NONE_MATCH, has_current
 from app.web.owned import owned_job
 from app.web.polls import Polls
 from app.web.resource import resource
+
+RESULTS: Final = Tag("Results", "What jobs leave behind.")
+RANGE: Final = Parameter("Range", "Which bytes of a file (RFC 9110 section 14.2).", where="header")
+FILE: Final = (
+    Answer(
+        206, "Part of the file.", {"*/*": bytes}, [ETAG, CACHE_CONTROL, CONTENT_RANGE.sometimes, DISPOSITION, RANGES]
+    ),
+    Answer(303, "The file lies in S3; the link opens it for a while.", None, [SIGNED_LOCATION, CACHE_CONTROL]),
+    Answer(304, "The client has it.", None, [ETAG, CACHE_CONTROL]),
+)
 
 
 class ResultDoors:
@@ -32,8 +52,26 @@ class ResultDoors:
             resource("/api/jobs/{job_id}/artifacts/{name}", get=self.artifact),
         ]
 
+    @describes(
+        "get_result",
+        RESULTS,
+        parameters=[IF_NONE_MATCH, RANGE],
+        answers=[
+            Answer(
+                200,
+                "The result.",
+                {"application/json": Any, "*/*": bytes},
+                [ETAG, CACHE_CONTROL, DISPOSITION.sometimes, RANGES.sometimes],
+            ),
+            *FILE,
+        ],
+        refuses=[UnknownJob, ResultNotReady, ResultExpired, RangeNotSatisfiable, PollTooFast, Unavailable],
+    )
     async def result(self, request: Request) -> Response:
-        """The main artifact's file, or the result as JSON where the job saved no file."""
+        """The result of a job.
+
+        The main artifact's file, or a link to it, or the result as JSON where the job saved no file.
+        """
         job = await owned_job(self._jobs, request)
         if job.status is not Status.COMPLETED:
             await self._polls.look(request, known=job.seq)
@@ -46,8 +84,21 @@ class ResultDoors:
             return Response(status_code=304, headers=headers)
         return JsonAnswer(job.result, headers=headers)
 
+    @describes(
+        "get_artifact",
+        RESULTS,
+        parameters=[IF_NONE_MATCH, RANGE],
+        answers=[
+            Answer(200, "The file.", {"*/*": bytes}, [ETAG, CACHE_CONTROL, DISPOSITION, RANGES]),
+            *FILE,
+        ],
+        refuses=[UnknownJob, UnknownArtifact, ResultExpired, RangeNotSatisfiable, Unavailable],
+    )
     async def artifact(self, request: Request) -> Response:
-        """One file, as soon as the handler has saved it."""
+        """A file of a job.
+
+        There as soon as the handler has saved it.
+        """
         job = await owned_job(self._jobs, request)
         name = request.path_params["name"]
         artifact = next((a for a in job.artifacts if a.name == name), None)
@@ -57,7 +108,7 @@ class ResultDoors:
         return await self._file(request, job, artifact)
 
     async def _file(self, request: Request, job: Job, artifact: Artifact) -> Response:
-        response = await download(request, artifact, self._files.artifact(artifact.key))
+        response = await download(request, artifact, self._files, job.as_of)
         if response is None:
             raise ResultExpired("The file is gone.", job_id=job.job_id)
         return response

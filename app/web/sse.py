@@ -1,4 +1,4 @@
-"""The stream doors over HTTP: a job's events and an owner's feed, as SSE; a job's also as a text bar or a JSON log.
+"""The stream doors over HTTP: events of a job, an owner and a batch, as SSE; a job's also as a text bar or a JSON log.
 
 They are plain ASGI applications outside of any middleware, so that the hub's writer calls the server's own `send`.
 """
@@ -8,17 +8,29 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from app.auth import owner_of
-from app.errors import MethodNotAllowed, NotAcceptable, Refusal, Unavailable, UnknownJob
+from app.errors import (
+    MethodNotAllowed,
+    NotAcceptable,
+    PollTooFast,
+    Refusal,
+    Unavailable,
+    UnknownBatch,
+    UnknownJob,
+)
 from app.events import json_text
 from app.hub import SSE, BarWire, Close, FeedSubscription, Full, Hub, Subscription, Writer
 from app.jobs import is_job_id
+from app.shapes.batch import BatchSseBlock
+from app.shapes.event import JobLog, SseBlock
 from app.store import Look
-from app.web.connection import after_of, expect_reader, hang_up_of, until_gone
-from app.web.filters import REPEATABLE, filter_of
+from app.web.connection import AFTER, LAST_EVENT_ID, after_of, expect_reader, hang_up_of, until_gone
+from app.web.contract import Answer, Described, Tag, describes
+from app.web.filters import FILTERS, REPEATABLE, filter_of
+from app.web.headers import BUFFERING, CACHE_CONTROL, QUOTA, VARY
 from app.web.negotiation import accept_of, preferred
 from app.web.polls import Polls
 from app.web.problems import problem_response
@@ -30,8 +42,11 @@ RETRY_MS: Final = 3_000
 COME_BACK_MS: Final = (2_000, 10_000)
 
 
+EVENTS: Final = Tag("Events", "What happens, as it happens: Server-Sent Events.")
+
+
 class EventDoors:
-    """`GET /api/jobs/{id}/events` and `GET /api/events`."""
+    """`GET /api/jobs/{id}/events`, `GET /api/events` and `GET /api/batches/{id}/events`."""
 
     def __init__(self, hub: Hub, polls: Polls) -> None:
         self._hub = hub
@@ -39,11 +54,33 @@ class EventDoors:
 
     def routes(self) -> list[BaseRoute]:
         return [
-            Route("/api/jobs/{job_id}/events", _Door(self._job_events)),
-            Route("/api/events", _Door(self._feed)),
+            Described("/api/jobs/{job_id}/events", _Door(self._job_events), {"GET": self._job_events}),
+            Described("/api/events", _Door(self._feed), {"GET": self._feed}),
+            Described("/api/batches/{batch_id}/events", _Door(self._batch_events), {"GET": self._batch_events}),
         ]
 
+    @describes(
+        "job_events",
+        EVENTS,
+        parameters=[*AFTER, LAST_EVENT_ID],
+        answers=[
+            Answer(
+                200,
+                "The stream; or the log, or a bar that redraws itself.",
+                {EVENT_STREAM: SseBlock, "application/json": JobLog, "text/plain": str},
+                [CACHE_CONTROL, BUFFERING.sometimes, VARY.sometimes, *(header.sometimes for header in QUOTA)],
+            ),
+            Answer(204, "The job has ended, and the client has all of it: an EventSource stops."),
+        ],
+        refuses=[UnknownJob, NotAcceptable, PollTooFast, Unavailable],
+    )
     async def _job_events(self, request: Request, send: Send) -> None:
+        """Follow a job.
+
+        A fresh client is sent a snapshot, then what happens, to the end. With `Last-Event-ID` or `after` it is sent
+        what it missed, then the rest. `Accept: application/json` asks for the log as it stands, `Accept: text/plain`
+        for a bar that redraws itself. Where no stream is free an EventSource is told by `retry` when to come again.
+        """
         form = preferred(accept_of(request), [EVENT_STREAM, "application/json", "text/plain"])
         if form is None:
             raise NotAcceptable("Events come as text/event-stream, application/json or text/plain.", header="Accept")
@@ -74,7 +111,25 @@ class EventDoors:
                 self._hub.unwatch(job_id, subscription)
                 await writer.aclose()
 
+    @describes(
+        "feed",
+        EVENTS,
+        parameters=FILTERS,
+        answers=[
+            Answer(
+                200,
+                "The stream.",
+                {EVENT_STREAM: SseBlock},
+                [CACHE_CONTROL, BUFFERING.sometimes, VARY.sometimes],
+            )
+        ],
+        refuses=[NotAcceptable, Unavailable],
+    )
     async def _feed(self, request: Request, send: Send) -> None:
+        """Follow all jobs.
+
+        A snapshot of each active job, then whatever happens to any of them; progress at most twice a second per job.
+        """
         if preferred(accept_of(request), [EVENT_STREAM]) is None:
             raise NotAcceptable("The feed comes as text/event-stream.", header="Accept")
         owner = owner_of(request)
@@ -92,6 +147,50 @@ class EventDoors:
                 await until_gone(request.receive)
             finally:
                 self._hub.unwatch_feed(owner, subscription)
+                await writer.aclose()
+
+    @describes(
+        "batch_events",
+        EVENTS,
+        parameters=[*AFTER, LAST_EVENT_ID],
+        answers=[
+            Answer(
+                200,
+                "The stream.",
+                {EVENT_STREAM: BatchSseBlock},
+                [CACHE_CONTROL, BUFFERING.sometimes, VARY.sometimes],
+            ),
+            Answer(204, "The batch has completed, and the client knows: an EventSource stops."),
+        ],
+        refuses=[UnknownBatch, NotAcceptable, Unavailable],
+    )
+    async def _batch_events(self, request: Request, send: Send) -> None:
+        """Follow a batch.
+
+        A snapshot, then how it stands at most twice a second, to the end.
+        """
+        if preferred(accept_of(request), [EVENT_STREAM]) is None:
+            raise NotAcceptable("A batch's events come as text/event-stream.", header="Accept")
+        batch_id, after = request.path_params["batch_id"], after_of(request)
+        if not is_job_id(batch_id):
+            raise UnknownBatch(batch_id=batch_id[:64])
+        writer = Writer(SSE, send, hang_up_of(request.scope))
+        subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
+        with self._hub.admitted(owner_of(request), writer):
+            try:
+                channel = await self._hub.watch_batch(batch_id, subscription)
+                standing = await channel.read()
+                if standing is None or standing.batch.owner != owner_of(request):
+                    raise UnknownBatch(batch_id=batch_id)
+                if standing.batch.ended and after == standing.batch.seq:
+                    return await Response(status_code=204)(request.scope, request.receive, send)
+                if request.method == "HEAD":
+                    return await _head(send, EVENT_STREAM)
+                await _start(request, writer, send, EVENT_STREAM)
+                await channel.join(subscription, standing)
+                await until_gone(request.receive)
+            finally:
+                self._hub.unwatch_batch(batch_id, subscription)
                 await writer.aclose()
 
 

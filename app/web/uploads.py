@@ -3,23 +3,26 @@
 import asyncio
 import mimetypes
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
+from typing_extensions import TypedDict
 
 from app.artifacts import FileStore
 from app.auth import owner_of
 from app.clock import rfc3339
-from app.errors import BadRequest, Unavailable, UploadTooLarge
+from app.errors import BadRequest, StorageFull, Unavailable, UnsupportedMediaType, UploadTooLarge
 from app.intake.incoming import IncomingFile
 from app.settings import Settings
+from app.shapes.shape import Moment, shape
 from app.store import Upload, UploadStore
 from app.store.uploads import new_upload_id
 from app.web.answer import JsonAnswer
 from app.web.body import Bodies
+from app.web.contract import Answer, Tag, describes
 from app.web.resource import resource
 
 BATCH_BYTES: Final = 1 << 20
@@ -27,6 +30,23 @@ LONGEST_NAME: Final = 255
 
 MOST_AT_ONCE: Final = 64
 """Uploads one process takes in at a time; each holds a batch in memory."""
+
+
+UPLOADS: Final = Tag("Uploads", "Files for jobs to work on.")
+
+
+@shape
+class UploadObject(TypedDict):
+    """A file that has been taken in."""
+
+    upload_id: str
+    input: str
+    """What to say for it in params."""
+    name: str
+    size: int
+    """Bytes."""
+    sha256: str
+    expires_at: Moment
 
 
 class UploadDoors:
@@ -42,20 +62,37 @@ class UploadDoors:
     def routes(self) -> list[BaseRoute]:
         return [resource("/api/uploads/{name:path}", put=self.put)]
 
+    @describes(
+        "put_upload",
+        UPLOADS,
+        body={"*/*": bytes},
+        body_optional=True,
+        answers=[Answer(201, "Taken in.", UploadObject)],
+        refuses=[UploadTooLarge, UnsupportedMediaType, Unavailable, StorageFull],
+    )
     async def put(self, request: Request) -> Response:
-        """201 with what to say as `input` in params."""
+        """Upload a file.
+
+        201 with what to say as `input` in params.
+        """
         name = _name(request)
         with self._admitted():
             incoming = IncomingFile(self._files, new_upload_id())
             try:
                 await self._receive(request, incoming)
-                incoming.keep()
+                await self._files.transfers.run(incoming.keep)
                 upload = self._described(request, name, incoming, await self._uploads.expiry())
                 await self._uploads.add(upload)
             except BaseException:
-                incoming.discard()
+                await self._discard(incoming)
                 raise
         return JsonAnswer(_shown(upload), 201)
+
+    async def _discard(self, incoming: IncomingFile) -> None:
+        if not incoming.kept:
+            return incoming.discard()
+        with suppress(OSError):  # the store is away: it is an orphan there
+            await self._files.transfers.run(incoming.discard)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
@@ -97,7 +134,7 @@ def _name(request: Request) -> str:
     return name
 
 
-def _shown(upload: Upload) -> dict[str, object]:
+def _shown(upload: Upload) -> UploadObject:
     return {
         "upload_id": upload.upload_id,
         "input": f"upload:{upload.upload_id}",

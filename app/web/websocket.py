@@ -4,10 +4,10 @@ Like the SSE doors they stand outside of any middleware; the hub's writer calls 
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -15,11 +15,13 @@ from app.auth import owner_of
 from app.errors import BadRequest, Unavailable
 from app.hub import LINES, Close, Full, Hub, Subscription, Writer
 from app.jobs import is_job_id
+from app.shapes.event import StreamEvent
 from app.store import JobStore
-from app.web.connection import after_of, expect_reader, hang_up_of, until_gone
+from app.web.asyncapi import SUBPROTOCOL
+from app.web.channels import DescribedSocket, speaks
+from app.web.connection import AFTER, after_of, expect_reader, hang_up_of, until_gone
+from app.web.frames import CLIENT_FRAMES, SERVER_FRAMES
 from app.web.multiplex import Session
-
-SUBPROTOCOL: Final = "tidings.v1"
 
 Serve: TypeAlias = Callable[[WebSocket, Writer], Awaitable[None]]
 
@@ -35,11 +37,19 @@ class SocketDoors:
 
     def routes(self) -> list[BaseRoute]:
         return [
-            WebSocketRoute("/api/jobs/{job_id}/ws", _Door(self._hub, self._allowed_origins, self._job_events)),
-            WebSocketRoute("/api/ws", _Door(self._hub, self._allowed_origins, self._multiplex)),
+            DescribedSocket("/api/jobs/{job_id}/ws", self._door(self._job_events), self._job_events),
+            DescribedSocket("/api/ws", self._door(self._multiplex), self._multiplex),
         ]
 
+    def _door(self, serve: Serve) -> "_Door":
+        return _Door(self._hub, self._allowed_origins, serve)
+
+    @speaks("job", tells=[StreamEvent], parameters=AFTER, closes=[*Close])
     async def _job_events(self, socket: WebSocket, writer: Writer) -> None:
+        """One job's events.
+
+        A snapshot, then what happens, to the end; with `after` the events after that seq instead of the snapshot.
+        """
         job_id, after = socket.path_params["job_id"], after_of(socket)
         if not is_job_id(job_id):
             return writer.finish(Close.UNKNOWN_JOB)
@@ -54,7 +64,18 @@ class SocketDoors:
         finally:
             self._hub.unwatch(job_id, subscription)
 
+    @speaks(
+        "multiplex",
+        tells=[StreamEvent, *SERVER_FRAMES],
+        hears=CLIENT_FRAMES,
+        closes=[close for close in Close if close not in (Close.ENDED, Close.UNKNOWN_JOB)],
+    )
     async def _multiplex(self, socket: WebSocket, writer: Writer) -> None:
+        """The events of many jobs, and of all.
+
+        Each frame of the client is answered, by an `error` where it cannot be done; what is no JSON object closes the
+        connection.
+        """
         session = Session(owner_of(socket), self._hub, self._jobs, writer, self._most_subscriptions)
         try:
             await session.run(socket.receive)

@@ -3,7 +3,9 @@
 import httpx
 import pytest
 
+from app.store import BatchStore, Order
 from tests.conformance.conftest import Raw
+from tests.ground import submission
 from tests.web.conftest import Store, assert_problem
 
 READ = "GET, HEAD, OPTIONS"
@@ -21,7 +23,13 @@ ROUTES = {
     "/api/events": READ,
     "/api/jobs/{id}/cancel": "POST, OPTIONS",
     "/api/uploads/a.txt": "PUT, OPTIONS",
+    "/api/batches": "POST, OPTIONS",
+    "/api/batches/{batch}": READ,
+    "/api/batches/{batch}/events": READ,
+    "/api/batches/{batch}/cancel": "POST, OPTIONS",
+    "/api/batches/{batch}/retry": "POST, OPTIONS",
 }
+BATCH = "abcdefghijklmnopqrstuvwx22"
 READABLE = [path for path, allow in ROUTES.items() if allow.startswith("GET")]
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND")
 REFUSED = [(method, path) for path, allow in ROUTES.items() for method in METHODS if method not in allow]
@@ -32,12 +40,13 @@ async def job_id(store: Store) -> str:
     run = await store.claimed()
     await store.save(run, "a.txt", b"text")
     await store.apply(run, "completed", {})
+    await BatchStore(store.redis).accept(Order(BATCH, "default", [submission()]))
     return run.job_id
 
 
 @pytest.mark.parametrize("path", READABLE)
 async def test_head_answers_like_get_without_a_body(web: httpx.AsyncClient, job_id: str, path: str) -> None:
-    url = path.format(id=job_id)
+    url = path.format(id=job_id, batch=BATCH)
     head = await web.head(url)
     async with web.stream("GET", url) as get:
         assert (head.status_code, head.content) == (get.status_code, b"") == (200, b"")
@@ -47,7 +56,7 @@ async def test_head_answers_like_get_without_a_body(web: httpx.AsyncClient, job_
 
 @pytest.mark.parametrize(("path", "allow"), ROUTES.items())
 async def test_options_tells_what_is_allowed(web: httpx.AsyncClient, job_id: str, path: str, allow: str) -> None:
-    response = await web.options(path.format(id=job_id))
+    response = await web.options(path.format(id=job_id, batch=BATCH))
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["allow"] == allow
 
@@ -56,7 +65,7 @@ async def test_options_tells_what_is_allowed(web: httpx.AsyncClient, job_id: str
 async def test_any_other_method_is_405_and_told_the_same(
     web: httpx.AsyncClient, job_id: str, method: str, path: str
 ) -> None:
-    response = await web.request(method, path.format(id=job_id))
+    response = await web.request(method, path.format(id=job_id, batch=BATCH))
     assert_problem(response, 405, "method_not_allowed")
     assert set(response.headers["allow"].split(", ")) == set(ROUTES[path].split(", "))
 
@@ -73,7 +82,7 @@ async def test_methods_are_told_apart_by_case(raw: Raw) -> None:
 async def test_a_trailing_slash_is_another_path_and_never_a_redirect(
     web: httpx.AsyncClient, job_id: str, path: str
 ) -> None:
-    response = await web.get(f"{path.format(id=job_id)}/", follow_redirects=False)
+    response = await web.get(f"{path.format(id=job_id, batch=BATCH)}/", follow_redirects=False)
     assert_problem(response, 404, "not_found")
 
 

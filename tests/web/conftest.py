@@ -16,11 +16,13 @@ from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from app.artifacts import FileStore
-from app.jobs import Job, Submission
+from app.jobs import Job, Submission, job_url
 from app.main import create_app
 from app.server import config
 from app.settings import Settings
 from app.store import Change, JobStore, Kind, KindStore, Run, UploadStore
+from workers.run import entries
+from workers.run.entries import Entry
 
 PARAMS = {
     "type": "object",
@@ -105,6 +107,10 @@ class Store:
     async def apply(self, run: Run, type: str, data: Any, argument: str = "") -> None:
         await self.jobs.apply(run.job_id, [Change(type, to_json(data).decode(), argument)], token=run.token)
 
+    async def tell(self, run: Run, entry: Entry) -> None:
+        """As a worker would."""
+        await self.jobs.apply(run.job_id, [Change(entry.type, entry.data, entry.argument)], token=run.token)
+
     async def completed(self, result: Any = None, **more: Any) -> Run:
         run = await self.claimed(**more)
         await self.apply(run, "completed", {"result": result})
@@ -115,8 +121,7 @@ class Store:
         source.parent.mkdir(exist_ok=True)
         source.write_bytes(content)
         artifact = self.files.save(run.job_id, run.attempt, name, source, **more)
-        entry = {f: getattr(artifact, f) for f in ("name", "size", "content_type", "sha256", "key", "main")}
-        await self.apply(run, "artifact", {"name": name}, to_json(entry).decode())
+        await self.tell(run, entries.artifact(artifact, job_url(run.job_id)))
 
     async def record(self, job_id: str) -> dict[bytes, bytes]:
         """The job's own hash."""
@@ -135,8 +140,9 @@ class Store:
 
 @pytest.fixture
 async def store(settings: Settings) -> AsyncIterator[Store]:
-    async with Redis.from_url(settings.store_url) as redis:
-        uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
+    async with Redis.from_url(settings.redis_address) as redis:
+        uploads = UploadStore(redis, settings.upload_ttl_seconds)
+        files = FileStore.of(settings, patience_seconds=0)
         yield Store(redis, JobStore(redis), KindStore(redis), uploads, files, settings.data_dir)
 
 
@@ -147,10 +153,15 @@ def away(settings: Settings) -> Settings:
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     """It is a problem of that kind, whole and well-formed; its members."""
+    return assert_refused(response, status, code, f"/docs/errors#{code}")
+
+
+def assert_refused(response: httpx.Response, status: int, code: str, type: str) -> dict[str, Any]:
+    """The same for a type that is known beyond this service."""
     assert response.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
     assert (response.status_code, problem["status"], problem["code"]) == (status, status, code)
-    assert problem["type"] == f"/docs/errors#{code}"
+    assert problem["type"] == type
     assert problem["title"]
     assert problem["detail"]
     assert unquote(problem["instance"]) == response.request.url.path

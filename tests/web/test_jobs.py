@@ -103,6 +103,7 @@ async def test_lists_are_filtered(web: httpx.AsyncClient, store: Store) -> None:
     assert await listed(tag="a,c") == []
     assert await listed(created_after="2001-01-01T00:00:00Z", kind="anything") == [plain.job_id]
     assert await listed(created_after="4102444800") == []
+    assert await listed(created_after="4.1024448e+9") == []
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,14 @@ async def test_lists_are_filtered(web: httpx.AsyncClient, store: Store) -> None:
         ("limit=0", "limit"),
         ("limit=201", "limit"),
         ("limit=x", "limit"),
+        ("created_after=1e300", "created_after"),
+        ("created_after=253402300800", "created_after"),
+        ("created_after=nan", "created_after"),
+        ("created_after=1e999", "created_after"),
+        ("created_after=9999-12-31T23:59:59-23:59", "created_after"),
+        ("created_after=0001-01-01T00:00:00%2B23:59", "created_after"),
         ("cursor=x", "cursor"),
+        ("cursor=0.5", "cursor"),
         ("cursor=" + "9" * 500, "cursor"),
         ("colour=red", "colour"),
     ],

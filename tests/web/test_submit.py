@@ -4,10 +4,11 @@ import httpx
 import pytest
 from pydantic_core import to_json
 
+from app.clock import rfc3339
 from app.main import create_app
 from app.settings import Settings
 from app.store import Kind, Upload
-from tests.web.conftest import ANYTHING, TRANSCODE, Store, assert_problem, away, calling
+from tests.web.conftest import ANYTHING, TRANSCODE, Store, assert_problem, assert_refused, away, calling
 
 JSON = {"Content-Type": "application/json"}
 
@@ -48,6 +49,16 @@ async def test_what_is_asked_for_wins_over_the_kind(web: httpx.AsyncClient, stor
     view = await store.jobs.read(job["job_id"])
     assert view is not None
     assert view.job.shown() == job
+
+
+async def test_how_long_a_result_is_kept_the_job_says_or_its_kind_or_the_settings(
+    web: httpx.AsyncClient, store: Store, settings: Settings
+) -> None:
+    await store.kinds.announce([Kind("brief", "", {"type": "object"}, "default", 1, 1, result_ttl_seconds=60)])
+    bodies: list[Any] = [{"kind": "brief", "result_ttl_seconds": 9}, {"kind": "brief"}, {"kind": "anything"}]
+    jobs = [(await web.post("/api/jobs", json=body)).json() for body in bodies]
+    kept = [int((await store.record(job["job_id"]))[b"ttl"]) for job in jobs]
+    assert kept == [9_000, 60_000, settings.result_ttl_seconds * 1000]
 
 
 async def test_a_kind_announced_this_moment_is_known(web: httpx.AsyncClient, store: Store) -> None:
@@ -234,3 +245,139 @@ async def test_without_redis_a_submission_is_unavailable_and_says_when_to_come_a
         response = await web.post("/api/jobs", json={"kind": "anything"})
     problem = assert_problem(response, 503, "unavailable")
     assert problem["retry_after"] == int(response.headers["retry-after"])
+
+
+# When it is to run
+
+
+async def now_ms(store: Store) -> int:
+    seconds, micros = await store.redis.time()
+    return int(seconds * 1_000 + micros // 1_000)
+
+
+@pytest.mark.parametrize("form", [rfc3339, lambda ms: ms / 1_000, lambda ms: rfc3339(ms)[:-1] + "+00:00"])
+async def test_a_job_may_be_for_later_by_date_or_by_seconds(web: httpx.AsyncClient, store: Store, form: Any) -> None:
+    at = await now_ms(store) + 3_600_000
+    response = await web.post("/api/jobs", json={"kind": "anything", "run_at": form(at), "start_within_seconds": 5})
+    job = response.json()
+    assert (response.status_code, job["retry_at"], job["position"]) == (202, rfc3339(at), None)
+    record = await store.record(job["job_id"])
+    assert (int(record[b"due"]), int(record[b"start_by"])) == (at, at + 5_000)
+    view = await store.jobs.read(job["job_id"])
+    assert view
+    assert view.job.shown() == job
+
+
+@pytest.mark.parametrize("past", ["2020-01-01T00:00:00Z", 0, 1.5])
+async def test_what_was_for_the_past_is_for_now(web: httpx.AsyncClient, past: str | float) -> None:
+    job = (await web.post("/api/jobs", json={"kind": "anything", "run_at": past})).json()
+    assert (job["retry_at"], job["position"]) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointers"),
+    [
+        ({"run_at": "9000-01-01T00:00:00Z"}, ["/run_at"]),
+        ({"run_at": "tomorrow"}, ["/run_at"]),
+        ({"run_at": "2030-01-01T00:00:00"}, ["/run_at"]),
+        ({"run_at": True}, ["/run_at"]),
+        ({"run_at": -1}, ["/run_at"]),
+        ({"run_at": 1e300}, ["/run_at"]),
+        ({"run_at": 0, "delay_seconds": 0}, ["/run_at"]),
+        ({"delay_seconds": 61}, ["/delay_seconds"]),
+        ({"timeout_seconds": 31}, ["/timeout_seconds"]),
+        ({"max_attempts": 4}, ["/max_attempts"]),
+        ({"tags": ["a", "b", "c"]}, ["/tags"]),
+        ({"timeout_seconds": 31, "max_attempts": 4}, ["/timeout_seconds", "/max_attempts"]),
+        ({"priority": -1}, ["/priority"]),
+        ({"priority": 10}, ["/priority"]),
+        ({"priority": 0.5}, ["/priority"]),
+        ({"metadata": {"a": {}}}, ["/metadata/a"]),
+        ({"metadata": {"a": []}}, ["/metadata/a"]),
+        ({"metadata": []}, ["/metadata"]),
+        ({"metadata": {"": 1}}, ["/metadata"]),
+        ({"metadata": {"x" * 65: 1}}, ["/metadata"]),
+        ({"metadata": {"a\n": 1}}, ["/metadata"]),
+        ({"metadata": {"a": "x" * 93}}, ["/metadata"]),
+    ],
+    ids=str,
+)
+async def test_what_lies_out_of_bounds_is_named_and_nothing_queued(
+    settings: Settings, store: Store, fields: dict[str, Any], pointers: list[str]
+) -> None:
+    await store.kinds.announce([ANYTHING])
+    bounds = {"max_delay_seconds": 60, "max_timeout_seconds": 30, "max_attempts": 3, "max_tags": 2}
+    strict = settings.model_copy(update=bounds | {"max_metadata_bytes": 100})
+    async with calling(create_app(strict)) as web:
+        response = await web.post("/api/jobs", json={"kind": "anything"} | fields)
+    errors = assert_problem(response, 422, "invalid_job")["errors"]
+    assert {error["pointer"].rpartition("/metadata/a")[1] or error["pointer"] for error in errors} == set(pointers)
+    assert await store.queued() == 0
+
+
+async def test_what_lies_at_the_bounds_is_taken(settings: Settings, store: Store) -> None:
+    await store.kinds.announce([ANYTHING])
+    bounds = {"max_delay_seconds": 60, "max_timeout_seconds": 30, "max_attempts": 3, "max_tags": 2}
+    strict = settings.model_copy(update=bounds | {"max_metadata_bytes": 100})
+    fields = {"delay_seconds": 60, "timeout_seconds": 30, "max_attempts": 3, "tags": ["a", "b"], "priority": 9}
+    async with calling(create_app(strict)) as web:
+        response = await web.post("/api/jobs", json={"kind": "anything", "metadata": {"a": "x" * 92}} | fields)
+    assert (response.status_code, response.json()["priority"]) == (202, 9)
+
+
+async def test_metadata_is_kept_as_it_was_sent(web: httpx.AsyncClient, store: Store) -> None:
+    metadata = {"who": "J\u00fcrgen", "n": 3, "x": 0.1, "yes": True, "nothing": None, "x" * 64: ""}
+    job = (await web.post("/api/jobs", json={"kind": "anything", "metadata": metadata})).json()
+    assert job["metadata"] == metadata
+    assert (await web.get(f"/api/jobs/{job['job_id']}")).json()["metadata"] == metadata
+
+
+# What an owner may submit
+
+
+@pytest.mark.parametrize(
+    ("bound", "status", "code", "type", "seconds"),
+    [
+        ("submits_per_minute", 429, "submit_too_fast", "quota-exceeded", 60),
+        ("max_waiting_per_owner", 429, "queue_full", "quota-exceeded", 15),
+        ("max_waiting", 503, "store_full", "temporary-reduced-capacity", 15),
+    ],
+)
+async def test_more_than_there_may_be_is_told_when_to_come_again_and_a_repeat_is_answered(
+    settings: Settings, store: Store, bound: str, status: int, code: str, type: str, seconds: int
+) -> None:
+    await store.kinds.announce([ANYTHING])
+    keyed = {"Idempotency-Key": "one"}
+    async with calling(create_app(settings.model_copy(update={bound: 1}))) as web:
+        first = await web.post("/api/jobs", json={"kind": "anything"}, headers=keyed)
+        queued = await store.queued()
+        response = await web.post("/api/jobs", json={"kind": "anything"})
+        again = await web.post("/api/jobs", json={"kind": "anything"}, headers=keyed)
+    problem_type = f"https://iana.org/assignments/http-problem-types#{type}"
+    problem = assert_refused(response, status, code, problem_type)
+    assert response.headers["retry-after"] == str(seconds)
+    assert problem["retry_after"] == seconds
+    assert await store.queued() == queued
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
+    assert again.json() == first.json()
+
+
+async def test_a_submission_tells_what_is_left(web: httpx.AsyncClient) -> None:
+    response = await web.post("/api/jobs", json={"kind": "anything"})
+    assert response.headers["ratelimit-policy"] == '"submit";q=300000;w=60'
+    assert response.headers["ratelimit"] == '"submit";r=299999;t=1'
+
+
+async def test_a_repeat_whose_upload_has_expired_gets_the_answer_of_the_first(
+    web: httpx.AsyncClient, store: Store
+) -> None:
+    body = {"kind": "transcode", "params": {"input": f"upload:{await upload(store)}"}}
+    first = await web.post("/api/jobs", json=body, headers={"Idempotency-Key": "one"})
+    await store.redis.delete(*await store.redis.keys("tidings:upload*"))
+    again = await web.post("/api/jobs", json=body, headers={"Idempotency-Key": "one"})
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
+    assert again.json() == first.json()
+    for key in ({}, {"Idempotency-Key": "two"}):
+        assert_problem(await web.post("/api/jobs", json=body, headers=key), 422, "unknown_input")
+    other = body | {"priority": 1}
+    assert_problem(await web.post("/api/jobs", json=other, headers={"Idempotency-Key": "one"}), 422, "unknown_input")

@@ -83,6 +83,7 @@ local function carry_out(type, data, argument)
   if due then data = string.gsub(data, '"@"', '"' .. rfc3339(due) .. '"', 1) end
   if type == 'progress' then data = with_eta(job, now, data) end
   append(job, now, type, data)
+  if type == 'progress' and job.batch then changes.percent = hundredths(data) end
   if type == 'completed' and argument ~= '' then redis.call('SET', job_key(id, 'result'), argument) end
   if ended(type) then
     finish(job, now, type)

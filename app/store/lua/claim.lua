@@ -51,9 +51,9 @@ end
 -- Books a start of the owner, and leaves it out where it may start no more.
 local function note_start(queue, owner)
   if terms.starts_per_minute > 0 then
-    local key, span = PREFIX .. 'starts:' .. queue .. ':' .. owner, 60000 / terms.starts_per_minute
-    local booked = math.ceil(math.max(now, tonumber(redis.call('GET', key) or 0)) + math.max(1, span))
-    redis.call('SET', key, booked, 'PX', booked - now)
+    local key = PREFIX .. 'starts:' .. queue .. ':' .. owner
+    local booked = math.max(now, tonumber(redis.call('GET', key) or 0)) + 60000 / terms.starts_per_minute
+    redis.call('SET', key, booked, 'PX', math.ceil(booked - now))
   end
   local till = barred(queue, owner)
   if till then park(queue, owner, till) end
@@ -121,7 +121,7 @@ local function is_open(kind)
 end
 
 local function comes_first(one, other)
-  for _, by in ipairs({1, 2, 5}) do -- turn, rank, id
+  for _, by in ipairs({1, 4, 2, 5}) do -- turn, owner, rank, id
     if one[by] ~= other[by] then return one[by] < other[by] end
   end
 end

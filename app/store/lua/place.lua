@@ -3,6 +3,7 @@
 local now, told = now_ms(), 0
 for _, id in ipairs(ARGV) do
   local job = load_job(id)
-  if job and tell_position(job, now) then told = told + 1 end
+  local place = job and job.status == 'pending' and position(job)
+  if place and tell_position(job, now, place, (estimate(job, now, place))) then told = told + 1 end
 end
 return told

@@ -8,11 +8,13 @@ local job = load_job(ARGV[1])
 if not job or job.owner ~= ARGV[2] then return {} end
 local now = now_ms()
 
-tell_position(job, now)
-local _, _, _, interval = outlook(job, now)
-local same = ARGV[4] == tostring(job.seq)
-local cost = same and not ended(job.status) and tonumber(ARGV[6]) or 1
-local allowed, left, next_ms = take(job_key(job.id, 'polls:' .. ARGV[3]), now, tonumber(ARGV[5]), interval, cost)
-local reply = {allowed and 1 or 0, left, next_ms, interval, job.seq, ended(job.status) and 1 or 0}
-if allowed and not same then reply[7] = view(job, now, ARGV[7] ~= '', ARGV[8]) end
+local function has_it() return ARGV[4] == tostring(job.seq) end
+
+local outlook = outlook_of(job, now)
+local cost = has_it() and not ended(job.status) and tonumber(ARGV[6]) or 1
+local key, most = job_key(job.id, 'polls:' .. ARGV[3]), tonumber(ARGV[5])
+local allowed, left, next_ms = take(key, now, most, outlook.interval, cost)
+if allowed then tell_position(job, now, outlook.place, outlook.eta) end
+local reply = {allowed and 1 or 0, left, next_ms, outlook.interval, job.seq, ended(job.status) and 1 or 0}
+if allowed and not has_it() then reply[7] = view(job, now, outlook, ARGV[7] ~= '', ARGV[8]) end
 return reply

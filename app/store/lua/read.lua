@@ -3,4 +3,6 @@
 -- Returns {} for an unknown job, else what `view` does
 
 local job = load_job(ARGV[1])
-return job and view(job, now_ms(), ARGV[2] ~= '', ARGV[3]) or {}
+if not job then return {} end
+local now = now_ms()
+return view(job, now, outlook_of(job, now), ARGV[2] ~= '', ARGV[3])

@@ -16,14 +16,8 @@ for _, span in ipairs({ARGV[4], tostring(job.ttl), ARGV[8], ARGV[9]}) do
   if not is_span(span) then return redis.error_reply('not a time in ms: ' .. span) end
 end
 
--- With the owner's length, as both may hold any character: no two owners share a key.
-local idempotency = ARGV[6] ~= '' and PREFIX .. 'idem:' .. #job.owner .. ':' .. job.owner .. ':' .. ARGV[6]
-local earlier = idempotency and redis.call('HMGET', idempotency, 'id', 'fingerprint', 'answer')
-if earlier and earlier[1] then
-  if earlier[2] ~= ARGV[7] then return {'conflict', earlier[1]} end
-  return {'replayed', earlier[1], unpack(cjson.decode(earlier[3]))}
-end
-
+local earlier = recall(job.owner, ARGV[6], ARGV[7])
+if earlier then return earlier end
 if ARGV[15] == 'known' then return {'unknown'} end
 if delay > tonumber(ARGV[14]) then return {'too_late'} end
 
@@ -34,8 +28,5 @@ if full then return {full, left, next_ms} end
 
 local place, eta, eta_p90 = accept(job, now, delay, start_within, fields, ARGV[3], ARGV[5])
 local answer = {now, place or false, eta or false, eta_p90 or false, left, next_ms}
-if idempotency then
-  redis.call('HSET', idempotency, 'id', job.id, 'fingerprint', ARGV[7], 'answer', cjson.encode(answer))
-  redis.call('PEXPIRE', idempotency, ARGV[8])
-end
+remember(job.owner, ARGV[6], ARGV[7], ARGV[8], job.id, answer)
 return {'accepted', job.id, unpack(answer)}

@@ -1,9 +1,10 @@
 -- How a job comes into being: one of its own, or one of a batch.
 
--- Why an owner may have no `more` jobs, if so: too many of its own, or of all, have not ended.
+-- Why an owner may have no `more` jobs, if so: too many of its own, or of all, have not ended. Those of a batch that are
+-- still to be made count.
 local function is_full(owner, more, most_of_owner, most_of_all)
-  if redis.call('ZCARD', active_key(owner)) + more > most_of_owner then return 'queue_full' end
-  if count('live') + more > most_of_all then return 'store_full' end
+  if redis.call('ZCARD', active_key(owner)) + count('staged:' .. owner) + more > most_of_owner then return 'queue_full' end
+  if count('live') + count('staged') + more > most_of_all then return 'store_full' end
   return nil
 end
 

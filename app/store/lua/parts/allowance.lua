@@ -1,18 +1,19 @@
--- What a client may ask in a time: a bucket of `most` that is filled again by one every `interval_ms`. It keeps count by
--- what is left, not by when, as an interval may change while it fills.
+-- What a client may ask in a time: a bucket of `most` that is filled again by one every `interval_ms`. The interval may
+-- change while it fills; whoever was told when to come again finds it filled at least as fast as it was then.
+--   <left> <when> <interval>
 
--- Takes `cost`, for which at least one has to be left; whether there was enough, what is left, ms until there is one more.
+-- Takes `cost`, for which that much has to be left, at least one; what costs more than there can be needs all of it, and is
+-- owed. Whether there was enough, what is left, ms until there is one more, or enough.
 local function take(key, now, most, interval_ms, cost)
-  local left, at = string.match(redis.call('GET', key) or '', '^(%S+) (%d+)$')
-  left = left and math.min(most, left + math.max(0, now - at) / interval_ms) or most
-  local enough = left >= 1
-  if enough then
-    left = math.min(most, left - cost)
-    local refilled_ms = math.ceil((most - left) * interval_ms)
-    if refilled_ms > 0 then
-      redis.call('SET', key, string.format('%.6f %d', left, now), 'PX', refilled_ms)
-    end
+  local left, at, promised = string.match(redis.call('GET', key) or '', '^(%S+) (%d+) (%S+)$')
+  left = left and math.min(most, left + math.max(0, now - at) / math.min(promised, interval_ms)) or most
+  local needed = math.min(math.max(1, cost), most)
+  local enough = left > needed - 0.00001 -- as fractions are not exact
+  if enough then left = math.min(most, left - cost) end
+  local refilled_ms = math.ceil((most - left) * interval_ms)
+  if refilled_ms > 0 then
+    redis.call('SET', key, string.format('%.17g %d %.17g', left, now, interval_ms), 'PX', refilled_ms)
   end
-  local next_ms = math.ceil((math.floor(left) + 1 - left) * interval_ms)
-  return enough, math.floor(left), next_ms
+  local next_left = enough and math.max(1, math.floor(left) + 1) or needed
+  return enough, math.max(0, math.floor(left)), math.ceil((next_left - left) * interval_ms)
 end

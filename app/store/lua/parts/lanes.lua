@@ -3,6 +3,7 @@
 --   lane:<queue>:<kind>:<owner>  job → rank
 --   turns:<queue>                owner → its turn, of all whose jobs wait
 --   turns:<queue>:<kind>         the same of those who have a lane of that kind, unless they are parked
+--   left:<queue>                 owner → its turn, of those who left before it came
 --   queue:<queue>                hash: kind → jobs in its lanes
 --   waiting:<queue>              hash: owner → jobs in its lanes
 --   parked:<queue>               owner → until when none of its jobs may start
@@ -11,10 +12,11 @@
 
 local REACHED = PREFIX .. 'reached' -- hash: queue → the turn it has reached
 local PRIORITY_MS = 600000 -- by a step of priority a job goes ahead of those that have waited ten minutes less
-local MOST_OWNERS = 64 -- looked at to tell a position; of more the rest is taken to be like them
+local MOST_OWNERS = 64 -- looked at to tell a position; the rest is taken to be like them
 
 local function lane_key(queue, kind, owner) return PREFIX .. 'lane:' .. queue .. ':' .. kind .. ':' .. owner end
 local function turns_key(queue, kind) return PREFIX .. 'turns:' .. queue .. (kind and ':' .. kind or '') end
+local function left_key(queue) return PREFIX .. 'left:' .. queue end
 local function queue_key(queue) return PREFIX .. 'queue:' .. queue end
 local function waiting_key(queue) return PREFIX .. 'waiting:' .. queue end
 local function parked_key(queue) return PREFIX .. 'parked:' .. queue end
@@ -35,15 +37,33 @@ local function less_one(key, field)
   return true
 end
 
+local function reached(queue) return tonumber(redis.call('HGET', REACHED, queue) or 0) end
+
+-- An owner whose first job comes to wait. Who was away has missed no turn, nor gains one by coming back.
+local function join(queue, owner)
+  local turn = math.max(reached(queue), tonumber(redis.call('ZSCORE', left_key(queue), owner) or 0))
+  redis.call('ZREM', left_key(queue), owner)
+  redis.call('ZADD', turns_key(queue), turn, owner)
+end
+
+-- An owner whose last job waits no more. Where nobody waits, turns mean nothing.
+local function part(queue, owner)
+  local turn = tonumber(redis.call('ZSCORE', turns_key(queue), owner) or 0)
+  redis.call('ZREM', turns_key(queue), owner)
+  if redis.call('EXISTS', turns_key(queue)) == 0 then
+    redis.call('DEL', left_key(queue))
+  elseif turn > reached(queue) then
+    redis.call('ZADD', left_key(queue), turn, owner)
+  end
+end
+
 -- Into its lane. What was begun before goes ahead of what is new.
 local function push(job, due)
   local queue, owner = job.queue, job.owner
   local rank = (job.started or due) - (job.priority or 0) * PRIORITY_MS
   if redis.call('ZADD', lane_key(queue, job.kind, owner), rank, job.id) == 0 then return end
   redis.call('HINCRBY', queue_key(queue), job.kind, 1)
-  if redis.call('HINCRBY', waiting_key(queue), owner, 1) == 1 then -- who was away has missed no turn
-    redis.call('ZADD', turns_key(queue), redis.call('HGET', REACHED, queue) or 0, owner)
-  end
+  if redis.call('HINCRBY', waiting_key(queue), owner, 1) == 1 then join(queue, owner) end
   if not redis.call('ZSCORE', parked_key(queue), owner) then
     redis.call('ZADD', turns_key(queue, job.kind), redis.call('ZSCORE', turns_key(queue), owner), owner)
   end
@@ -54,7 +74,7 @@ local function pull(queue, kind, owner, id)
   local lane = lane_key(queue, kind, owner)
   if redis.call('ZREM', lane, id) == 0 then return end
   less_one(queue_key(queue), kind)
-  if less_one(waiting_key(queue), owner) then redis.call('ZREM', turns_key(queue), owner) end
+  if less_one(waiting_key(queue), owner) then part(queue, owner) end
   if redis.call('EXISTS', lane) == 0 then redis.call('ZREM', turns_key(queue, kind), owner) end
 end
 
@@ -64,12 +84,13 @@ local function withdraw(job)
   redis.call('ZREM', later_key(job.queue), job.id)
 end
 
--- An owner's turn is over; the next comes the sooner the less it costs.
+-- An owner's turn is over; the next comes the sooner the less it costs. Turns never go back: who was passed over, as no
+-- worker took its kinds, is not owed what it missed, nor do those who come then go by its late turn.
 local function pass_turn(queue, owner, cost)
-  local turn = redis.call('ZSCORE', turns_key(queue), owner)
-  if not turn then return end
+  local turn = math.max(reached(queue), tonumber(redis.call('ZSCORE', turns_key(queue), owner) or 0))
   redis.call('HSET', REACHED, queue, turn)
-  redis.call('ZADD', turns_key(queue), turn + cost, owner)
+  redis.call('ZREMRANGEBYSCORE', left_key(queue), '-inf', turn)
+  redis.call('ZADD', turns_key(queue), 'XX', turn + cost, owner)
   for _, kind in ipairs(redis.call('HKEYS', queue_key(queue))) do
     redis.call('ZADD', turns_key(queue, kind), 'XX', turn + cost, owner)
   end
@@ -87,7 +108,7 @@ local function unpark(queue, owner)
   redis.call('ZREM', parked_key(queue), owner)
   local turn = redis.call('ZSCORE', turns_key(queue), owner)
   if not turn then return end
-  turn = math.max(turn, redis.call('HGET', REACHED, queue) or 0)
+  turn = math.max(turn, reached(queue))
   redis.call('ZADD', turns_key(queue), turn, owner)
   for _, kind in ipairs(redis.call('HKEYS', queue_key(queue))) do
     if redis.call('EXISTS', lane_key(queue, kind, owner)) == 1 then
@@ -106,8 +127,28 @@ local function head(queue, kind)
   return head(queue, kind)
 end
 
--- How many jobs are started before this one, if nothing else comes: those of its owner with a lower rank, and of each
--- other owner as many as it has turns till then. Nil for one that is not in a lane.
+-- How many jobs of other owners are started before an owner's one that has so many of its own in front: of each as many
+-- as it has turns till then.
+local function of_others(queue, owner, mine)
+  local sooner = redis.call('ZRANK', turns_key(queue), owner)
+  local owners = redis.call('ZRANGE', turns_key(queue), 0, MOST_OWNERS - 1)
+  if not sooner then return 0 end
+  local ahead, if_sooner, if_later = 0, 0, 0
+  for i, jobs in ipairs(redis.call('HMGET', waiting_key(queue), unpack(owners))) do
+    if owners[i] ~= owner then
+      local one_more, no_more = math.min(tonumber(jobs or 0), mine + 1), math.min(tonumber(jobs or 0), mine)
+      ahead = ahead + (i <= sooner and one_more or no_more)
+      if_sooner, if_later = if_sooner + one_more, if_later + no_more
+    end
+  end
+  local seen, all = #owners - (sooner < #owners and 1 or 0), redis.call('ZCARD', turns_key(queue)) - 1
+  if all == seen then return ahead end
+  local unseen_sooner = math.max(0, sooner - seen)
+  return ahead + math.floor((unseen_sooner * if_sooner + (all - seen - unseen_sooner) * if_later) / seen + 0.5)
+end
+
+-- How many jobs are started before this one, if nothing else comes: those of its owner with a lower rank, and those
+-- of others. Nil for one that is not in a lane.
 local function position(job)
   local queue, owner = job.queue, job.owner
   local lane = lane_key(queue, job.kind, owner)
@@ -116,19 +157,7 @@ local function position(job)
   for _, kind in ipairs(redis.call('HKEYS', queue_key(queue))) do
     if kind ~= job.kind then mine = mine + redis.call('ZCOUNT', lane_key(queue, kind, owner), '-inf', '(' .. rank) end
   end
-  local turn = tonumber(redis.call('ZSCORE', turns_key(queue), owner))
-  local turns = redis.call('ZRANGE', turns_key(queue), 0, MOST_OWNERS - 1, 'WITHSCORES')
-  local others, seen = 0, 0
-  for i = 1, #turns, 2 do
-    local other, theirs = turns[i], tonumber(turns[i + 1])
-    if other ~= owner then
-      local sooner = (theirs < turn or (theirs == turn and other < owner)) and 1 or 0
-      others = others + math.min(tonumber(redis.call('HGET', waiting_key(queue), other) or 0), mine + sooner)
-      seen = seen + 1
-    end
-  end
-  local all = redis.call('ZCARD', turns_key(queue)) - 1
-  return mine + (all > seen and seen > 0 and math.floor(others * all / seen) or others)
+  return mine + of_others(queue, owner, mine)
 end
 
 -- Into its lane, or where it waits until it is due; and a worker that is idle looks. Its position, or nil.

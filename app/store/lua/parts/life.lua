@@ -16,6 +16,7 @@ end
 local function finish(job, now, status)
   local expires = now + job.ttl
   if status == 'completed' and job.begun then note_pace(job.kind, now - job.begun) end
+  forget_position(job)
   withdraw(job)
   leave(job.id, now)
   redis.call('ZREM', DEADLINES, job.id)
@@ -23,7 +24,7 @@ local function finish(job, now, status)
   if redis.call('ZREM', active_key(job.owner), job.id) == 1 then less_one(COUNTS, 'live') end
   save(job, now, {
     status = status, finished = now, expires = expires, token = false, worker = false, part = false,
-    due = false, waiting = false, start_by = false, begun = false, suspended = false,
+    due = false, waiting = false, start_by = false, begun = false, suspended = false, told = false,
   })
   for _, part in ipairs({'job', 'events', 'artifacts'}) do
     redis.call('PEXPIREAT', job_key(job.id, part), expires + TOMBSTONE_MS)

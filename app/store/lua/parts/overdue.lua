@@ -56,6 +56,7 @@ local function attempt(step, id, ...)
   redis.log(redis.LOG_WARNING, 'tidings: gave up job ' .. id .. ': ' .. (type(why) == 'table' and why.err or why))
   redis.call('ZREM', DEADLINES, id)
   leave(id, now_ms())
+  write_off(id, now_ms())
   for _, part in ipairs({'job', 'events', 'artifacts', 'params', 'result'}) do
     redis.call('PEXPIRE', job_key(id, part), TOMBSTONE_MS)
   end

@@ -1,15 +1,23 @@
 -- How long runs of a kind take, and so how long a job is going to take.
 local WEEK_MS = 604800000
+local LONGEST_MS = 100 * 365 * 86400000
 local REMEMBERED = 32
 local SURE_PERCENT, SURE_MS = 1, 1000 -- from where on a progress tells the speed
 
 local function pace_key(kind) return PREFIX .. 'pace:' .. kind end
 
+-- What is known of a kind: the median and the ninth decile, then the latest times, latest first. Garbage is nothing.
+local function pace_of(kind)
+  local text = redis.pcall('GET', pace_key(kind))
+  local p50, p90, times = string.match(type(text) == 'string' and text or '', '^(%d+) (%d+) (%d[%d ]*)$')
+  return tonumber(p50), tonumber(p90), times
+end
+
 -- A run has completed: its time joins the latest of its kind, behind their median and their ninth decile.
 local function note_pace(kind, ms)
   local times, sorted = {ms}, {ms}
-  local known = string.match(redis.call('GET', pace_key(kind)) or '', '^%d+ %d+ (.*)$') or ''
-  for text in string.gmatch(known, '%d+') do
+  local _, _, known = pace_of(kind)
+  for text in string.gmatch(known or '', '%d+') do
     if #times == REMEMBERED then break end
     times[#times + 1], sorted[#sorted + 1] = text, tonumber(text)
   end
@@ -19,13 +27,14 @@ local function note_pace(kind, ms)
   redis.call('SET', pace_key(kind), text, 'PX', WEEK_MS)
 end
 
-local function whole(ms) return ms and math.floor(ms) end
+-- A handler may say anything; replies hold whole numbers only.
+local function whole(ms) return ms and math.floor(math.min(ms, LONGEST_MS)) end
 
 -- Milliseconds a job will take from now to its end, as half and as nine tenths of the latest of its kind would; nil where
--- nothing is known. `told` is its latest progress: {percent, eta_seconds or nil, when}.
+-- nothing is known. `told` is its latest estimate of its own, if there is one: {eta_seconds, at}.
 local function estimate(job, now, place, told)
-  local p50, p90 = string.match(redis.call('GET', pace_key(job.kind)) or '', '^(%d+) (%d+)')
-  if job.status == 'pending' and p50 then
+  local p50, p90 = pace_of(job.kind)
+  if job.status == 'pending' and p50 and not job.suspended then
     local ahead = (place or 0) / math.max(1, tonumber(redis.call('HGET', COUNTS, 'queue:' .. job.queue) or 0))
     local till_due = math.max(0, (job.due or 0) - now)
     return whole(till_due + ahead * p50 + p50), whole(till_due + ahead * p90 + p90)
@@ -33,7 +42,7 @@ local function estimate(job, now, place, told)
     return nil
   end
   local spent, left = now - job.begun, nil
-  if told and told.eta_seconds then
+  if told and told.at >= job.begun then -- not by an earlier attempt
     left = math.max(0, told.eta_seconds * 1000 - (now - told.at))
   elseif p50 then
     left = p50 - spent > 0 and p50 - spent or p90 - spent > 0 and p90 - spent or nil

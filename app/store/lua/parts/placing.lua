@@ -13,11 +13,9 @@ local function told_text(seq, place, eta, now)
   return string.format('%d %d %s %d', seq, place, eta or '-', now)
 end
 
-local function tell_position(job, now)
-  if job.status ~= 'pending' then return false end
-  local place = position(job)
+-- `place` is nil for a job that is in no lane. Whether it was told.
+local function tell_position(job, now, place, eta)
   if not place then return false end
-  local eta = estimate(job, now, place)
   local seq, told_place, told_eta, at = string.match(job.told or '', '^(%d+) (%d+) (%S+) (%d+)$')
   if seq then
     local since = now - at

@@ -42,7 +42,7 @@ local function rfc3339(ms)
 end
 
 local NUMBERS = {'seq', 'attempt', 'max_attempts', 'progress', 'trimmed', 'ttl', 'timeout', 'start_by', 'part',
-  'priority', 'due', 'started', 'begun', 'expires'}
+  'priority', 'due', 'started', 'begun', 'expires', 'percent'}
 
 local NEEDED = {'kind', 'owner', 'queue', 'seq', 'attempt', 'max_attempts', 'timeout', 'ttl', 'created', 'updated'}
 
@@ -99,11 +99,4 @@ local function append(job, now, type, data)
   local event = job.seq .. '\n' .. now .. '\n' .. type .. '\n' .. data
   redis.call('PUBLISH', PREFIX .. '{' .. job.id .. '}', event)
   redis.call('PUBLISH', feed_channel(job.owner), job.id .. '\n' .. job.kind .. '\n' .. (job.tags or '') .. '\n' .. event)
-end
-
--- The record after the events were appended.
-local function save(job, now, changes)
-  changes.seq, changes.updated = job.seq, now
-  changes.progress, changes.trimmed = job.progress or false, job.trimmed or false
-  store(job, changes)
 end

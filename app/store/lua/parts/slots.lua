@@ -1,7 +1,9 @@
 -- The runs there are now, and how many of what: what limits of a kind and of an owner count. An entry says whose the run
 -- is, so that it is taken off also where its record has gone bad.
 local RUNNING = PREFIX .. 'running' -- hash: job → queue, kind and owner, in lines
-local COUNTS = PREFIX .. 'counts' -- hash: 'kind:…', 'queue:…' and 'owner:<queue>:…' → runs; 'live' → jobs not ended
+-- hash: 'kind:…', 'queue:…' and 'owner:<queue>:…' → runs; 'live' → jobs not ended; 'staged' and 'staged:<owner>' → jobs
+-- of batches still to be made
+local COUNTS = PREFIX .. 'counts'
 
 local function enter(job)
   local entry = job.queue .. '\n' .. job.kind .. '\n' .. job.owner

@@ -7,7 +7,7 @@ local function event(job, seq)
   return entry and entry[2] or {}
 end
 
--- The latest progress as `estimate` takes it.
+-- What the latest progress estimates, as `estimate` takes it.
 local function told_of(progress)
   local parsed, data = pcall(cjson.decode, progress[6] or '')
   local eta = parsed and type(data) == 'table' and tonumber(data.eta_seconds)
@@ -23,26 +23,25 @@ end
 
 -- Where a job stands in time: its position or nil, ms to its end twice or nil, ms until it should be looked at, and its
 -- latest progress as an entry of the log.
-local function outlook(job, now)
+local function outlook_of(job, now)
   local place = job.status == 'pending' and position(job) or nil
   local progress = event(job, job.progress)
   local eta, eta_p90 = estimate(job, now, place, told_of(progress))
-  return place, eta, eta_p90, poll_interval(job, now, eta), progress
+  return {place = place, eta = eta, eta_p90 = eta_p90, interval = poll_interval(job, now, eta), progress = progress}
 end
 
 -- {record, result, last event, progress, artifacts, position, eta, its p90, poll interval, now, events}
-local function view(job, now, with_result, after)
-  local place, eta, eta_p90, interval, progress = outlook(job, now)
+local function view(job, now, outlook, with_result, after)
   return {
     redis.call('HGETALL', job_key(job.id, 'job')),
     ended(job.status) and with_result and redis.call('GET', job_key(job.id, 'result')) or false,
     ended(job.status) and event(job, job.seq)[6] or false,
-    progress[6] or false,
+    outlook.progress[6] or false,
     redis.call('HVALS', job_key(job.id, 'artifacts')),
-    place or false,
-    eta or false,
-    eta_p90 or false,
-    interval,
+    outlook.place or false,
+    outlook.eta or false,
+    outlook.eta_p90 or false,
+    outlook.interval,
     now,
     after ~= '' and redis.call('XRANGE', job_key(job.id, 'events'), '(' .. after .. '-0', '+') or {},
   }

@@ -5,11 +5,9 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.conftest import eventually, is_gone
+from tests.acceptance.service import Service, by_polling, submit, when
 from workers.handlers import ffmpeg
 
 FFMPEG = ffmpeg.executable()
@@ -40,81 +38,6 @@ def plays(path: Path) -> bool:
     return not decoded.stderr
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class Service:
-    """`tidings up` in a directory of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @contextmanager
-    def up(self, **more: str) -> Iterator[None]:
-        settings = more | {
-            "TIDINGS_PORT": str(self.port),
-            "TIDINGS_DATA_DIR": "my data",
-            "TIDINGS_LEASE_SECONDS": "1.5",
-            "TIDINGS_SHUTDOWN_GRACE_SECONDS": "3",
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "up"], cwd=self._folder, env=os.environ | settings
-        )
-        try:
-            eventually(self._ready, 60)
-            yield
-        finally:
-            family = self.family()
-            self._process.send_signal(signal.SIGINT)
-            code = self._process.wait(60)
-        assert code == 0
-        eventually(lambda: all(map(is_gone, family)))
-
-    def family(self) -> list[int]:
-        """The process and all its descendants."""
-        assert self._process
-        parents = {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):  # it has just ended
-                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        family = [self._process.pid]
-        for pid in family:
-            family += [child for child, parent in parents.items() if parent == pid]
-        return family
-
-    def worker(self) -> int:
-        """The worker's process."""
-        found: list[int] = []
-
-        def look() -> bool:
-            for pid in self.family()[1:]:
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if b"worker" in command and b"app.cli" in command:
-                    found.append(pid)
-            return bool(found)
-
-        eventually(look)
-        return found[0]
-
-    def _ready(self) -> bool:
-        assert self._process
-        assert self._process.poll() is None, "it did not come up"
-        try:
-            kinds = httpx.get(f"{self.url}/api/kinds", trust_env=False).json()["kinds"]
-        except httpx.HTTPError:
-            return False
-        return len(kinds) >= 2
-
-
 @pytest.fixture
 def service(tmp_path: Path) -> Service:
     return Service(tmp_path)
@@ -124,14 +47,6 @@ def service(tmp_path: Path) -> Service:
 async def web(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=service.url, timeout=60, trust_env=False) as client:
         yield client
-
-
-async def submit(web: httpx.AsyncClient, kind: str, **params: Any) -> dict[str, Any]:
-    answer = await web.post("/api/jobs", json={"kind": kind, "params": params})
-    assert answer.status_code == 202, answer.text
-    job: dict[str, Any] = answer.json()
-    assert answer.headers["location"] == job["links"]["self"]
-    return job
 
 
 async def by_sse(web: httpx.AsyncClient, job: dict[str, Any], after: int = 0) -> list[dict[str, Any]]:
@@ -162,31 +77,6 @@ async def by_websocket(service: Service, job: dict[str, Any]) -> list[dict[str, 
                 events += map(json.loads, str(await connection.recv()).split("\n"))
         assert connection.close_code == 1000
     return events
-
-
-async def by_polling(web: httpx.AsyncClient, job: dict[str, Any]) -> list[dict[str, Any]]:
-    """The states seen, each answered when there was one; 304 where nothing came for a while."""
-    states: list[dict[str, Any]] = []
-    etag = '"0"'
-    while not states or states[-1]["finished_at"] is None:
-        answer = await web.get(job["links"]["self"], headers={"If-None-Match": etag, "Prefer": "wait=2"})
-        if answer.status_code == 200:
-            states.append(answer.json())
-            etag = answer.headers["etag"]
-            assert etag == f'"{states[-1]["seq"]}"'
-        else:
-            assert answer.status_code == 304
-    return states
-
-
-async def when(web: httpx.AsyncClient, job: dict[str, Any], member: str, *unwanted: Any) -> None:
-    """Until a member of the job object is something else."""
-    etag = '"0"'
-    while True:
-        answer = await web.get(job["links"]["self"], headers={"If-None-Match": etag, "Prefer": "wait=5"})
-        if answer.status_code == 200 and answer.json()[member] not in unwanted:
-            return
-        etag = answer.headers["etag"]
 
 
 async def test_a_video_is_submitted_followed_three_ways_at_once_and_plays(

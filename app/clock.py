@@ -4,6 +4,7 @@ There is no `now` here: what time it is, only Redis says (`Job.as_of`).
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 LONGEST_MOMENT: Final = 40
@@ -11,6 +12,7 @@ LATEST_MS: Final = 253_402_300_800_000
 """The year 10000, which RFC 3339 cannot name."""
 
 
+@lru_cache(maxsize=1_024)  # a job object names the same moment more than once
 def rfc3339(ms: int) -> str:
     """`2026-11-23T18:04:05.123Z` (RFC 3339 section 5.6)."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -318,7 +318,7 @@ class InvalidParams(Refusal):
 
 
 class UnknownInput(Refusal):
-    """An input names no upload or artifact of yours.
+    """An input names no upload or artifact of yours, nor a location.
 
     Upload the file again; uploads are kept for a day after their last use.
     """

@@ -4,8 +4,8 @@ Used everywhere, knows nothing of Redis or HTTP. The store renders `SUCCESSORS` 
 is the law there too.
 """
 
+import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -65,7 +65,7 @@ _BASE32: Final = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 
 def new_job_id() -> str:
     """26 characters of lower-case base32, 130 random bits: not to be guessed, safe in URLs and on command lines."""
-    return secrets.token_bytes(26).translate(_BASE32).decode()
+    return os.urandom(26).translate(_BASE32).decode()
 
 
 def is_queue_name(text: str) -> bool:
@@ -231,7 +231,7 @@ class Job:
     def shown(self, base_url: str = "") -> "JobObject":
         """The job object of every transport. Links are path-absolute, or absolute where `base_url` is set."""
         url = job_url(self.job_id, base_url)
-        done = self.status is Status.COMPLETED
+        kept = self.status is Status.COMPLETED and not self.expired
         return {
             "job_id": self.job_id,
             "kind": self.kind,
@@ -259,7 +259,7 @@ class Job:
             "suspended_at": rfc3339_or_none(self.suspended_at),
             "waiting_for": self.waiting_for,
             "result": self.result,
-            "result_url": f"{url}/result" if done else None,
+            "result_url": f"{url}/result" if kept else None,
             "artifacts": [artifact.shown(url) for artifact in self.artifacts],
             "error": cast("ErrorObject | None", self.error),
             "links": {

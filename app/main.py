@@ -25,6 +25,7 @@ from app.intake.inputs import Inputs
 from app.intake.reception import Reception
 from app.intake.resumption import Resumptions
 from app.intake.submissions import Submissions
+from app.locations import Locations
 from app.overdue import Overdue
 from app.periodic import Periodic
 from app.pressure import Pressure
@@ -51,6 +52,8 @@ from app.web.websocket import SocketDoors
 
 REDIS_CONNECTIONS: Final = 64
 REDIS_TIMEOUT_SECONDS: Final = 5.0
+STORE_PATIENCE_SECONDS: Final = 5.0
+"""An upload waits so long for a store of files that is away, then it is refused."""
 GARBAGE_OBJECTS: Final = 10_000
 """So many more objects than before are looked through for cycles nobody refers to."""
 
@@ -93,7 +96,7 @@ class Web:
 def assemble(settings: Settings) -> Web:
     """Build everything; nothing runs or connects yet."""
     pool = BlockingConnectionPool.from_url(
-        settings.store_url,
+        settings.redis_address,
         max_connections=REDIS_CONNECTIONS,
         timeout=REDIS_TIMEOUT_SECONDS,
         socket_timeout=REDIS_TIMEOUT_SECONDS,
@@ -110,11 +113,12 @@ def assemble(settings: Settings) -> Web:
         redis, idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000, admission=settings.admission
     )
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
-    uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
-    reception = Reception(uploads)
+    uploads = UploadStore(redis, settings.upload_ttl_seconds)
+    files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
+    reception = Reception(files, uploads)
     resumptions = Resumptions(files, UnfinishedStore.of(redis, settings), uploads, reception)
     pressure, queues = Pressure(Memory(redis), settings.max_redis_memory_share), Queues(redis)
-    inputs, chores = Inputs(jobs, uploads), Chores(batches)
+    inputs, chores = Inputs(jobs, uploads, Locations(settings.data_roots)), Chores(batches)
     submissions = Submissions(settings, jobs, catalog, inputs, pressure)
     intake = Batches(submissions, catalog, inputs, batches, settings.max_batch_jobs)
     polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)

@@ -2,13 +2,23 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.jobs import is_queue_name
@@ -18,6 +28,11 @@ YEAR = 365 * 86_400
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 (macOS) to 108 (Linux) bytes
 
 
+def _or_aws(name: str, *theirs: str) -> AliasChoices:
+    """Our variable, or else the one that S3's own tools read."""
+    return AliasChoices(f"TIDINGS_{name.upper()}", *theirs)
+
+
 Weight = Annotated[float, Field(ge=0.01, le=100)]
 """More would make one owner's next turn so late or so soon that others' no longer count."""
 
@@ -25,7 +40,9 @@ Weight = Annotated[float, Field(ge=0.01, le=100)]
 class Settings(BaseSettings):
     """Times are seconds, sizes bytes, unless a name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="TIDINGS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="TIDINGS_", frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="Address the web process listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on.")
@@ -34,8 +51,45 @@ class Settings(BaseSettings):
         (), description="Origins beside our own whose pages may open WebSockets; comma-separated."
     )
     data_dir: Path = Field(Path("data"), description="Where the bundled Valkey, uploads and artifacts live.")
+    data_roots: Annotated[dict[str, Path], NoDecode] = Field(
+        {}, description="Folders any job may read as `location:<name>/<path>`; comma-separated, as name=folder."
+    )
     redis_url: str = Field(
         "", description="redis://, rediss:// or unix://; empty means the bundled Valkey below the data directory."
+    )
+    s3_endpoint: str = Field(
+        "",
+        validation_alias=_or_aws("s3_endpoint", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        description="URL of the S3 server; empty: Amazon's of the region. Or AWS_ENDPOINT_URL.",
+    )
+    s3_region: str = Field(
+        "us-east-1",
+        validation_alias=_or_aws("s3_region", "AWS_REGION", "AWS_DEFAULT_REGION"),
+        description="Its region. Or AWS_REGION.",
+    )
+    s3_access_key_id: str = Field(
+        "",
+        validation_alias=_or_aws("s3_access_key_id", "AWS_ACCESS_KEY_ID"),
+        description="Who we are there. Or AWS_ACCESS_KEY_ID.",
+    )
+    s3_secret_access_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_or_aws("s3_secret_access_key", "AWS_SECRET_ACCESS_KEY"),
+        description="And what proves it. Or AWS_SECRET_ACCESS_KEY.",
+    )
+    s3_session_token: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=_or_aws("s3_session_token", "AWS_SESSION_TOKEN"),
+        description="Where the key is a temporary one. Or AWS_SESSION_TOKEN.",
+    )
+    s3_link_seconds: PositiveInt = Field(
+        900,
+        le=7 * 86_400,
+        description="How long a link into S3 opens a file; each request for the file gets a new one.",
+    )
+    store_url: str = Field(
+        "",
+        description="Where uploads and artifacts lie: file:///path or s3://bucket/prefix; empty: data_dir.",
     )
 
     handlers: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -45,6 +99,9 @@ class Settings(BaseSettings):
         ("default",), min_length=1, description="Queues a worker serves, most urgent first; comma-separated."
     )
     concurrency: PositiveInt = Field(10, description="Jobs a worker runs at once.")
+    spare_process_seconds: float = Field(
+        60, ge=0, description="How long the next process of a process kind that was run is kept ready; 0: not at all."
+    )
     lease_seconds: PositiveFloat = Field(10, ge=0.5, description="A silent worker loses its jobs after this long.")
     shutdown_grace_seconds: float = Field(10, ge=0, description="How long SIGTERM lets jobs and streams finish.")
 
@@ -101,6 +158,17 @@ class Settings(BaseSettings):
     max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")
     max_subscriptions: PositiveInt = Field(1_000, description="Subscriptions of one multiplexed WebSocket.")
 
+    report_memory: PositiveInt = Field(2 << 30, description="Memory of one `report`'s query.")
+    report_temp_space: PositiveInt = Field(20 << 30, description="Disk that one `report` may use meanwhile.")
+    report_threads: NonNegativeInt = Field(0, description="Threads of one `report`; 0: one for each core.")
+
+    train_memory: PositiveInt = Field(2 << 30, description="Memory of one `train`'s table.")
+    train_temp_space: PositiveInt = Field(20 << 30, description="Disk that one `train` may use to read its table.")
+    train_threads: NonNegativeInt = Field(0, description="Threads of one `train`; 0: one for each core.")
+    train_checkpoint_seconds: PositiveFloat = Field(
+        15, description="A training is saved so often, or when a tenth of its time has gone since."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Log lines below this are dropped."
     )
@@ -120,6 +188,14 @@ class Settings(BaseSettings):
             return {owner.strip(): weight for owner, _, weight in pairs}
         return value
 
+    @field_validator("data_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        if isinstance(value, str):
+            pairs = (part.partition("=") for part in value.split(",") if part.strip())
+            return {name.strip(): folder.strip() for name, _, folder in pairs}
+        return value
+
     @field_validator("queues")
     @classmethod
     def _check_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -132,6 +208,25 @@ class Settings(BaseSettings):
     @classmethod
     def _drop_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("store_url")
+    @classmethod
+    def _check_store_url(cls, value: str, info: ValidationInfo) -> str:
+        """It never tells the value, in which somebody may have written a key."""
+        if value and not re.fullmatch(r"file:///[^?#]*|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?", value):
+            raise ValueError("must be file:///path or s3://bucket/prefix")
+        if not value.startswith("s3:"):
+            return value
+        if not (info.data.get("s3_access_key_id") and info.data["s3_secret_access_key"].get_secret_value()):
+            raise ValueError("needs TIDINGS_S3_ACCESS_KEY_ID and TIDINGS_S3_SECRET_ACCESS_KEY")
+        if not re.fullmatch(r"(https?://[^/?#@]+/?)?", info.data.get("s3_endpoint", "")):
+            raise ValueError("needs a TIDINGS_S3_ENDPOINT like https://host:port")
+        return value
+
+    @property
+    def store_folder(self) -> Path:
+        """Where files lie that lie on a disk; with S3, uploads that are still coming in."""
+        return Path(unquote(urlsplit(self.store_url).path)) if self.store_url.startswith("file:") else self.data_dir
 
     @property
     def admission(self) -> Admission:
@@ -156,6 +251,6 @@ class Settings(BaseSettings):
         return Path(tempfile.gettempdir()) / f"tidings-{os.getuid()}-{digest}" / "valkey.sock"
 
     @cached_property
-    def store_url(self) -> str:
+    def redis_address(self) -> str:
         """The URL redis-py connects to."""
         return self.redis_url or f"unix://{quote(str(self.valkey_socket))}"

@@ -47,6 +47,7 @@ def rig() -> Iterator[Rig]:
                 "TIDINGS_REDIS_URL": valkey.url,
                 "TIDINGS_DATA_DIR": str(folder / "data"),
                 "TIDINGS_PORT": str(port),
+                "TIDINGS_HANDLERS": "benchmarks.kinds,benchmarks.heavy",
                 "TIDINGS_LOG_LEVEL": "error",
                 "TIDINGS_MAX_STREAMS_PER_OWNER": "100000",
             }

@@ -1,5 +1,6 @@
 /** One job on the page: its bar, its status in words, what can be done about it. No network. */
 
+import { Curves } from "./curve.js";
 import { element, showText } from "./dom.js";
 import { ended } from "./follow.js";
 import { Log } from "./log.js";
@@ -12,7 +13,7 @@ const LONGEST_SUMMARY = 160;
 export class JobCard {
   /**
    * @param {Job} job
-   * @param {{cancel: () => Promise<void>, loadLog: () => Promise<object[]>}} tools
+   * @param {{cancel: () => Promise<void>, loadLog: (events?: number) => Promise<object[]>}} tools
    */
   constructor(job, { cancel, loadLog }) {
     const id = `job-${job.job_id}`;
@@ -28,12 +29,14 @@ export class JobCard {
     this.cancel = element("button", { class: "quiet", type: "button", "aria-describedby": id }, "Cancel");
     this.cancel.onclick = () => this.press(cancel);
     this.log = new Log(loadLog);
+    this.curves = new Curves(loadLog);
     this.element = element(
       "li",
       { class: "job", "aria-labelledby": id },
       element("header", {}, heading(id, job), this.connection, this.time),
       this.bar,
       element("p", { class: "told" }, this.status, this.percent, this.message, this.aside),
+      this.curves.element,
       this.error,
       element("footer", {}, this.log.element, this.downloads, this.cancel),
     );
@@ -71,6 +74,12 @@ export class JobCard {
   showDownloads({ status, artifacts, result_url: url }) {
     const files = artifacts.length || !url ? artifacts : [{ url, name: "result.json" }];
     this.downloads.replaceChildren(...(status === "completed" ? files.map(download) : []));
+  }
+
+  /** @param {import("./tidings.js").JobEvent} event */
+  hear(event) {
+    if (event.type === "log") this.log.add(event);
+    if (event.type === "metric") this.curves.add(event);
   }
 
   /** @param {import("./follow.js").Connection} connection */

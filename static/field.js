@@ -3,6 +3,9 @@
 import { element, showText } from "./dom.js";
 import { FileControl } from "./file.js";
 
+/** A text that may have more characters gets several lines. */
+const LONG = 1000;
+
 /** @typedef {import("./schema.js").Param} Param */
 /** @typedef {(file: File, options: object) => Promise<{input: string, size: number}>} Upload */
 
@@ -51,12 +54,14 @@ const CONTROLS = {
   choice: choiceControl,
   json: jsonControl,
   file: (param, marks, upload) => new FileControl(param, marks, upload),
+  files: (param, marks, upload) => new FileControl(param, marks, upload),
 };
 
 function textControl({ required, initial, schema }, marks) {
   const { minLength, maxLength, pattern } = schema;
-  const control = element("input", {
-    ...marks, type: "text", required: required && minLength !== 0, minlength: minLength, maxlength: maxLength, pattern,
+  const long = maxLength > LONG;
+  const control = element(long ? "textarea" : "input", {
+    ...marks, type: long ? null : "text", rows: long && 4, required: required && minLength !== 0, minlength: minLength, maxlength: maxLength, pattern,
     value: initial, placeholder: placeholderOf(required, initial), autocomplete: "off", spellcheck: "false",
   });
   return { control, read: () => (control.value === "" && !required ? undefined : control.value) };

@@ -1,4 +1,4 @@
-/** The file input of a field, with its upload bar. No network: it is handed the function that uploads. */
+/** The file input of a field, for one or several, with its upload bar. No network: it is handed the function that uploads. */
 
 import { element } from "./dom.js";
 import { bytes, percent } from "./words.js";
@@ -7,11 +7,12 @@ const HINT = "or drop a file anywhere on this page";
 
 /** The upload starts as soon as a file is chosen, and serves every job submitted with it. */
 export class FileControl {
-  constructor({ required }, marks, upload) {
+  constructor({ required, control }, marks, upload) {
+    this.multiple = control === "files";
     this.upload = upload;
     this.uploaded = null;
     this.aborter = new AbortController();
-    this.control = element("input", { ...marks, type: "file", required });
+    this.control = element("input", { ...marks, type: "file", required, multiple: this.multiple });
     this.control.onchange = () => this.choose();
     this.bar = element("progress", { max: 1, value: 0, "aria-label": "Upload" });
     this.words = element("span", {}, HINT);
@@ -25,22 +26,33 @@ export class FileControl {
   }
 
   begin() {
-    const [file] = this.control.files;
+    const files = [...this.control.files];
+    const names = namesOf(files);
+    const sent = files.map(() => 0);
+    const total = sum(files.map(({ size }) => size));
     const { signal } = (this.aborter = new AbortController());
     const show = (state, text) => signal.aborted || this.show(state, text);
-    this.showSent(0, file.size);
-    this.uploaded = this.upload(file, { onProgress: (sent, total) => this.showSent(sent, total), signal });
+    const send = async (file, n) => {
+      const onProgress = (done) => {
+        sent[n] = done;
+        this.showSent(sum(sent), total);
+      };
+      return [names[n], (await this.upload(file, { onProgress, signal })).input];
+    };
+    this.showSent(0, total);
+    this.uploaded = Promise.all(files.map(send));
     this.uploaded.then(
-      ({ size }) => show("uploaded", `uploaded, ${bytes(size)}`),
+      () => show("uploaded", `uploaded${this.multiple ? ` as ${names.join(", ")}` : ""}, ${bytes(total)}`),
       (error) => show("refused", error.message),
     );
   }
 
-  /** The input to name in params. A refused upload is tried anew. */
+  /** The input to name in params, or of several an object by name. A refused upload is tried anew. */
   async read() {
     if (!this.control.files.length) return undefined;
     if (!this.uploaded || this.below.dataset.state === "refused") this.begin();
-    return (await this.uploaded).input;
+    const named = await this.uploaded;
+    return this.multiple ? Object.fromEntries(named) : named[0][1];
   }
 
   leave() {
@@ -68,3 +80,15 @@ export class FileControl {
     else if (!this.bar.isConnected) this.below.prepend(this.bar);
   }
 }
+
+/** What a query calls them: "2026 sales.csv" → "_2026_sales", no two alike. */
+function namesOf(files) {
+  const names = [];
+  for (const { name } of files) {
+    const plain = name.replace(/\.[^]*/, "").replace(/\W+/g, "_").replace(/^(?=\d|$)/, "_").slice(0, 60);
+    names.push(names.includes(plain) ? plain + names.length : plain);
+  }
+  return names;
+}
+
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);

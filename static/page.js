@@ -44,7 +44,7 @@ function see(job) {
 
 function place(job) {
   const { job_id: id } = job;
-  const loadLog = () => readLog(id, Math.max(entries.get(id).job.seq - LOG_EVENTS, 0));
+  const loadLog = (events = LOG_EVENTS) => readLog(id, Math.max(entries.get(id).job.seq - events, 0));
   const card = new JobCard(job, { cancel: async () => see(await cancel(id)), loadLog });
   const entry = { job, card, followed: null };
   entries.set(id, entry);
@@ -67,7 +67,7 @@ async function watch(entry) {
   entry.followed = new AbortController();
   await follow(entry.job, {
     onJob: see,
-    onEvent: (event) => event.type === "log" && entry.card.log.add(event),
+    onEvent: (event) => entry.card.hear(event),
     onConnection: (connection) => entry.card.showConnection(connection),
     takeSlot,
     signal: entry.followed.signal,

@@ -5,7 +5,7 @@
 /**
  * @typedef {object} Param
  * @property {string} name
- * @property {"file" | "choice" | "flag" | "number" | "text" | "either" | "json"} control "either" is a number or a word
+ * @property {"file" | "files" | "choice" | "flag" | "number" | "text" | "either" | "json"} control "either" is a number or a word
  * @property {string} label
  * @property {string} help
  * @property {boolean} required
@@ -44,11 +44,14 @@ function resolve(schema, definitions) {
 }
 
 function controlOf(schema) {
-  if (schema.format === "tidings-input") return "file";
+  if (isInput(schema)) return "file";
+  if (Object.values(schema.patternProperties ?? {}).some(isInput)) return "files"; // whatever their names
   if (schema.enum || "const" in schema) return "choice";
   if (schema.anyOf?.every(({ type }) => SCALARS.has(type))) return "either";
   return { boolean: "flag", integer: "number", number: "number", string: "text" }[schema.type] ?? "json";
 }
+
+const isInput = (schema) => schema?.format === "tidings-input";
 
 function choicesOf(schema) {
   return schema.enum ?? ("const" in schema ? [schema.const] : []);

@@ -1,5 +1,7 @@
 """Kinds that the tests of the runner have it run: one for each place where a handler runs, with a choice of deeds."""
 
+import atexit
+import logging
 import os
 import signal
 import sys
@@ -47,6 +49,11 @@ def thread(ctx: Context, deed: str, arguments: list[Any] | None = None) -> Any:
 @job("process", process=True)
 def process(ctx: Context, deed: str, arguments: list[Any] | None = None) -> Any:
     return (PLAIN | BLOCKING)[deed](ctx, *arguments or [])
+
+
+@job("confined", process=True, memory_bytes=256 << 20, cpu_seconds=1)
+def confined(ctx: Context, deed: str, arguments: list[Any] | None = None) -> Any:
+    return BLOCKING[deed](ctx, *arguments or [])
 
 
 @job("dated", process=True)
@@ -210,10 +217,82 @@ def leave(_: Context, code: int) -> None:
     os._exit(code)
 
 
-@deed(PLAIN)
-def print_something(_: Context) -> None:
-    print("to stdout")
-    print("to stderr", file=sys.stderr)
+@deed(BLOCKING)
+def print_between(ctx: Context, count: int) -> None:
+    """Log and print by turns, a line in pieces."""
+    for number in range(count):
+        ctx.log(f"log {number}")
+        print("print", end=" ")
+        print(number)
+        print("error", number, file=sys.stderr)
+
+
+@deed(BLOCKING)
+def print_and_die(ctx: Context, how: str) -> None:
+    """In every way one can print, without a last line's end."""
+    for number in range(2_000):
+        print("line", number)
+    ctx.run(["sh", "-c", "echo of no interest"], lambda _: None)
+    print("last", end="")
+    os.write(1, b"native")
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "exit":
+        os._exit(3)
+    atexit.register(print, "at exit")
+    sys.exit(how)
+
+
+@deed(BLOCKING)
+def print_oddly(_: Context) -> list[Any]:
+    """What streams are good for beside print."""
+    sys.stdout.buffer.write(b"bytes\n")
+    sys.stderr.write("odd \ud800, ")
+    print("x" * 200_000)
+    logging.getLogger().warning("logged")
+    if not (pid := os.fork()):
+        print("forked")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return [sys.stdout.encoding, sys.stdout.fileno(), sys.stdout.isatty()]
+
+
+@deed(BLOCKING)
+def print_in_a_signal(_: Context, count: int) -> None:
+    """While something else is being printed."""
+    signal.signal(signal.SIGALRM, lambda *_: print("signal"))
+    for number in range(count):
+        signal.setitimer(signal.ITIMER_REAL, 0.00001 * (number % 20 + 1))
+        print(number)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@deed(BLOCKING)
+def chatter(ctx: Context) -> None:
+    ctx.emit("begun")
+    while True:
+        print("on and on")
+
+
+@deed(BLOCKING)
+def eat(ctx: Context, size: int) -> None:
+    """Memory, in small pieces, of which none is let go."""
+    ctx.emit("begun", {"oom_score_adj": Path("/proc/self/oom_score_adj").read_text().strip()})
+    pieces = [bytes(1000) for _ in range(size // 1000)]
+    ctx.log(str(len(pieces)))
+
+
+@deed(BLOCKING)
+def burn(_: Context) -> None:
+    """CPU."""
+    while True:
+        pass
+
+
+@deed(BLOCKING)
+def deaf_burn(ctx: Context) -> None:
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    burn(ctx)
 
 
 @deed(PLAIN)
@@ -242,6 +321,43 @@ async def save_at_once(ctx: AsyncContext) -> list[str]:
     names = ["a.txt", "b.txt", "c.txt"]
     saved = await gather(*(ctx.save(name, name.encode() * 1000) for name in names))
     return [artifact.sha256 for artifact in saved]
+
+
+def _large(ctx: Context | AsyncContext, mib: int, percent: float) -> Path:
+    ctx.progress(percent, "made")
+    with (ctx.scratch / "large").open("wb") as file:
+        for n in range(mib):
+            file.write(bytes([n]) * (1 << 20))
+    ctx.emit("begun")
+    return ctx.scratch / "large"
+
+
+@deed(BLOCKING)
+def save_large(ctx: Context, mib: int, percent: float = 40) -> str:
+    return ctx.save("large.bin", _large(ctx, mib, percent)).sha256
+
+
+@deed(AWAITED)
+async def save_large_awaited(ctx: AsyncContext, mib: int, percent: float = 40) -> str:
+    return (await ctx.save("large.bin", _large(ctx, mib, percent))).sha256
+
+
+@deed(BLOCKING)
+def save_in_vain(ctx: Context) -> str:
+    try:
+        ctx.save("a", b"x")
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    return "saved"
+
+
+@deed(AWAITED)
+async def save_in_vain_awaited(ctx: AsyncContext) -> str:
+    try:
+        await ctx.save("a", b"x")
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    return "saved"
 
 
 @deed(BLOCKING)

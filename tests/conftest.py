@@ -1,4 +1,5 @@
-"""What every test may count on: no `TIDINGS_*` of whoever runs it, and a real Valkey, empty for each test that asks."""
+"""What every test may count on: no settings of whoever runs it, a real Valkey, empty for each test that asks, and a
+real S3 server."""
 
 import os
 import tempfile
@@ -12,6 +13,7 @@ from redis.asyncio import Redis
 
 from app.processes.embedded import Valkey
 from app.store import JobStore
+from tests.gateway import Gateway
 from tests.still_store import Clock
 
 
@@ -29,6 +31,23 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+def handler_processes() -> list[int]:
+    """Of `process=True` handlers: those that this process has started."""
+    return [pid for pid in _descendants(os.getpid()) if b"workers.run.child" in _read(f"/proc/{pid}/cmdline")]
+
+
+def _descendants(pid: int) -> list[int]:
+    children = b" ".join(_read(str(path)) for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
+    return [found for child in map(int, children) for found in (child, *_descendants(child))]
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:  # it has ended
+        return b""
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -55,7 +74,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("TIDINGS_"):
+        if name.startswith(("TIDINGS_", "AWS_")):
             monkeypatch.delenv(name)
 
 
@@ -87,6 +106,13 @@ def redis_url(valkey: str) -> str:
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[Gateway]:
+    """One S3 server for each xdist worker that needs it."""
+    with tempfile.TemporaryDirectory(prefix="tidings-s3-") as directory, Gateway(Path(directory)) as server:
+        yield server
 
 
 @pytest.fixture

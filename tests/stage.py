@@ -13,6 +13,7 @@ from app.jobs import Job
 from app.settings import Settings
 from app.store import JobStore, Run, Upload, UploadStore
 from app.store.uploads import new_upload_id
+from tests.gateway import PATIENCE_SECONDS
 from tests.ground import OWNER, submission
 from workers.registry import Registry
 from workers.runner import Runner
@@ -32,7 +33,7 @@ class Stage:
         self.redis = redis
         self.jobs = JobStore(redis)
         self.uploads = UploadStore(redis, 3600)
-        self.files = FileStore(data_dir)
+        self.files = FileStore.of(self.settings, patience_seconds=PATIENCE_SECONDS)
         self.files.prepare()
         self.registry = Registry.load([ACTS])
         self.runner = Runner(self.registry, store or self.jobs, self.uploads, self.files, self.settings)
@@ -97,7 +98,8 @@ class Stage:
         upload = Upload(
             new_upload_id(), owner, name or path.name, path.stat().st_size, "", "", await self.uploads.expiry()
         )
-        self.files.upload(upload.upload_id).write_bytes(path.read_bytes())
+        self.files.unfinished(upload.upload_id).write_bytes(path.read_bytes())
+        self.files.keep_upload(upload.upload_id)
         await self.uploads.add(upload)
         return f"upload:{upload.upload_id}"
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from app.cli.arguments import ArgumentError, File, params_of, parse_object, parse_words
+from app.cli.arguments import ArgumentError, File, param_at, params_of, parse_object, parse_words, put_together
 
 
 class Clip(BaseModel):
@@ -19,6 +19,10 @@ class Clip(BaseModel):
     format: Literal["mp4", "webm"] = "mp4"
     parts: list[int] = []
     inner: "Inner | None" = None
+    tables: dict[
+        Annotated[str, Field(pattern="^t")], Annotated[str, Field(json_schema_extra={"format": "tidings-input"})]
+    ] = {}
+    sizes: dict[str, int] = {}
     anything: Any = None
 
 
@@ -31,7 +35,7 @@ PARAMS = params_of(Clip.model_json_schema())
 
 def value(word: str) -> Any:
     (parsed,) = parse_words([word])
-    return parsed.value(PARAMS.get(parsed.key))
+    return parsed.value(param_at(PARAMS, parsed.key))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,9 @@ def value(word: str) -> Any:
         ("unknown:=1", 1),
         ("title:=[true]", [True]),
         ("input=upload:1", "upload:1"),
+        ("sizes.a=1", 1),
+        ("tables.t=upload:1", "upload:1"),
+        ("unknown.a=1", "1"),
     ],
 )
 def test_a_value_gets_the_type_its_schema_names(word: str, expected: Any) -> None:
@@ -73,6 +80,7 @@ def test_an_input_that_is_a_file_is_to_be_uploaded(tmp_path: Path) -> None:
     assert value(f"input=@{clip}") == File(clip)
     assert value(f"title={clip}") == str(clip)
     assert value(f"title=@{clip}") == File(clip)
+    assert value(f"tables.t={clip}") == File(clip)
 
 
 def test_a_file_may_lie_in_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +106,14 @@ def test_a_word_that_makes_no_param_is_refused(word: str, said: str) -> None:
         value(word)
 
 
+def test_members_of_an_object_are_put_together() -> None:
+    values = {"sizes": {"a": 1}, "sizes.b": 2, "tables.t": "upload:1", "odd.key": "x", "height": 1}
+    together = {"sizes": {"a": 1, "b": 2}, "tables": {"t": "upload:1"}, "odd.key": "x", "height": 1}
+    assert put_together(PARAMS, values) == together
+    with pytest.raises(ArgumentError, match="no object"):
+        put_together(PARAMS, {"height": 1, "height.a": 2})
+
+
 def test_a_key_comes_once() -> None:
     with pytest.raises(ArgumentError, match="twice"):
         parse_words(["a=1", "a:=2"])
@@ -120,6 +136,8 @@ def test_params_are_described_in_a_line_each() -> None:
         'format: "mp4" | "webm" = "mp4"',
         "parts: array = []",
         "inner: object",
+        "tables: object = {}",
+        "sizes: object = {}",
         "anything: anything",
     ]
 

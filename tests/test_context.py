@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from app.artifacts import artifact_key
 from app.jobs import Status
 from tests.conftest import is_gone
+from tests.gateway import STORES, content_of, store_settings
 from tests.stage import MODES, Stage
 from tests.watching import until
 
@@ -19,13 +21,23 @@ def stage(redis: Redis, tmp_path: Path) -> Stage:
     return Stage(redis, tmp_path)
 
 
+@pytest.fixture(params=STORES)
+def stage_with_files(redis: Redis, tmp_path: Path, request: pytest.FixtureRequest) -> Stage:
+    """Its files lie on a disk, or in S3."""
+    return Stage(redis, tmp_path, **store_settings(request))
+
+
 @every_mode
-async def test_saved_files_are_artifacts_and_the_scratch_folder_goes_with_the_run(stage: Stage, mode: str) -> None:
+async def test_saved_files_are_artifacts_and_the_scratch_folder_goes_with_the_run(
+    stage_with_files: Stage, mode: str
+) -> None:
+    stage = stage_with_files
     job = await stage.play(mode, deed="save")
     name, size, content_type, scratch = job.result
     assert (name, size, content_type) == ("first.txt", 7, "application/x-odd")
     assert [artifact.name for artifact in job.artifacts] == ["first.txt", "second.bin"]
-    assert [stage.files.artifact(artifact.key).read_text() for artifact in job.artifacts] == ["by path", "by bytes"]
+    contents = [content_of(stage.files, artifact_key(artifact.key)) for artifact in job.artifacts]
+    assert contents == [b"by path", b"by bytes"]
     assert job.main_artifact
     assert job.main_artifact.name == "second.bin"
     assert not Path(scratch).parent.exists()
@@ -60,14 +72,16 @@ async def test_misuse_of_what_takes_time_raises_in_the_handler(stage: Stage, mod
 
 
 @every_mode
-async def test_an_upload_is_opened_under_its_own_name(stage: Stage, mode: str, tmp_path: Path) -> None:
+async def test_an_upload_is_opened_under_its_own_name(stage_with_files: Stage, mode: str, tmp_path: Path) -> None:
+    stage = stage_with_files
     (tmp_path / "data.csv").write_text("a,b")
     reference = await stage.upload(tmp_path / "data.csv")
     assert (await stage.play(mode, deed="read", arguments=[reference])).result == ["data.csv", "a,b"]
 
 
 @every_mode
-async def test_an_artifact_of_an_earlier_job_is_opened(stage: Stage, mode: str) -> None:
+async def test_an_artifact_of_an_earlier_job_is_opened(stage_with_files: Stage, mode: str) -> None:
+    stage = stage_with_files
     earlier = await stage.play("loop", deed="save")
     reference = f"artifact:{earlier.job_id}/first.txt"
     assert (await stage.play(mode, deed="read", arguments=[reference])).result == ["first.txt", "by path"]

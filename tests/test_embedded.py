@@ -84,7 +84,7 @@ def test_its_directory_may_have_any_name(short_path: Path, name: str) -> None:
 def test_its_url_is_the_one_settings_hand_out(short_path: Path) -> None:
     settings = Settings(data_dir=short_path / "with space")
     server = Valkey(settings.data_dir / "valkey", settings.valkey_socket)
-    assert server.url == settings.store_url
+    assert server.url == settings.redis_address
 
 
 def test_an_orphan_of_an_earlier_run_is_ended_first(short_path: Path) -> None:

@@ -2,16 +2,21 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 
 from app.artifacts import FileStore
 from app.errors import Unavailable
 from app.jobs import new_job_id
+from app.objects import Disk
 from app.store import Identity, JobStore, Retention, Upload, UploadStore
+from tests.gateway import Gateway, files_of, signer
 from tests.ground import accepted, completed, running
 from workers import orphans as orphans_module
 from workers.acquaintance import FILE, Acquaintance
@@ -24,13 +29,13 @@ LONG_AGO = 2 * UNTOUCHED_SECONDS
 async def orphans(redis: Redis, tmp_path: Path) -> Orphans:
     """Acquainted since long before anything in these tests was written."""
     FileStore(tmp_path).prepare()
-    Acquaintance(tmp_path).since(await Identity(redis).name(), 0, ("", 0))
+    Acquaintance(Disk(tmp_path)).since(await Identity(redis).name(), 0, ("", 0))
     dated(tmp_path / FILE, 2 * LONG_AGO)
     return orphans_of(redis, tmp_path)
 
 
 def orphans_of(redis: Redis, data_dir: Path) -> Orphans:
-    return Orphans(data_dir, Identity(redis), Retention(redis), UploadStore(redis, 60))
+    return Orphans(data_dir, FileStore(data_dir), Identity(redis), Retention(redis), UploadStore(redis, 60))
 
 
 def dated(path: Path, seconds_ago: float) -> None:
@@ -151,7 +156,7 @@ async def test_redis_going_away_between_the_questions_deletes_no_more(
 ) -> None:
     old = left(tmp_path, "artifacts", new_job_id())
     async with Redis(unix_socket_path=f"{short_path}/none.sock") as away:
-        halfway = Orphans(tmp_path, Identity(redis), Retention(away), UploadStore(redis, 60))
+        halfway = Orphans(tmp_path, FileStore(tmp_path), Identity(redis), Retention(away), UploadStore(redis, 60))
         with pytest.raises(Unavailable):
             await halfway.sweep()
     assert old.exists()
@@ -180,7 +185,7 @@ async def test_redis_being_emptied_in_the_midst_of_a_round_deletes_nothing(
     redis: Redis, jobs: JobStore, tmp_path: Path, when: str
 ) -> None:
     files = [left(tmp_path, "artifacts", job_id) for job_id in (await ended(jobs), new_job_id())]
-    await Orphans(tmp_path, Identity(redis), Emptied(redis, when), UploadStore(redis, 60)).sweep()
+    await Orphans(tmp_path, FileStore(tmp_path), Identity(redis), Emptied(redis, when), UploadStore(redis, 60)).sweep()
     assert all(path.exists() for path in files)
 
 
@@ -222,3 +227,118 @@ async def test_a_redis_set_back_to_an_earlier_state_begins_anew(orphans: Orphans
     unknown_now = left(tmp_path, "artifacts", new_job_id())
     await orphans.sweep()
     assert unknown_now.exists()
+
+
+@pytest.fixture
+async def strange(redis: Redis, gateway: Gateway, tmp_path: Path) -> FileStore:
+    """Files in S3 that nobody knows: an upload, and two runs of a job."""
+    files = files_of(tmp_path, **gateway.settings())
+    files.prepare()
+    (tmp_path / "source").touch()
+    job_id, upload_id = new_job_id(), new_job_id()
+    for run in (1, 2):
+        files.save(job_id, run, "file", tmp_path / "source")
+    files.unfinished(upload_id).touch()
+    files.keep_upload(upload_id)
+    return files
+
+
+def left_in(files: FileStore) -> int:
+    return sum(len(files.objects.room(room).entries()) for room in ("artifacts", "uploads"))
+
+
+async def acquainted(redis: Redis, files: FileStore) -> None:
+    """Since an hour ago."""
+    name, rounds = await Identity(redis).name(), await Identity(redis).next_round()
+    files.objects.note(FILE).write(f"{name} {rounds}", files.objects.time() - 3600)
+
+
+async def sweep_of(redis: Redis, data_dir: Path, files: FileStore) -> None:
+    await Orphans(data_dir, files, Identity(redis), Retention(redis), UploadStore(redis, 60)).sweep()
+
+
+async def test_what_nobody_knows_in_s3_goes_once_it_is_an_hour_old_there(
+    redis: Redis, jobs: JobStore, strange: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = await ended(jobs)
+    strange.save(known, 1, "file", tmp_path / "source")
+    await acquainted(redis, strange)
+    await sweep_of(redis, tmp_path, strange)
+    assert left_in(strange) == 3
+    monkeypatch.setattr(orphans_module, "UNTOUCHED_SECONDS", -60)
+    await sweep_of(redis, tmp_path, strange)
+    assert left_in(strange) == 1
+    assert strange.objects.room("artifacts").entries() == [known]
+
+
+@pytest.mark.parametrize("misfortune", [flushed, mistaken_for_another])
+async def test_a_redis_that_is_not_the_one_s3_knew_has_nothing_older_deleted_there(
+    redis: Redis,
+    strange: FileStore,
+    tmp_path: Path,
+    misfortune: Callable[[Redis], asyncio.Future[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(orphans_module, "UNTOUCHED_SECONDS", -60)
+    await acquainted(redis, strange)
+    await misfortune(redis)
+    began = strange.objects.time()
+    while strange.objects.time() <= began:  # its clock shows whole seconds
+        await asyncio.sleep(0.1)
+    for _ in range(2):
+        await sweep_of(redis, tmp_path, strange)
+    assert left_in(strange) == 2
+    assert strange.objects.note(FILE).began() > began
+
+
+KILLED: Final = """
+import os, sys
+from pathlib import Path
+from typing import Final
+from app.artifacts import FileStore
+from app.settings import Settings
+
+def told(moved):
+    if moved == 18 << 20:
+        os.kill(os.getpid(), 9)
+
+FileStore.of(Settings(), patience_seconds=0).save("a" * 26, 1, "Füße & x.mp4", Path(sys.argv[1]), told=told)
+"""
+
+
+async def test_parts_of_a_killed_workers_files_go_when_they_are_a_day_old(
+    redis: Redis, gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = gateway.settings()
+    (tmp_path / "large").write_bytes(bytes(20 << 20))
+    env = {f"TIDINGS_{name.upper()}": value for name, value in settings.items()}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, str(tmp_path / "large"), env=env)
+    assert await process.wait() == -9
+    files = files_of(tmp_path, **settings)
+    files.prepare()
+    assert files.objects.room("artifacts").entries() == []
+
+    prefix = settings["store_url"].removeprefix("s3://files/") + "/"
+    query = {"uploads": "", "prefix": prefix}
+
+    def unfinished() -> int:
+        link = signer(gateway.endpoint).link("GET", "", query, int(files.objects.time() * 1000), 60)
+        return httpx.get(link).text.count("<Upload>")
+
+    await sweep_of(redis, tmp_path, files)
+    assert unfinished() == 1
+    monkeypatch.setattr(orphans_module, "UNFINISHED_SECONDS", -60)
+    await sweep_of(redis, tmp_path, files)
+    assert unfinished() == 0
+
+
+async def test_s3_being_away_deletes_nothing_and_is_told_to_the_caller(
+    redis: Redis, gateway: Gateway, strange: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans_module, "UNTOUCHED_SECONDS", -60)
+    await acquainted(redis, strange)
+    with gateway.away(), pytest.raises(ConnectionError):
+        await sweep_of(redis, tmp_path, strange)
+    assert left_in(strange) == 2
+    await sweep_of(redis, tmp_path, strange)
+    assert left_in(strange) == 0

@@ -76,6 +76,8 @@ def test_importing_a_module_registers_nothing(module: Module) -> None:
         ("@job('Not a kind')\ndef f(ctx): ...", "not the name of a kind"),
         ("@job('x', timeout=0)\ndef f(ctx): ...", "positive"),
         ("@job('x', max_attempts=0)\ndef f(ctx): ...", "positive"),
+        ("@job('x', result_ttl=0)\ndef f(ctx): ...", "result_ttl"),
+        ("@job('x', result_ttl=365 * 86_400 + 1)\ndef f(ctx): ...", "result_ttl"),
     ],
 )
 def test_what_cannot_be_loaded_is_told_with_its_module_and_reason(module: Module, text: str, reason: str) -> None:
@@ -96,11 +98,12 @@ def test_a_marked_function_is_still_a_function(module: Module) -> None:
 
 def test_what_is_announced_is_what_the_author_said(module: Module) -> None:
     text = (
-        "@job('told', timeout=60, max_attempts=2, queue='slow')\n"
+        "@job('told', timeout=60, max_attempts=2, queue='slow', result_ttl=90)\n"
         "def f(ctx: Context, count: int = 3) -> None:\n"
         '    """Tell a\n    thing.\n\n    Not this."""\n'
     )
     (kind,) = [kind for kind in Registry.load([module("acme_told", text)]).kinds() if kind.kind == "told"]
     assert (kind.description, kind.timeout_seconds, kind.max_attempts, kind.queue) == ("Tell a thing.", 60, 2, "slow")
+    assert kind.result_ttl_seconds == 90
     assert kind.params_schema["properties"] == {"count": {"default": 3, "title": "Count", "type": "integer"}}
     assert kind.params_schema["additionalProperties"] is False

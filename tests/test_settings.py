@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -10,6 +13,49 @@ def test_nothing_is_kept_longer_than_a_year(name: str) -> None:
     for seconds in (0, 365 * 86_400 + 1, 10**19):
         with pytest.raises(ValidationError, match=name):
             Settings.model_validate({name: seconds})
+
+
+KEYS: dict[str, Any] = {"s3_access_key_id": "k", "s3_secret_access_key": "not-to-be-told"}
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [("", "/data"), ("file:///srv/files", "/srv/files"), ("file:///a%20b", "/a b"), ("s3://bucket/a/b", "/data")],
+)
+def test_files_lie_below_the_data_directory_unless_they_are_to_lie_elsewhere(url: str, folder: str) -> None:
+    assert str(Settings(data_dir=Path("/data"), store_url=url, **KEYS).store_folder) == folder
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"store_url": "ftp://x"}, "must be file:///path or s3://bucket/prefix"),
+        ({"store_url": "file://host/path"}, "must be file:///path"),
+        ({"store_url": "s3://"}, "must be file:///path"),
+        ({"store_url": "s3://Bucket"}, "must be file:///path"),
+        ({"store_url": "s3://key:not-to-be-told@bucket/x"}, "must be file:///path"),
+        ({"store_url": "s3://bucket", "s3_access_key_id": ""}, "needs TIDINGS_S3_ACCESS_KEY_ID"),
+        ({"store_url": "s3://bucket", "s3_secret_access_key": ""}, "needs TIDINGS_S3_ACCESS_KEY_ID"),
+        ({"store_url": "s3://bucket", "s3_endpoint": "host:9000"}, "needs a TIDINGS_S3_ENDPOINT"),
+        ({"store_url": "s3://bucket", "s3_endpoint": "http://k:not-to-be-told@host"}, "needs a TIDINGS_S3_ENDPOINT"),
+    ],
+)
+def test_a_store_that_cannot_be_is_told_without_what_was_given(chosen: dict[str, str], told: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Settings.model_validate(KEYS | chosen)
+    assert told in str(raised.value)
+    assert "not-to-be-told" not in str(raised.value)
+
+
+def test_the_usual_variables_of_s3_serve_where_ours_are_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = {"ACCESS_KEY_ID": "k", "SECRET_ACCESS_KEY": "s", "REGION": "eu-1", "ENDPOINT_URL": "https://s3.example"}
+    for name, value in theirs.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    settings = Settings(store_url="s3://bucket")
+    assert settings.s3_secret_access_key.get_secret_value() == "s"
+    assert (settings.s3_access_key_id, settings.s3_region, settings.s3_endpoint) == ("k", "eu-1", "https://s3.example")
+    monkeypatch.setenv("TIDINGS_S3_REGION", "ours")
+    assert Settings().s3_region == "ours"
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def start(short_path: Path) -> Iterator[Start]:
 
 
 def store_of(run: Run) -> redis.Redis:
-    return redis.Redis.from_url(Settings(data_dir=run.data_dir).store_url)
+    return redis.Redis.from_url(Settings(data_dir=run.data_dir).redis_address)
 
 
 def test_it_says_where_it_is_ready_and_stops_without_error(start: Start) -> None:

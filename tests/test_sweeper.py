@@ -16,6 +16,7 @@ from app.store import Change, JobStore, Listing, Retention, Unfinished, Unfinish
 from app.store.retention import BY_EXPIRY
 from app.store.uploads import BY_EXPIRY as UPLOADS_BY_EXPIRY
 from app.store.uploads import new_upload_id
+from tests.gateway import STORES, Gateway, files_of, store_settings
 from tests.ground import OWNER, accepted, completed, running
 from workers import sweeper as sweeper_module
 from workers.sweeper import ABANDONED_SECONDS, Sweeper
@@ -23,9 +24,9 @@ from workers.sweeper import ABANDONED_SECONDS, Sweeper
 AN_HOUR = 3_600_000
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> FileStore:
-    store = FileStore(tmp_path)
+@pytest.fixture(params=STORES)
+def files(tmp_path: Path, request: pytest.FixtureRequest) -> FileStore:
+    store = files_of(tmp_path, **store_settings(request))
     store.prepare()
     return store
 
@@ -48,29 +49,33 @@ def sweeper_of(redis: Redis, files: FileStore) -> Sweeper:
 async def uploaded(uploads: UploadStore, files: FileStore, left_ms: int) -> str:
     """The id of an upload that expires so soon."""
     upload_id = new_upload_id()
-    files.upload(upload_id).write_bytes(b"bytes")
+    files.unfinished(upload_id).write_bytes(b"bytes")
+    files.keep_upload(upload_id)
     expires_at = int(time.time() * 1000) + left_ms
     await uploads.add(Upload(upload_id, "default", "a.mp4", 5, "0" * 64, "video/mp4", expires_at))
     return upload_id
 
 
-async def ended_with_artifact(jobs: JobStore, files: FileStore, source: Path, ttl_ms: int) -> Path:
-    """Where the artifact of a job lies whose retention is so long."""
+def uploads_in(files: FileStore) -> set[str]:
+    return set(files.objects.room("uploads").entries())
+
+
+async def ended_with_artifact(jobs: JobStore, files: FileStore, source: Path, ttl_ms: int) -> str:
+    """The id of a job whose retention is so long."""
     source.write_bytes(b"bytes")
     run = await running(jobs, result_ttl_ms=ttl_ms)
     saved = files.save(run.job_id, run.attempt, "a.txt", source)
     entry = json_text({"name": saved.name, "size": 5, "content_type": "", "sha256": saved.sha256, "key": saved.key})
     await jobs.apply(run.job_id, [Change("artifact", "{}", entry), completed()], token=run.token)
-    return files.artifact(saved.key)
+    return run.job_id
 
 
 async def test_an_expired_upload_is_deleted_and_forgotten(
     redis: Redis, sweeper: Sweeper, uploads: UploadStore, files: FileStore
 ) -> None:
-    expired, kept = await uploaded(uploads, files, -1), await uploaded(uploads, files, AN_HOUR)
+    _, kept = await uploaded(uploads, files, -1), await uploaded(uploads, files, AN_HOUR)
     await sweeper.sweep()
-    assert not files.upload(expired).exists()
-    assert files.upload(kept).exists()
+    assert uploads_in(files) == {kept}
     assert await redis.zrange(UPLOADS_BY_EXPIRY, 0, -1) == [kept.encode()]
 
 
@@ -79,11 +84,10 @@ async def test_the_artifacts_of_a_job_go_when_its_retention_is_over(
 ) -> None:
     expired = await ended_with_artifact(jobs, files, tmp_path / "source", ttl_ms=1)
     kept = await ended_with_artifact(jobs, files, tmp_path / "source", ttl_ms=AN_HOUR)
-    await redis.zadd(BY_EXPIRY, {expired.parent.parent.name: 1})
+    await redis.zadd(BY_EXPIRY, {expired: 1})
     await sweeper.sweep()
-    assert not expired.parent.parent.exists()
-    assert kept.exists()
-    assert await redis.zrange(BY_EXPIRY, 0, -1) == [kept.parent.parent.name.encode()]
+    assert files.objects.room("artifacts").entries() == [kept]
+    assert await redis.zrange(BY_EXPIRY, 0, -1) == [kept.encode()]
 
 
 async def test_an_upload_that_has_been_silent_for_a_day_is_deleted(sweeper: Sweeper, files: FileStore) -> None:
@@ -127,7 +131,8 @@ async def test_workers_may_sweep_at_the_same_time_and_again(
     others = [sweeper_of(redis, files) for _ in range(4)]
     await asyncio.gather(*(each.sweep() for each in (sweeper, *others)))
     await sweeper.sweep()
-    assert not any(files.upload(upload_id).exists() for upload_id in expired)
+    assert expired
+    assert uploads_in(files) == set()
     assert not await redis.exists(UPLOADS_BY_EXPIRY)
 
 
@@ -148,23 +153,23 @@ async def test_more_than_one_batch_is_deleted_in_one_round(
 
 @pytest.mark.parametrize("name", ["", "..", "../../uploads", "/"])
 async def test_what_is_no_id_never_becomes_a_path(redis: Redis, sweeper: Sweeper, files: FileStore, name: str) -> None:
-    bystander = files.upload(new_upload_id())
-    bystander.write_bytes(b"bytes")
+    bystander = new_upload_id()
+    files.unfinished(bystander).write_bytes(b"bytes")
+    files.keep_upload(bystander)
     await redis.zadd(BY_EXPIRY, {name: 1})
     await redis.zadd(UPLOADS_BY_EXPIRY, {name: 1})
     await sweeper.sweep()
-    assert bystander.exists()
+    assert uploads_in(files) == {bystander}
     assert not await redis.exists(BY_EXPIRY, UPLOADS_BY_EXPIRY)
 
 
 async def test_a_file_that_cannot_be_deleted_is_left_for_the_next_round_and_stops_no_other(
     redis: Redis, sweeper: Sweeper, uploads: UploadStore, files: FileStore
 ) -> None:
-    stuck, other = await uploaded(uploads, files, -2), await uploaded(uploads, files, -1)
-    files.upload(stuck).unlink()
-    files.upload(stuck).mkdir()
+    stuck, _ = await uploaded(uploads, files, -2), await uploaded(uploads, files, -1)
+    files.unfinished(stuck).mkdir()
     await sweeper.sweep()
-    assert not files.upload(other).exists()
+    assert uploads_in(files) == {stuck}
     assert await redis.zrange(UPLOADS_BY_EXPIRY, 0, -1) == [stuck.encode()]
 
 
@@ -188,3 +193,32 @@ async def test_redis_being_away_is_told_to_the_caller(tmp_path: Path, files: Fil
     async with Redis(unix_socket_path=str(tmp_path / "none.sock")) as away:
         with pytest.raises(Unavailable):
             await sweeper_of(away, files).sweep()
+
+
+async def test_an_outage_of_the_store_of_files_delays_the_sweep_and_loses_nothing(
+    redis: Redis, jobs: JobStore, uploads: UploadStore, gateway: Gateway, tmp_path: Path
+) -> None:
+    files = files_of(tmp_path, **gateway.settings())
+    files.prepare()
+    sweeper = sweeper_of(redis, files)
+    job_ids = [await ended_with_artifact(jobs, files, tmp_path / "source", ttl_ms=1) for _ in range(3)]
+    upload_ids = [await uploaded(uploads, files, -1) for _ in range(3)]
+    with gateway.away():
+        await sweeper.sweep()
+        assert await redis.zcard(BY_EXPIRY) == await redis.zcard(UPLOADS_BY_EXPIRY) == 3
+    assert set(files.objects.room("artifacts").entries()) == set(job_ids)
+    assert uploads_in(files) == set(upload_ids)
+    await sweeper.sweep()
+    assert files.objects.room("artifacts").entries() == []
+    assert uploads_in(files) == set()
+    assert not await redis.exists(BY_EXPIRY, UPLOADS_BY_EXPIRY)
+
+
+async def test_an_ended_job_that_is_purged_loses_its_files(
+    redis: Redis, sweeper: Sweeper, jobs: JobStore, files: FileStore, tmp_path: Path
+) -> None:
+    job_id = await ended_with_artifact(jobs, files, tmp_path / "source", ttl_ms=AN_HOUR)
+    await jobs.purge(job_id)
+    await sweeper.sweep()
+    assert files.objects.room("artifacts").entries() == []
+    assert not await redis.exists(BY_EXPIRY)

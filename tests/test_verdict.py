@@ -12,6 +12,8 @@ from workers.run.stop import Reason
 
 RUN = Run("job", "w-2", "k", "default", attempt=1, max_attempts=3, timeout_ms=1500, params="{}")
 
+OUT_OF_MEMORY = {"code": "out_of_memory", "type": "MemoryError"}
+
 
 def test_the_back_off_doubles_up_to_five_minutes_and_is_never_the_same() -> None:
     for attempt, ceiling in [(1, 1), (2, 2), (3, 4), (9, 256), (10, 300), (1000, 300)]:
@@ -44,6 +46,9 @@ def test_the_last_attempt_fails_with_the_error_it_had() -> None:
         (ValueError(), {"code": "handler_error", "message": "ValueError", "type": "ValueError"}),
         (HandlerRaised("KeyError", "'a'", ""), {"code": "handler_error", "message": "'a'", "type": "KeyError"}),
         (ProcessDied("gone"), {"code": "process_died", "message": "gone"}),
+        (ProcessDied("hot", "cpu_limit"), {"code": "cpu_limit", "message": "hot"}),
+        (MemoryError(), OUT_OF_MEMORY | {"message": "The handler ran out of memory."}),
+        (HandlerRaised("MemoryError", "1 GiB", ""), OUT_OF_MEMORY | {"message": "1 GiB"}),
     ]:
         assert from_json(verdict.raised(last, error).data) == {"error": told}
 

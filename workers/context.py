@@ -70,6 +70,8 @@ class JobContext(Generic[Mode]):
         run_token: str,
         params: Mapping[str, Any],
         scratch: Path,
+        callback_url: str | None = None,
+        callback: Any = None,
     ) -> None:
         self._link = link
         self._bounds = bounds
@@ -79,8 +81,9 @@ class JobContext(Generic[Mode]):
         #: Differs for each run: what an outside system may need to tell a repeat from a new request.
         self.run_token: Final = run_token
         self.params: Final = params
-        self.callback_url: str | None = None
-        self.callback: Any = None
+        self.callback_url: Final = callback_url
+        #: What an outside system has sent there, if it was waited for.
+        self.callback: Final = callback
 
     @property
     def scratch(self) -> Path:

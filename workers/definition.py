@@ -9,13 +9,16 @@ from app.jobs import is_queue_name
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MARK: Final = "__tidings_job__"
+LONGEST_KEPT: Final = 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
     """`timeout` is seconds for one attempt; `process` runs each in a process of its own, which can be killed.
 
-    `max_running` bounds the runs of the kind at once, over all workers; 0 does not.
+    `max_running` bounds the runs of the kind at once, over all workers; 0 does not. `result_ttl` is seconds for which
+    an ended job and its result are kept where the submission does not say; None leaves that to the settings.
+    `memory_bytes` and `cpu_seconds` bound each process of one run, so they need `process`.
     """
 
     kind: str
@@ -24,6 +27,9 @@ class Definition:
     process: bool
     queue: str
     max_running: int = 0
+    result_ttl: int | None = None
+    memory_bytes: int | None = None
+    cpu_seconds: int | None = None
 
     def __post_init__(self) -> None:
         for name in (self.kind, self.queue):
@@ -31,6 +37,11 @@ class Definition:
                 raise ValueError(f"not the name of a kind or a queue: {name!r}")
         if not self.timeout > 0 or self.max_attempts < 1 or self.max_running < 0:
             raise ValueError(f"{self.kind}: timeout and max_attempts are positive, max_running is not negative")
+        ceilings = [ceiling for ceiling in (self.memory_bytes, self.cpu_seconds) if ceiling is not None]
+        if ceilings and (not self.process or min(ceilings) < 1):
+            raise ValueError(f"{self.kind}: memory_bytes and cpu_seconds are positive, and need process=True")
+        if self.result_ttl is not None and not 0 < self.result_ttl <= LONGEST_KEPT:
+            raise ValueError(f"{self.kind}: result_ttl is whole seconds, from 1 to those of a year")
 
 
 def job(
@@ -41,9 +52,14 @@ def job(
     process: bool = False,
     queue: str = "default",
     max_running: int = 0,
+    result_ttl: int | None = None,
+    memory_bytes: int | None = None,
+    cpu_seconds: int | None = None,
 ) -> Callable[[Function], Function]:
     """Make a function the handler of a kind. It stays a plain function. Raises ValueError for what cannot be."""
-    definition = Definition(kind, timeout, max_attempts, process, queue, max_running)
+    definition = Definition(
+        kind, timeout, max_attempts, process, queue, max_running, result_ttl, memory_bytes, cpu_seconds
+    )
 
     def mark(function: Function) -> Function:
         setattr(function, MARK, definition)

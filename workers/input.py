@@ -12,4 +12,4 @@ class InputFormat:
 
 
 Input: TypeAlias = Annotated[str, InputFormat()]
-"""`upload:<id>` or `artifact:<job id>/<name>`."""
+"""`upload:<id>`, `artifact:<job id>/<name>`, or `location:<root>/<path>`, which may be a folder."""

@@ -30,6 +30,8 @@ from workers.worker import JobWorker
 
 REDIS_CONNECTIONS: Final = 64
 REDIS_TIMEOUT_SECONDS: Final = 5.0
+STORE_PATIENCE_SECONDS: Final = 60.0
+"""A handler that saves waits so long for a store of files that is away; what it has made may have taken hours."""
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger()
@@ -48,10 +50,10 @@ def main(settings: Settings) -> int:
 
 async def work(settings: Settings) -> None:
     """The worker and the sweepers. Redis may be away, at the start as at any time."""
-    redis = connect(settings.store_url)
+    redis = connect(settings.redis_address)
     store = JobStore(redis, max_log_events=settings.max_log_events, shares=settings.shares)
     uploads, unfinished = UploadStore(redis, settings.upload_ttl_seconds), UnfinishedStore.of(redis, settings)
-    files = FileStore(settings.data_dir)
+    files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
     await asyncio.to_thread(files.prepare)
     registry = Registry.load(settings.handlers)
     runner = Runner(registry, store, uploads, files, settings)
@@ -63,10 +65,10 @@ async def work(settings: Settings) -> None:
         Overdue(store).watch,
         Chores(BatchStore(redis)).watch,
         Periodic("sweep", Sweeper(uploads, unfinished, retention, Listing(redis, store), files).sweep),
-        Periodic("orphans", Orphans(settings.data_dir, Identity(redis), retention, uploads).sweep),
+        Periodic("orphans", Orphans(settings.data_dir, files, Identity(redis), retention, uploads).sweep),
     )
     with stopping(worker, settings.shutdown_grace_seconds):
-        async with asyncio.TaskGroup() as group:
+        async with runner.spares, asyncio.TaskGroup() as group:
             tasks = [group.create_task(sweeper.run()) for sweeper in sweepers]
             await worker.main()
             await gone(tasks)

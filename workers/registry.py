@@ -87,4 +87,5 @@ def _kind(handler: Handler) -> Kind:
         timeout_seconds=definition.timeout,
         max_attempts=definition.max_attempts,
         max_running=definition.max_running,
+        result_ttl_seconds=definition.result_ttl,
     )

@@ -3,6 +3,7 @@
 import structlog
 
 from app.artifacts import FileStore
+from app.locations import Locations
 from app.settings import Settings
 from app.store import JobStore, Run, UploadStore
 from workers.handler import Handler
@@ -13,6 +14,7 @@ from workers.run.execution import Execution
 from workers.run.flusher import Flusher
 from workers.run.operations import Stores
 from workers.run.outbox import Outbox
+from workers.run.spares import Spares
 from workers.run.stop import Reason
 from workers.signature import InvalidParams
 
@@ -26,8 +28,11 @@ class Runner:
         self, registry: Registry, store: JobStore, uploads: UploadStore, files: FileStore, settings: Settings
     ) -> None:
         self._registry = registry
-        self._stores = Stores(store, uploads, files, settings.data_dir, settings.public_url)
+        self._stores = Stores(
+            store, uploads, files, settings.data_dir, settings.public_url, Locations(settings.data_roots)
+        )
         self._bounds = Bounds(settings.max_event_bytes, settings.max_log_line_bytes, settings.max_result_bytes)
+        self.spares = Spares(settings.spare_process_seconds)
         self._executions: dict[str, Execution] = {}
 
     async def run(self, run: Run) -> None:
@@ -67,7 +72,7 @@ class Runner:
         await self._execute(run, handler, arguments)
 
     async def _execute(self, run: Run, handler: Handler, arguments: dict[str, object]) -> None:
-        execution = Execution(run, handler, arguments, self._stores, self._bounds)
+        execution = Execution(run, handler, arguments, self._stores, self._bounds, spares=self.spares)
         self._executions[run.job_id] = execution
         try:
             await execution.complete()

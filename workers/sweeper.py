@@ -73,7 +73,7 @@ async def _clear(
 
 
 def _drop(drop: Callable[[str], None], ids: Sequence[str]) -> list[str]:
-    """Those that are gone. What is no id of ours must not become a path."""
+    """Those that are gone. What is no id of ours must not become a path. A store that is away is not asked again."""
     gone = []
     for entry in ids:
         try:
@@ -82,4 +82,6 @@ def _drop(drop: Callable[[str], None], ids: Sequence[str]) -> list[str]:
             gone.append(entry)
         except OSError as error:
             log.warning("expired file not deleted", action="files.not_swept", id=entry, error=str(error))
+            if isinstance(error, ConnectionError):
+                break
     return gone

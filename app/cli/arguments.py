@@ -1,5 +1,7 @@
 """The words of a command line as params: `key=value`, `key:=json`, `key=@path`, read with the kind's schema at hand.
 
+`key.member=value` is one member of an object.
+
 Used by `app/cli`. Whether values fit is the service's to judge; here they only get the type the schema names.
 """
 
@@ -50,6 +52,14 @@ class Param:
         if () in named:
             return frozenset()
         return frozenset(name for names in named for name in ([names] if isinstance(names, str) else names)) - {"null"}
+
+    def member(self, name: str) -> "Param":
+        """One of an object's; of whatever names, where its schema names none."""
+        found = [branch.get("properties", {}).get(name) for branch in self.branches]
+        found += [one for branch in self.branches for one in branch.get("patternProperties", {}).values()]
+        found += [branch.get("additionalProperties") for branch in self.branches]
+        schema = next((one for one in found if isinstance(one, Mapping)), {})
+        return Param(f"{self.name}.{name}", False, None, tuple(_branches(schema, {})))
 
     def read(self, text: str) -> Any:
         """Text as a value of the type the schema names; as it is where it may be a string, or fits no other type."""
@@ -121,6 +131,26 @@ def params_of(schema: Schema) -> dict[str, Param]:
         name: Param(name, name in required, one.get("default"), tuple(_branches(one, schema.get("$defs", {}))))
         for name, one in schema.get("properties", {}).items()
     }
+
+
+def param_at(params: Mapping[str, Param], key: str) -> Param | None:
+    """The param of that key, or the member of one."""
+    head, dot, name = key.partition(".")
+    if key in params or not dot or head not in params:
+        return params.get(key)
+    return params[head].member(name)
+
+
+def put_together(params: Mapping[str, Param], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of each object in one. Raises ArgumentError where that is given as something else."""
+    whole = {key: value for key, value in values.items() if key in params or key.partition(".")[0] not in params}
+    for key in values.keys() - whole.keys():
+        head, _, name = key.partition(".")
+        members = whole.setdefault(head, {})
+        if not isinstance(members, dict):
+            raise ArgumentError(f"{head} is no object, so {key} has no place in it")
+        whole[head] = members | {name: values[key]}
+    return whole
 
 
 def parse_words(words: Iterable[str]) -> list[Word]:

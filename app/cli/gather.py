@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from app.cli.arguments import ArgumentError, File, Word, params_of, parse_object, parse_words
+from app.cli.arguments import ArgumentError, File, Word, param_at, params_of, parse_object, parse_words, put_together
 from app.cli.terminal import UploadBar
 from app.client import Client, Refused
 from app.errors import UnknownKind
@@ -34,8 +34,10 @@ def _values(client: Client, kind: str, words: Sequence[Word]) -> dict[str, Any]:
     if kind not in schemas:  # the service would say the same, but only after an upload
         raise Refused({"status": UnknownKind.status, "code": UnknownKind.code, "detail": f"No worker knows {kind!r}."})
     params = params_of(schemas[kind])
-    values = {word.key: word.value(params.get(word.key)) for word in words}
-    return {key: _uploaded(client, value) if isinstance(value, File) else value for key, value in values.items()}
+    values = {word.key: word.value(param_at(params, word.key)) for word in words}
+    put_together(params, values)  # raises before anything is uploaded
+    uploaded = {key: _uploaded(client, value) if isinstance(value, File) else value for key, value in values.items()}
+    return put_together(params, uploaded)
 
 
 def _uploaded(client: Client, file: File) -> str:

@@ -6,12 +6,20 @@ One that comes in several requests is a `ResumableFile` (`app/intake/resumable.p
 import errno
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from app.artifacts import FileStore
-from app.errors import StorageFull
+import structlog
 
+from app.artifacts import FileStore
+from app.errors import StorageFull, Unavailable
+from app.objects import Told, untold
+
+RETRY_SECONDS: Final = 5
 NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+log = structlog.get_logger()
 
 
 class IncomingFile:
@@ -22,6 +30,7 @@ class IncomingFile:
     def __init__(self, files: FileStore, upload_id: str, *, begun: bool = False) -> None:
         self.upload_id = upload_id
         self.size = 0
+        self.kept = False
         self._files = files
         self._path = files.unfinished(upload_id)
         if not begun:
@@ -35,23 +44,38 @@ class IncomingFile:
 
     def write(self, batch: bytes | bytearray) -> None:
         """Append; blocks. Raises StorageFull, or OSError when the disk fails otherwise."""
-        try:
-            with self._path.open("r+b", buffering=0) as file:
-                file.seek(0, os.SEEK_END)
-                rest = memoryview(batch)
-                while rest:
-                    rest = rest[file.write(rest) :]
-        except OSError as error:
-            if error.errno in NO_ROOM:
-                raise StorageFull("The disk has no room for this upload.") from error
-            raise
+        with _room_for_it(), self._path.open("r+b", buffering=0) as file:
+            file.seek(0, os.SEEK_END)
+            rest = memoryview(batch)
+            while rest:
+                rest = rest[file.write(rest) :]
         self._digest.update(batch)
         self.size += len(batch)
 
-    def keep(self) -> None:
-        """It is whole."""
-        self._path.replace(self._files.upload(self.upload_id))
+    def keep(self, told: Told = untold) -> None:
+        """It is whole; blocks until all hosts find it. Raises StorageFull, or Unavailable when the store is away."""
+        self.kept = True  # or may be, from now on
+        with _room_for_it():
+            try:
+                self._files.keep_upload(self.upload_id, told)
+            except (ConnectionError, PermissionError) as error:
+                log.warning("upload not stored", action="uploads.not_stored", error=str(error))
+                raise Unavailable(
+                    "Files cannot be stored at the moment.", headers={"Retry-After": str(RETRY_SECONDS)}
+                ) from error
 
-    def discard(self) -> None:
-        """It will never be, or is not wanted."""
-        self._files.drop_upload(self.upload_id)
+    def discard(self, _told: Told = untold) -> None:
+        """It will never be, or is not wanted. Once `kept` this blocks, and raises OSError when it cannot be done."""
+        self._files.drop_unfinished(self.upload_id)
+        if self.kept:
+            self._files.drop_upload(self.upload_id)
+
+
+@contextmanager
+def _room_for_it() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise StorageFull("There is no room for this upload.") from error
+        raise

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 
 from app.errors import UnknownInput
 from app.jobs import is_job_id
+from app.locations import Locations
 from app.store import JobStore, UploadStore
 
 
 class Inputs:
-    """`upload:<id>` and `artifact:<job id>/<name>`."""
+    """`upload:<id>`, `artifact:<job id>/<name>` and `location:<root>/<path>`."""
 
-    def __init__(self, jobs: JobStore, uploads: UploadStore) -> None:
+    def __init__(self, jobs: JobStore, uploads: UploadStore, locations: Locations) -> None:
+        self._locations = locations
         self._jobs = jobs
         self._uploads = uploads
 
@@ -26,14 +28,19 @@ class Inputs:
 
     async def _check(self, text: str, owner: str, place: str) -> str | None:
         """The id, where it is an upload's."""
-        scheme, _, name = text.partition(":")
-        if scheme == "upload" and is_job_id(name):
-            upload = await self._uploads.find(name)
-            if upload and upload.owner == owner:
-                return name
-        elif scheme == "artifact" and await self._has_artifact(name, owner):
-            return None
-        raise _unknown(text, place)
+        match text.partition(":"):
+            case ("upload", _, upload_id) if await self._has_upload(upload_id, owner):
+                return upload_id
+            case ("artifact", _, reference) if await self._has_artifact(reference, owner):
+                return None
+            case ("location", _, reference) if self._locations.knows(reference):
+                return None
+            case _:
+                raise _unknown(text, place)
+
+    async def _has_upload(self, upload_id: str, owner: str) -> bool:
+        upload = await self._uploads.find(upload_id) if is_job_id(upload_id) else None
+        return upload is not None and upload.owner == owner
 
     async def _has_artifact(self, reference: str, owner: str) -> bool:
         job_id, _, name = reference.partition("/")
@@ -45,5 +52,5 @@ class Inputs:
 
 def _unknown(text: str, place: str) -> UnknownInput:
     shown = text[:100]
-    detail = f"{shown!r} names no upload or artifact of yours."
+    detail = f"{shown!r} names no upload or artifact of yours, and no location."
     return UnknownInput(detail, input=shown, errors=[{"pointer": place, "message": detail}])

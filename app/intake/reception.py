@@ -1,10 +1,10 @@
 """Where files come in, by whichever door: how many at a time, and how a file that is whole becomes an upload."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from app.artifacts import FileStore
 from app.errors import Unavailable
 from app.intake.incoming import IncomingFile
 from app.store import Upload, UploadStore
@@ -16,7 +16,8 @@ MOST_AT_ONCE: Final = 64
 class Reception:
     """One for all doors of a process."""
 
-    def __init__(self, uploads: UploadStore) -> None:
+    def __init__(self, files: FileStore, uploads: UploadStore) -> None:
+        self._files = files
         self._uploads = uploads
         self._receiving = 0
 
@@ -42,6 +43,6 @@ class Reception:
             content_type=content_type,
             expires_at=await self._uploads.expiry(),
         )
-        await asyncio.to_thread(incoming.keep)
+        await self._files.transfers.run(incoming.keep)
         await self._uploads.add(upload)
         return upload

@@ -11,11 +11,11 @@ from tempfile import TemporaryFile
 from threading import Lock
 from typing import Final, NamedTuple
 
-from app.artifacts import CHUNK_BYTES, FileStore
+from app.artifacts import FileStore
 from app.errors import ChecksumMismatch, UploadBusy
 from app.intake.incoming import IncomingFile
 
-HASH_BYTES: Final = 4 << 20
+PIECE_BYTES: Final = 4 << 20
 
 
 class ResumableFile(IncomingFile):
@@ -64,7 +64,7 @@ class ResumableFile(IncomingFile):
             return
         digest = hashlib.sha256()
         with self._path.open("rb", buffering=0) as reader:
-            while piece := reader.read(HASH_BYTES):
+            while piece := reader.read(PIECE_BYTES):
                 digest.update(piece)
                 yield len(piece)
         self._digest, self._hashed = digest, True
@@ -104,7 +104,7 @@ class CheckedPiece:
             raise ChecksumMismatch(f"Of the {self._digest.name} of what came that is not the checksum.")
         with self._using:
             self._waiting.seek(0)
-            while piece := self._waiting.read(CHUNK_BYTES):
+            while piece := self._waiting.read(PIECE_BYTES):
                 file.write(piece)
 
     def close(self) -> None:

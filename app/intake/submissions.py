@@ -175,7 +175,7 @@ class Submissions:
             queue=kind.queue,
             max_attempts=request.max_attempts or kind.max_attempts,
             timeout_ms=round((request.timeout_seconds or kind.timeout_seconds) * 1000),
-            result_ttl_ms=(request.result_ttl_seconds or self._settings.result_ttl_seconds) * 1000,
+            result_ttl_ms=self._result_ttl_seconds(request, kind) * 1000,
             tags=tuple(dict.fromkeys(request.tags)),
             metadata=json_text(request.metadata) if request.metadata else "",
             priority=request.priority,
@@ -185,6 +185,9 @@ class Submissions:
             idempotency_key=idempotency_key,
             fingerprint=fingerprint(request) if idempotency_key else "",
         )
+
+    def _result_ttl_seconds(self, request: JobRequest, kind: Kind) -> int:
+        return request.result_ttl_seconds or kind.result_ttl_seconds or self._settings.result_ttl_seconds
 
 
 def parse(body: Any) -> JobRequest:

@@ -98,6 +98,7 @@ class JobObject(TypedDict):
     result: Any
     """What the handler returned, where it is small; `result_url` always has it."""
     result_url: Link | None
+    """Null until the job has completed, and from `expires_at` on."""
     artifacts: list[ArtifactObject]
     error: ErrorObject | None
     links: Links

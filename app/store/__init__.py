@@ -3,10 +3,11 @@
 Used by the web process (submit, cancel, read, list) and the workers (claim, apply, renew, announce, sweep).
 """
 
+from app.store.acceptance import Acceptance
 from app.store.batches import BatchAcceptance, BatchLook, BatchStore, Order
 from app.store.claims import Claims, Renewal, Run
 from app.store.identity import Identity
-from app.store.jobs import Acceptance, Change, JobStore
+from app.store.jobs import Change, JobStore
 from app.store.kinds import Kind, KindStore
 from app.store.listing import Filter, Listing, Page
 from app.store.memory import Memory

@@ -22,7 +22,8 @@ from app.events import json_text
 from app.jobs import Status, Submission
 from app.limits import POLL, Admission, Allowance
 from app.queue import payload
-from app.store.jobs import PREFIX, not_admitted, record_fields, too_late
+from app.store.acceptance import not_admitted, record_fields, too_late
+from app.store.jobs import PREFIX
 from app.store.reach import reaching
 from app.store.scripts import Scripts
 

@@ -13,28 +13,22 @@ from redis.asyncio import Redis
 from app.errors import (
     IdempotencyConflict,
     IllegalChange,
-    InvalidJob,
     NotRetryable,
     NotSuspendable,
-    QueueFull,
-    Refusal,
     ResultExpired,
     StaleRun,
-    StoreFull,
-    SubmitTooFast,
     UnknownJob,
 )
 from app.events import json_text
 from app.jobs import Job, Outlook, Status, Submission
 from app.limits import POLL, Admission, Allowance, Shares
 from app.queue import payload
+from app.store.acceptance import Acceptance, not_admitted, record_fields, too_late
 from app.store.claims import Claims, Renewal, Run, terms
 from app.store.scripts import Scripts
-from app.store.views import TAG_SEPARATOR, Look, View, view_of
+from app.store.views import Look, View, view_of
 
 PREFIX: Final = "tidings:"
-FULL_RETRY_SECONDS: Final = 15
-"""When it is worth trying again where too many jobs are waiting."""
 
 
 def job_channel(job_id: str) -> str:
@@ -59,17 +53,6 @@ class Change:
     type: str
     data: str
     argument: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """A submission's answer: the job at its first event, and whether it is that of an earlier call with the same key,
-    which is known until then (milliseconds; None without a key)."""
-
-    job: Job
-    replayed: bool
-    allowance: Allowance
-    key_expires_at: int | None = None
 
 
 class JobStore:
@@ -283,36 +266,6 @@ class JobStore:
         """Those of the jobs that exist, without results too large to be events."""
         replies = await self._scripts.run_many("read", [(job_id, "", "") for job_id in job_ids])
         return [view_of(job_id, reply).job for job_id, reply in zip(job_ids, replies, strict=True) if reply]
-
-
-def record_fields(s: Submission) -> list[str | int]:
-    """The part of a record that the submission decides, names and values in turn."""
-    fields: list[str | int] = ["kind", s.kind, "owner", s.owner, "queue", s.queue, "max_attempts", s.max_attempts]
-    fields += ["timeout", s.timeout_ms, "ttl", s.result_ttl_ms]
-    fields += ["priority", s.priority] if s.priority else []
-    fields += ["tags", TAG_SEPARATOR.join(s.tags)] if s.tags else []
-    fields += ["metadata", s.metadata] if s.metadata else []
-    return fields
-
-
-def too_late(place: str = "") -> InvalidJob:
-    """Why a job may not wait so long; `place` is a pointer to it, where it is not the whole body."""
-    message = "lies too far ahead"
-    return InvalidJob(f"run_at: {message}", errors=[{"pointer": f"{place}/run_at", "message": message}])
-
-
-def not_admitted(verdict: bytes, allowance: Allowance | None = None) -> Refusal:
-    """Why there may be no more jobs now."""
-    match verdict:
-        case b"too_fast" if allowance:
-            headers = {"Retry-After": str(allowance.next_seconds)} | allowance.headers
-            return SubmitTooFast("This owner submits too fast.", headers=headers)
-        case b"queue_full":
-            detail = "Too many jobs of this owner have not ended yet."
-            return QueueFull(detail, headers={"Retry-After": str(FULL_RETRY_SECONDS)})
-        case _:
-            detail = "Too many jobs have not ended yet."
-            return StoreFull(detail, headers={"Retry-After": str(FULL_RETRY_SECONDS)})
 
 
 def _text(number: int | None) -> str:

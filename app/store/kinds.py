@@ -21,7 +21,10 @@ KNOWN_MS: Final = 7 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What can be asked for. `params_schema` is an object schema, times are seconds; `max_running` 0: any number."""
+    """What can be asked for. `params_schema` is an object schema, times are seconds; `max_running` 0: any number.
+
+    `result_ttl_seconds` is for submissions that do not say; None leaves it to the settings.
+    """
 
     kind: str
     description: str
@@ -30,6 +33,7 @@ class Kind:
     timeout_seconds: float
     max_attempts: int
     max_running: int = 0
+    result_ttl_seconds: int | None = None
 
 
 class KindStore:

@@ -17,19 +17,11 @@ from app.batches import Batch, batch_url
 from app.chores import Chores
 from app.clock import rfc3339
 from app.errors import (
-    IdempotencyConflict,
     InvalidBatch,
-    InvalidJob,
-    InvalidParams,
     NotRetryable,
     PollTooFast,
-    QueueFull,
-    StoreFull,
-    SubmitTooFast,
     Unavailable,
     UnknownBatch,
-    UnknownInput,
-    UnknownKind,
 )
 from app.intake.batches import Batches, BatchRequest
 from app.jobs import is_job_id
@@ -41,6 +33,7 @@ from app.web.body import Bodies
 from app.web.contract import JSON_BODY, Answer, Tag, describes
 from app.web.headers import CACHE_CONTROL, ETAG, KEY_EXPIRES, LOCATION, QUOTA, REPLAYED, RETRY_AFTER
 from app.web.idempotency import IDEMPOTENCY_KEY, key_of
+from app.web.jobs import NOT_ACCEPTED
 from app.web.negotiation import IF_NONE_MATCH, has_current, known_seq
 from app.web.polls import too_fast
 from app.web.resource import resource
@@ -87,19 +80,7 @@ class BatchDoors:
                 [LOCATION, RETRY_AFTER.sometimes, REPLAYED.sometimes, KEY_EXPIRES.sometimes, *QUOTA],
             )
         ],
-        refuses=[
-            *JSON_BODY,
-            InvalidBatch,
-            InvalidJob,
-            UnknownKind,
-            InvalidParams,
-            UnknownInput,
-            IdempotencyConflict,
-            SubmitTooFast,
-            QueueFull,
-            StoreFull,
-            Unavailable,
-        ],
+        refuses=[*JSON_BODY, InvalidBatch, *NOT_ACCEPTED],
     )
     async def submit(self, request: Request) -> Response:
         """Submit a batch.

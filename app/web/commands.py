@@ -14,7 +14,9 @@ from app.errors import (
     IllegalChange,
     NotRetryable,
     NotSuspendable,
+    QueueFull,
     ResultExpired,
+    StoreFull,
     Unavailable,
     UnknownJob,
 )
@@ -108,7 +110,7 @@ class CommandDoors:
         "retry_job",
         COMMANDS,
         answers=[Answer(202, "It is pending again.", JobObject, [RETRY_AFTER.sometimes])],
-        refuses=[UnknownJob, NotRetryable, ResultExpired, Unavailable],
+        refuses=[UnknownJob, NotRetryable, ResultExpired, QueueFull, StoreFull, Unavailable],
     )
     async def retry(self, request: Request) -> Response:
         """Run a job again.

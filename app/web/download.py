@@ -1,16 +1,19 @@
-"""Sending a stored file: in ranges, revalidated by its hash, and never able to run as a page of ours."""
+"""Sending a stored file, in ranges and revalidated by its hash, or to where it lies; it is never run as a page."""
 
 import asyncio
 import os
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, MalformedRangeHeader, Response
+from starlette.responses import FileResponse, MalformedRangeHeader, RedirectResponse, Response
 from starlette.responses import RangeNotSatisfiable as Unsatisfiable
 
-from app.errors import RangeNotSatisfiable
+from app.artifacts import FileStore, artifact_key
+from app.errors import RangeNotSatisfiable, Unavailable
 from app.jobs import Artifact
 from app.web.negotiation import has_current
 
@@ -23,36 +26,62 @@ PLAYER: Final = (
 )
 """Still no script. A player of no origin would be refused the file it is to play."""
 
+PLAYLIST: Final = "application/vnd.apple.mpegurl"
+"""Names other artifacts relative to where it is found itself, so nobody is sent elsewhere for it."""
+MOST_PLAYLIST_BYTES: Final = 4 << 20
+
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(; *[\w.+-]+=[\w.+-]+)*", re.ASCII)
 _PLAYABLE = re.compile(r"(video|audio|image(?!/svg))/", re.IGNORECASE)
 
 
-async def download(request: Request, artifact: Artifact, path: Path) -> Response | None:
-    """The file, a part of it, or 304; None when it is not there any more."""
-    try:
-        stat = await asyncio.to_thread(os.stat, path)
-    except FileNotFoundError:
-        return None
+async def download(request: Request, artifact: Artifact, files: FileStore, now_ms: int) -> Response | None:
+    """The file, a part of it, or 304; 303 where it lies in S3 and is no playlist. None when it is gone."""
     media_type = artifact.content_type if _MEDIA_TYPE.fullmatch(artifact.content_type) else UNKNOWN_TYPE
-    playable = _PLAYABLE.match(media_type)
+    playable = _PLAYABLE.match(media_type) is not None
+    disposition = _disposition("inline" if playable else "attachment", artifact.name)
+    answer = {"content-type": media_type, "content-disposition": disposition}
+    link = files.link(artifact, request.method, answer, now_ms)
+    if link and not (media_type == PLAYLIST and artifact.size <= MOST_PLAYLIST_BYTES):
+        return RedirectResponse(link, 303, {"Cache-Control": "no-store"})
     headers = {
+        "Content-Disposition": disposition,
         "ETag": f'"{artifact.sha256}"',
         "Cache-Control": PRIVATE,
         "Content-Security-Policy": PLAYER if playable else INERT,
         "X-Content-Type-Options": "nosniff",
     }
+    path = files.artifact(artifact.key)
+    try:
+        playlist = await _playlist(files, artifact) if link else b""
+        stat = None if link else await asyncio.to_thread(os.stat, path)
+    except FileNotFoundError:
+        return None
     if has_current(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Download(
-        path,
-        headers=headers,
-        media_type=media_type,
-        filename=artifact.name,
-        stat_result=stat,
-        content_disposition_type="inline" if playable else "attachment",
-    )
+    if link:
+        return Response(playlist, headers=headers, media_type=media_type)
+    return Download(path, headers=headers, media_type=media_type, stat_result=stat)
+
+
+async def _playlist(files: FileStore, artifact: Artifact) -> bytes:
+    """What it says, from S3. Raises FileNotFoundError, and Unavailable when S3 is away."""
+    with TemporaryDirectory(prefix="tidings-") as folder:
+        path = Path(folder) / "playlist"
+        try:
+            await files.transfers.run(files.fetch, artifact_key(artifact.key), path)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise Unavailable("The store of files cannot be reached.", headers={"Retry-After": "2"}) from error
+        return path.read_bytes()
+
+
+def _disposition(type_: str, name: str) -> str:
+    """RFC 6266, with RFC 8187 for names that need it."""
+    quoted = quote(name, safe="")
+    return f'{type_}; filename="{name}"' if quoted == name else f"{type_}; filename*=utf-8''{quoted}"
 
 
 class Download(FileResponse):

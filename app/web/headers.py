@@ -7,7 +7,10 @@ from pydantic import Field
 from app.shapes.shape import Moment
 from app.web.contract import Header
 
-LOCATION: Final = Header("Location", "The job.", Annotated[str, Field(json_schema_extra={"format": "uri-reference"})])
+UriReference = Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
+
+LOCATION: Final = Header("Location", "The job.", UriReference)
+SIGNED_LOCATION: Final = Header("Location", "The file, for whoever has this link.", UriReference)
 RETRY_AFTER: Final = Header("Retry-After", "Seconds until asking again is worth it.", Annotated[int, Field(ge=0)])
 ETAG: Final = Header("ETag", "The entity tag, for `If-None-Match` (RFC 9110 section 8.8.3).")
 CACHE_CONTROL: Final = Header("Cache-Control", "How long, and by whom, the answer may be kept.")

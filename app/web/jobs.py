@@ -60,6 +60,19 @@ ACCEPTED: Final = (
 )
 LOOKED: Final = (ETAG, CACHE_CONTROL, VARY, RETRY_AFTER.sometimes, *QUOTA, APPLIED.sometimes)
 
+NOT_ACCEPTED: Final = (
+    InvalidJob,
+    UnknownKind,
+    InvalidParams,
+    UnknownInput,
+    IdempotencyConflict,
+    SubmitTooFast,
+    QueueFull,
+    StoreFull,
+    Unavailable,
+)
+"""What a submission may come to; a batch of them as well."""
+
 
 class JobDoors:
     """`/api/jobs` and `/api/jobs/{id}`."""
@@ -89,18 +102,7 @@ class JobDoors:
             Answer(200, "It has ended within the wait.", JobObject, ACCEPTED),
             Answer(202, "Accepted: it is queued.", JobObject, ACCEPTED),
         ],
-        refuses=[
-            *JSON_BODY,
-            InvalidJob,
-            UnknownKind,
-            InvalidParams,
-            UnknownInput,
-            IdempotencyConflict,
-            SubmitTooFast,
-            QueueFull,
-            StoreFull,
-            Unavailable,
-        ],
+        refuses=[*JSON_BODY, *NOT_ACCEPTED],
     )
     async def submit(self, request: Request) -> Response:
         """Submit a job.

@@ -33,6 +33,8 @@ class KindObject(TypedDict):
     max_attempts: int
     max_running: int
     """At once, over all workers; 0 is no limit."""
+    result_ttl_seconds: int | None
+    """How long results are kept where the submission does not say; null leaves it to the settings."""
     paused: bool
     """No job of it is started."""
 

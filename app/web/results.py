@@ -21,7 +21,7 @@ from app.store import JobStore
 from app.web.answer import JsonAnswer
 from app.web.contract import Answer, Parameter, Tag, describes
 from app.web.download import PRIVATE, download
-from app.web.headers import CACHE_CONTROL, CONTENT_RANGE, DISPOSITION, ETAG, RANGES
+from app.web.headers import CACHE_CONTROL, CONTENT_RANGE, DISPOSITION, ETAG, RANGES, SIGNED_LOCATION
 from app.web.negotiation import IF_NONE_MATCH, has_current
 from app.web.owned import owned_job
 from app.web.polls import Polls
@@ -33,6 +33,7 @@ FILE: Final = (
     Answer(
         206, "Part of the file.", {"*/*": bytes}, [ETAG, CACHE_CONTROL, CONTENT_RANGE.sometimes, DISPOSITION, RANGES]
     ),
+    Answer(303, "The file lies in S3; the link opens it for a while.", None, [SIGNED_LOCATION, CACHE_CONTROL]),
     Answer(304, "The client has it.", None, [ETAG, CACHE_CONTROL]),
 )
 
@@ -69,7 +70,7 @@ class ResultDoors:
     async def result(self, request: Request) -> Response:
         """The result of a job.
 
-        The main artifact's file, or the result as JSON where the job saved no file.
+        The main artifact's file, or a link to it, or the result as JSON where the job saved no file.
         """
         job = await owned_job(self._jobs, request)
         if job.status is not Status.COMPLETED:
@@ -107,7 +108,7 @@ class ResultDoors:
         return await self._file(request, job, artifact)
 
     async def _file(self, request: Request, job: Job, artifact: Artifact) -> Response:
-        response = await download(request, artifact, self._files.artifact(artifact.key))
+        response = await download(request, artifact, self._files, job.as_of)
         if response is None:
             raise ResultExpired("The file is gone.", job_id=job.job_id)
         return response

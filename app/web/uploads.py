@@ -2,6 +2,7 @@
 
 import asyncio
 import mimetypes
+from contextlib import suppress
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -79,9 +80,15 @@ class UploadDoors:
                     incoming, owner=owner_of(request), name=name, content_type=content_type
                 )
             except BaseException:
-                incoming.discard()
+                await self._discard(incoming)
                 raise
         return JsonAnswer(_shown(upload), 201)
+
+    async def _discard(self, incoming: IncomingFile) -> None:
+        if not incoming.kept:
+            return incoming.discard()
+        with suppress(OSError):  # the store is away: it is an orphan there
+            await self._files.transfers.run(incoming.discard)
 
     async def _receive(self, request: Request, incoming: IncomingFile) -> None:
         async for batch in self._bodies.batches(request, self._most_bytes, UploadTooLarge):

@@ -56,7 +56,8 @@ async def test_a_result_is_answered_here_and_not_by_a_redirect(web: httpx.AsyncC
 async def test_after_expiry_a_result_is_410_and_its_job_still_200(web: httpx.AsyncClient, store: Store) -> None:
     run = await store.completed(result_ttl_ms=0)
     assert_problem(await web.get(f"/api/jobs/{run.job_id}/result"), 410, "result_expired")
-    assert (await web.get(f"/api/jobs/{run.job_id}")).status_code == 200
+    response = await web.get(f"/api/jobs/{run.job_id}")
+    assert (response.status_code, response.json()["result_url"]) == (200, None)
 
 
 async def test_a_result_of_no_job_is_404(web: httpx.AsyncClient) -> None:

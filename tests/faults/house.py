@@ -252,7 +252,8 @@ class House:
         process.start()
 
     def _env(self, settings: dict[str, Any]) -> dict[str, str]:
-        chosen = {"redis_url": self.valkey.url, "data_dir": self.data_dir} | self._settings | settings
+        ordinary = {"redis_url": self.valkey.url, "data_dir": self.data_dir, "spare_process_seconds": 0}
+        chosen = ordinary | self._settings | settings
         ours = {f"TIDINGS_{name.upper()}": str(value) for name, value in chosen.items()}
         return os.environ | {"PYTHONPATH": str(ROOT)} | ours
 

@@ -247,6 +247,12 @@ def keeping(ctx: Context, size: int = 1_000, gate: str = "") -> int:
     return size
 
 
+@job("copying")
+def copying(ctx: Context, source: Input) -> str:
+    """Leave an artifact that is an input."""
+    return ctx.save("copy.bin", ctx.open_input(source)).sha256
+
+
 @job("sizing")
 def sizing(ctx: Context, input: Input) -> int:
     """How many bytes an input has."""

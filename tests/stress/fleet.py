@@ -35,7 +35,7 @@ class ProbedHouse(House):
 
     def _env(self, settings: dict[str, Any]) -> dict[str, str]:
         path = os.pathsep.join((str(ROOT), str(PROBE)))
-        return super()._env({"poll_burst": 1_000_000} | settings) | {
+        return super()._env({"poll_burst": 1_000_000, "spare_process_seconds": 2} | settings) | {
             "PYTHONPATH": path,
             "STRESS_PROBE": str(self.folder),
         }

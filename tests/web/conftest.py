@@ -140,8 +140,9 @@ class Store:
 
 @pytest.fixture
 async def store(settings: Settings) -> AsyncIterator[Store]:
-    async with Redis.from_url(settings.store_url) as redis:
-        uploads, files = UploadStore(redis, settings.upload_ttl_seconds), FileStore(settings.data_dir)
+    async with Redis.from_url(settings.redis_address) as redis:
+        uploads = UploadStore(redis, settings.upload_ttl_seconds)
+        files = FileStore.of(settings, patience_seconds=0)
         yield Store(redis, JobStore(redis), KindStore(redis), uploads, files, settings.data_dir)
 
 

@@ -79,6 +79,7 @@ async def test_the_kinds_are_listed_with_their_schemas(web: httpx.AsyncClient) -
         "timeout_seconds": 3600,
         "max_attempts": 3,
         "max_running": 0,
+        "result_ttl_seconds": None,
         "paused": False,
     }
 

@@ -51,6 +51,16 @@ async def test_what_is_asked_for_wins_over_the_kind(web: httpx.AsyncClient, stor
     assert view.job.shown() == job
 
 
+async def test_how_long_a_result_is_kept_the_job_says_or_its_kind_or_the_settings(
+    web: httpx.AsyncClient, store: Store, settings: Settings
+) -> None:
+    await store.kinds.announce([Kind("brief", "", {"type": "object"}, "default", 1, 1, result_ttl_seconds=60)])
+    bodies: list[Any] = [{"kind": "brief", "result_ttl_seconds": 9}, {"kind": "brief"}, {"kind": "anything"}]
+    jobs = [(await web.post("/api/jobs", json=body)).json() for body in bodies]
+    kept = [int((await store.record(job["job_id"]))[b"ttl"]) for job in jobs]
+    assert kept == [9_000, 60_000, settings.result_ttl_seconds * 1000]
+
+
 async def test_a_kind_announced_this_moment_is_known(web: httpx.AsyncClient, store: Store) -> None:
     await web.post("/api/jobs", json={"kind": "anything"})
     await store.kinds.announce([Kind("new", "", {"type": "object"}, "default", 1, 1)])

@@ -55,6 +55,7 @@ FORMATS: Final = {
     "webm": Format("video/webm", ("vp9", "vp8", "av1"), "libopus"),
     "mkv": Format("video/x-matroska", ("h264", "hevc", "vp9", "vp8", "av1"), "aac"),
     "gif": Format("image/gif", ("gif",)),
+    "hls": Format("application/vnd.apple.mpegurl", ("h264",), "aac"),
     "mp3": Format("audio/mpeg", audio="libmp3lame"),
     "m4a": Format("audio/mp4", audio="aac", options=("-movflags", "+faststart")),
     "aac": Format("audio/aac", audio="aac"),
@@ -65,6 +66,8 @@ FORMATS: Final = {
 
 _DURATION: Final = re.compile(r"\s*Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _STREAM: Final = re.compile(r"\s*Stream #\S+ (Video|Audio): ")
+_SIZE: Final = re.compile(r", (\d+)x(\d+)[, ]")
+_RATE: Final = re.compile(r", (\d+) Hz")
 _ORIGIN: Final = re.compile(r"^\[[^\]]* @ 0x[0-9a-f]+\] ")
 
 
@@ -75,11 +78,13 @@ def executable() -> str:
 
 @dataclass(slots=True)
 class Media:
-    """What an input holds, as ffmpeg tells it line by line. A cover picture is no video."""
+    """What an input holds, as ffmpeg tells it line by line: of picture and sound the first. A cover is no picture."""
 
     duration_seconds: float | None = None
     has_video: bool = False
     has_audio: bool = False
+    height: int = 0
+    sample_rate: int = 48_000
 
     def read(self, line: str) -> None:
         """The next line."""
@@ -87,8 +92,12 @@ class Media:
             hours, minutes, seconds = match.groups()
             self.duration_seconds = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
         elif (match := _STREAM.match(line)) and "(attached pic)" not in line:
-            self.has_video |= match[1] == "Video"
-            self.has_audio |= match[1] == "Audio"
+            if match[1] == "Video" and not self.has_video:
+                self.has_video, size = True, _SIZE.search(line)
+                self.height = int(size[2]) if size else 0
+            elif match[1] == "Audio" and not self.has_audio:
+                self.has_audio, rate = True, _RATE.search(line)
+                self.sample_rate = int(rate[1]) if rate else self.sample_rate
 
 
 @dataclass(slots=True)

@@ -1,42 +1,27 @@
 """The kind `transcode`: a video or sound into another format, with ffmpeg.
 
-It looks at the input, converts it in a child process that dies with the job, and stores what came out.
+It looks at the input, measures it if that is asked for, converts it in a child process that dies with the job, and
+stores what came out.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from workers import AsyncContext, Failed, Input, job
-from workers.handlers.ffmpeg import ENCODERS, FORMATS, SAFELY, Format, Media, Meter, executable, last_words
+from workers import AsyncContext, Input, job
+from workers.handlers import hls
+from workers.handlers.ffmpeg import ENCODERS, Media
+from workers.handlers.loudness import Loudness
+from workers.handlers.passes import Pass, probe
+from workers.handlers.thumbnails import MOST, take
+from workers.handlers.wish import Bitrate, Codec, FormatName, Height, Wish
 
-FormatName: TypeAlias = Literal["mp4", "webm", "mkv", "mov", "gif", "mp3", "m4a", "aac", "opus", "flac", "wav"]
-Codec: TypeAlias = Literal["h264", "hevc", "vp8", "vp9", "av1"]
-Bitrate: TypeAlias = (
-    Annotated[int, Field(ge=1_000, le=1_000_000_000)] | Annotated[str, Field(pattern=r"^[1-9]\d{0,5}(\.\d{1,3})?[kM]$")]
-)
-
-QUIETLY = ("-nostdin", "-hide_banner")
-REPORTING = ("-nostats", "-loglevel", "error", "-stats_period", "0.25", "-progress", "pipe:1")
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """The params, as the handler gets them."""
-
-    format: FormatName
-    codec: Codec | None
-    height: int | None
-    video_bitrate: Bitrate | None
-    audio_bitrate: Bitrate | None
-    start_seconds: float
-    duration_seconds: float | None
-
-    @property
-    def target(self) -> Format:
-        return FORMATS[self.format]
+MEASURED = 20
+"""Percent of the bar that measuring takes up."""
+ENCODED = 95
+"""Percent at which thumbnails begin."""
 
 
 @job("transcode", timeout=6 * 3600, max_attempts=3)
@@ -46,89 +31,97 @@ async def transcode(
     input: Annotated[Input, Field(description="The video or sound.")],
     format: Annotated[FormatName, Field(description="The last six are sound alone.")] = "mp4",
     codec: Annotated[Codec | None, Field(description="Of the picture; else the format's usual one.")] = None,
-    height: Annotated[int | None, Field(ge=16, le=4320, description="Of the picture; the width follows.")] = None,
+    height: Annotated[Height | None, Field(description="Of the picture; the width follows.")] = None,
+    heights: Annotated[list[Height] | None, Field(min_length=1, max_length=6, description="Of an hls.")] = None,
     video_bitrate: Annotated[Bitrate | None, Field(description="Bits a second, or like 800k, 2.5M.")] = None,
     audio_bitrate: Annotated[Bitrate | None, Field(description="Bits a second, or like 128k.")] = None,
+    loudness: Annotated[float | None, Field(ge=-70, le=-5, description="LUFS to bring it to (EBU R128).")] = None,
+    thumbnails: Annotated[int, Field(ge=0, le=MOST, description="Small pictures of it, evenly spaced.")] = 0,
     start_seconds: Annotated[float, Field(ge=0, description="Leave out what comes before.")] = 0,
     duration_seconds: Annotated[float | None, Field(gt=0, description="At most so much of it.")] = None,
 ) -> dict[str, Any]:
     """Convert a video or sound into another format."""
-    wish = Wish(format, codec, height, video_bitrate, audio_bitrate, start_seconds, duration_seconds)
-    refuse_contradictions(wish)
+    wish = Wish(
+        format,
+        codec,
+        height,
+        heights,
+        video_bitrate,
+        audio_bitrate,
+        loudness,
+        thumbnails,
+        start_seconds,
+        duration_seconds,
+    )
+    wish.refuse_contradictions()
     named = await ctx.open_input(input)
     # Under the name it was uploaded with, `%d` in that name would make ffmpeg look for a series of pictures.
-    source = named.resolve()
+    source = ctx.scratch / "source"
+    source.symlink_to(named.resolve())
     media = await probe(ctx, source)
-    expected = expected_seconds(wish, media)
-    target = ctx.scratch / f"output.{format}"
-    converted = await convert(ctx, arguments(wish, media, source, target), source, expected)
-    ctx.progress(100, "storing")
-    name = target.name if named == source else f"{named.stem}.{format}"
-    artifact = await ctx.save(name, target, wish.target.content_type, main=True)
-    return {"format": format, "duration_seconds": round(converted, 3), "size": artifact.size}
+    work = Work(ctx, wish, source, media, wish.expected_seconds(media))
+    return await work.perform(hls.MASTER if format == "hls" else f"{named.stem}.{format}")
 
 
-async def probe(ctx: AsyncContext, source: Path) -> Media:
-    """What the input holds. Raises Failed when that is nothing ffmpeg can read."""
-    media = Media()
-    looked = await ctx.run([executable(), *QUIETLY, *SAFELY, "-i", source], media.read, merge_stderr=True)
-    if not media.has_video and not media.has_audio:
-        raise Failed(f"The input cannot be read: {last_words(looked.stdout, str(source))}", code="unreadable_input")
-    return media
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One wish, about to be fulfilled."""
 
+    ctx: AsyncContext
+    wish: Wish
+    source: Path
+    media: Media
+    seconds: float | None
 
-async def convert(ctx: AsyncContext, argv: list[str], source: Path, expected: float | None) -> float:
-    """The seconds converted. Raises Failed with ffmpeg's own words."""
+    async def perform(self, name: str) -> dict[str, Any]:
+        """The result; `name` is what the main artifact is called."""
+        found = await self._measured()
+        begin = 0 if found is None else MEASURED
+        encoding = Pass(
+            self.ctx, self.source, "encoding", self.seconds, begin, ENCODED if self.wish.thumbnails else 100
+        )
+        made = await self._encode(encoding, found)
+        result: dict[str, Any] = {"format": self.wish.format, "duration_seconds": round(encoding.done_seconds, 3)}
+        if found:
+            result["loudness_before"] = None if found.silent else found.integrated
+        if self.wish.thumbnails:
+            taking = Pass(self.ctx, self.source, "taking thumbnails", None, ENCODED)
+            start = self.wish.start_seconds
+            result["thumbnails"] = await take(taking, self.wish.thumbnails, start, encoding.done_seconds)
+        self.ctx.progress(100, "storing")
+        for beside in hls.renditions(made.parent) if self.wish.format == "hls" else ():
+            await self.ctx.save(beside.name, beside, hls.CONTENT_TYPES[beside.suffix])
+        artifact = await self.ctx.save(name, made, self.wish.target.content_type, main=True)
+        return result | {"size": artifact.size}
 
-    def tell(done: float, speed: float) -> None:
-        if not expected:
-            ctx.progress(0, f"{done:.0f} s done")
-            return
-        eta = (expected - done) / speed if speed and done < expected else None
-        ctx.progress(100 * done / expected, f"encoding, {speed:.1f}× speed" if speed else "encoding", eta)
+    async def _measured(self) -> Loudness | None:
+        if self.wish.loudness is None:
+            return None
+        measuring = Pass(self.ctx, self.source, "measuring loudness", self.seconds, 0, MEASURED)
+        return await Loudness.measure(measuring, self.wish.part)
 
-    meter = Meter(tell)
-    ended = await ctx.run(argv, meter.read)
-    if ended.code < 0:
-        raise RuntimeError(f"ffmpeg was killed by signal {-ended.code}")
-    if ended.code:
-        raise Failed(f"ffmpeg failed: {last_words(ended.stderr, str(source))}", code="ffmpeg_failed")
-    return meter.done_seconds
+    async def _encode(self, encoding: Pass, found: Loudness | None) -> Path:
+        """The main file that comes of it."""
+        wish, media = self.wish, self.media
+        sound = self._sound(found) if wish.target.audio and media.has_audio else []
+        folder = self.ctx.scratch / "made"
+        folder.mkdir()
+        if wish.format == "hls":
+            options = hls.options(hls.heights(wish.heights, media.height), sound)
+            await encoding.run(wish.part, *options, folder=folder)
+            return folder / hls.MASTER
+        target = folder / f"output.{wish.format}"
+        picture = _picture(wish) if wish.target.codecs and media.has_video else ["-vn"]
+        heard = ["-map", "0:a:0", *sound] if sound else ["-an"]
+        await encoding.run(wish.part, *picture, *heard, "-sn", "-dn", *wish.target.options, str(target))
+        return target
 
-
-def refuse_contradictions(wish: Wish) -> None:
-    """What no schema says. Raises Failed."""
-    target = wish.target
-    if not target.codecs and (wish.codec or wish.height or wish.video_bitrate):
-        raise Failed(f"{wish.format} has no picture: leave out codec, height and video_bitrate", code="rejected")
-    if wish.codec and wish.codec not in target.codecs:
-        raise Failed(f"{wish.format} takes the codecs {', '.join(target.codecs)}, not {wish.codec}", code="rejected")
-    if wish.audio_bitrate and (not target.audio or target.lossless_audio):
-        raise Failed(f"{wish.format} has no audio_bitrate", code="rejected")
-
-
-def expected_seconds(wish: Wish, media: Media) -> float | None:
-    """How long the output will be; None when ffmpeg cannot tell. Raises Failed when nothing would be left."""
-    if not wish.target.audio and not media.has_video:
-        raise Failed(f"The input has no picture to make a {wish.format} of", code="rejected")
-    if not wish.target.codecs and not media.has_audio:
-        raise Failed(f"The input has no sound to make a {wish.format} of", code="rejected")
-    if media.duration_seconds is None:
-        return wish.duration_seconds
-    left = media.duration_seconds - wish.start_seconds
-    if left <= 0:
-        raise Failed(f"The input ends after {media.duration_seconds:g} seconds", code="rejected")
-    return min(left, wish.duration_seconds or left)
-
-
-def arguments(wish: Wish, media: Media, source: Path, target: Path) -> list[str]:
-    """ffmpeg's command line."""
-    part = ["-ss", f"{wish.start_seconds:.3f}"] if wish.start_seconds else []
-    part += ["-t", f"{wish.duration_seconds:.3f}"] if wish.duration_seconds else []
-    picture = _picture(wish) if wish.target.codecs and media.has_video else ["-vn"]
-    sound = _sound(wish) if wish.target.audio and media.has_audio else ["-an"]
-    reading = [executable(), *QUIETLY, *REPORTING, "-y", *SAFELY, *part, "-i", str(source)]
-    return [*reading, *picture, *sound, "-sn", "-dn", *wish.target.options, str(target)]
+    def _sound(self, found: Loudness | None) -> list[str]:
+        rate = ["-b:a", str(self.wish.audio_bitrate)] if self.wish.audio_bitrate else []
+        options = ["-c:a", self.wish.target.audio, *rate]
+        if found is None or found.silent or self.wish.loudness is None:
+            return options
+        return [*options, *found.to(self.wish.loudness, self.media.sample_rate)]
 
 
 def _picture(wish: Wish) -> list[str]:
@@ -142,8 +135,3 @@ def _picture(wish: Wish) -> list[str]:
     tag = ["-tag:v", "hvc1"] if codec == "hevc" and wish.format in ("mp4", "mov") else []
     rate = ["-b:v", str(wish.video_bitrate)] if wish.video_bitrate else encoder.quality
     return ["-map", "0:V:0", *encoder.options, *rate, "-vf", size, "-pix_fmt", "yuv420p", *tag]
-
-
-def _sound(wish: Wish) -> list[str]:
-    rate = ["-b:a", str(wish.audio_bitrate)] if wish.audio_bitrate else []
-    return ["-map", "0:a:0", "-c:a", wish.target.audio, *rate]

@@ -1,7 +1,8 @@
 """The process of one run of one `process=True` handler: `python -m workers.run.child FD`, started by `process.py`.
 
-It imports the handler's module and little else. SIGTERM raises Cancelled in the handler; when the worker is gone, it
-and all it has started die. See `workers/run/conversation.py` for what it says and hears.
+It imports the handler's module and little else, and may do so before there is a run. SIGTERM raises Cancelled in the
+handler; when the worker is gone, it and all it has started die. See `workers/run/conversation.py` for what it says and
+hears.
 """
 
 import importlib
@@ -24,8 +25,9 @@ from app.jobs import Artifact
 from workers.context import Context
 from workers.exit import Exit
 from workers.outcomes import Cancelled
-from workers.run import reports
+from workers.run import ceilings, reports
 from workers.run.entries import Bounds, Entry
+from workers.run.printer import printing
 from workers.run.result import result_text
 
 ANSWERS: Mapping[str, Callable[[Any], Any]] = {
@@ -78,13 +80,14 @@ class Stopping:
 class ChildLink:
     """What joins the context to the worker. Safe to use from several threads."""
 
-    def __init__(self, line: socket.socket, stopping: Stopping, scratch: Path) -> None:
+    def __init__(self, line: socket.socket, stopping: Stopping) -> None:
         self._line = line
         self._stopping = stopping
-        self._scratch = scratch
         self._numbers = count(1)
         self._saying = threading.Lock()
+        self._speakers: set[int] = set()
         self._calls: dict[int, SimpleQueue[Mapping[str, Any]]] = {}
+        self.scratch = Path()
 
     def put(self, entry: Entry) -> None:
         self.say({"put": entry})
@@ -92,10 +95,23 @@ class ChildLink:
     def check(self) -> None:
         self._stopping.check()
 
+    @property
+    def speaking(self) -> bool:
+        return threading.get_ident() in self._speakers
+
+    def print(self, text: str, level: str) -> None:
+        self.say({"print": text, "level": level})
+
     def say(self, message: Mapping[str, Any]) -> None:
         text = to_json(message) + b"\n"
-        with self._stopping.deferred(), self._saying:
-            self._line.sendall(text)
+        speaker = threading.get_ident()
+        with self._stopping.deferred():
+            self._speakers.add(speaker)
+            try:
+                with self._saying:
+                    self._line.sendall(text)
+            finally:
+                self._speakers.discard(speaker)
 
     def call(self, name: str, *arguments: Any, on_line: Callable[[str], None] | None = None) -> Any:
         number = next(self._numbers)
@@ -126,10 +142,10 @@ class ChildLink:
     @contextmanager
     def _by_path(self, number: int, arguments: Sequence[Any]) -> Iterator[Sequence[Any]]:
         """Bytes as a file: they may be many, and the line is for small messages."""
-        file = self._scratch / f".call-{number}"
+        file = self.scratch / f".call-{number}"
         plain = [str(file) if isinstance(argument, bytes) else argument for argument in arguments]
         for content in (argument for argument in arguments if isinstance(argument, bytes)):
-            self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
             file.write_bytes(content)
         try:
             yield plain
@@ -147,20 +163,35 @@ class ChildLink:
 
 
 def main(descriptor: int) -> None:
-    """Run the handler that the worker's order names, and tell how it ended."""
+    """Get ready, wait for the worker's order, run the handler it names, and tell how that ended."""
     stopping = Stopping()
     line = socket.socket(fileno=descriptor)
     line.set_inheritable(False)
-    incoming = line.makefile("rb")
-    order = from_json(incoming.readline())
-    link = ChildLink(line, stopping, Path(order["scratch"]))
-    threading.Thread(target=link.listen, args=(incoming,), daemon=True).start()
+    link = ChildLink(line, stopping)
     try:
-        report = reports.of_result(perform(order, link))
+        with printing(link):
+            report = reports.of_result(obey(line.makefile("rb"), link))
     except BaseException as error:
+        ceilings.lift_memory()
         report = reports.of_error(error)
     stopping.ignore()
     link.say({"ended": report})
+
+
+def obey(incoming: BinaryIO, link: ChildLink) -> str:
+    """The result of the run that is ordered, as JSON text."""
+    prepare(**from_json(incoming.readline()))
+    order = from_json(incoming.readline())
+    link.scratch = Path(order["scratch"])
+    threading.Thread(target=link.listen, args=(incoming,), daemon=True).start()
+    return perform(order, link)
+
+
+def prepare(module: str, memory_bytes: int | None, cpu_seconds: int | None) -> None:
+    """What can be done before there is a run. An import that fails is tried once more by it, which can tell why."""
+    ceilings.impose(memory_bytes, cpu_seconds)
+    with suppress(Exception, SystemExit):
+        importlib.import_module(module)
 
 
 def perform(order: Mapping[str, Any], link: ChildLink) -> str:
@@ -169,6 +200,7 @@ def perform(order: Mapping[str, Any], link: ChildLink) -> str:
     arguments = order["arguments"]
     if arguments is None:
         arguments = _arguments(function, order["params"])
+    os.environ.update(order["settings"])
     bounds = Bounds(**order["bounds"])
     context = Context(
         link,
@@ -177,7 +209,9 @@ def perform(order: Mapping[str, Any], link: ChildLink) -> str:
         attempt=order["attempt"],
         run_token=order["run_token"],
         params=arguments,
-        scratch=Path(order["scratch"]),
+        scratch=link.scratch,
+        callback_url=order["callback_url"],
+        callback=order["callback"],
     )
     return result_text(function(context, **arguments), bounds)
 

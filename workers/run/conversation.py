@@ -1,9 +1,11 @@
 """What a worker and a handler's own process say to each other: JSON objects, one per line, each with one of these keys.
 
-worker → child  the order, first of all: `module`, `function`, `params` and the rest of what a context is made of
+worker → child  what to get ready for, first of all (`workers/run/spares.py`): `module` and limits
+                the order: `module`, `function`, `params` and the rest of what a context is made of
                 `line`     a line of the program that call `id` runs; the child says `next`, or `leave`
                 `value` or `error`, the answer to call `id`
 child → worker  `put`      an entry for the log: [type, data, argument]
+                `print`    text for the log, on a `level`; lines end where they will
                 `call`     an operation's name, with `id`, `arguments`, `lines` (whether it wants them)
                 `next`     go on with the call of this id; `leave`: nobody waits for its answer any more
                 `ended`    how the handler ended; the last
@@ -11,7 +13,8 @@ child → worker  `put`      an entry for the log: [type, data, argument]
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -19,11 +22,12 @@ from typing import Any, Self
 from pydantic_core import from_json, to_json
 
 from workers.outcomes import Cancelled
-from workers.run import reports
+from workers.run import entries, reports
 from workers.run.ending import Ending
 from workers.run.entries import Bounds, Entry
 from workers.run.operations import Operations
 from workers.run.outbox import Outbox
+from workers.run.program import CHUNK_BYTES, LineBuffer
 
 
 class Left(Exception):
@@ -34,35 +38,54 @@ class Conversation:
     """The worker's part of it. `ending` is known when the child has told it."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, outbox: Outbox, operations: Operations
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        outbox: Outbox,
+        operations: Operations,
+        bounds: Bounds,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._outbox = outbox
         self._operations = operations
+        self._bounds = bounds
+        self._printed = {"info": LineBuffer(), "warning": LineBuffer()}
         self.ending: Ending | None = None
 
     @classmethod
     async def open(cls, ours: socket.socket, outbox: Outbox, operations: Operations, bounds: Bounds) -> Self:
         """Over our end of a socket pair."""
+        loop = asyncio.get_running_loop()
         longest = 2 * (bounds.result_bytes + bounds.event_bytes) + (1 << 20)  # JSON within JSON
-        reader, writer = await asyncio.open_connection(sock=ours, limit=longest)
-        return cls(reader, writer, outbox, operations)
+        reader = asyncio.StreamReader(limit=longest)
+        protocol = _LastWords(reader, ours.dup())
+        transport, _ = await loop.create_connection(lambda: protocol, sock=ours)
+        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop), outbox, operations, bounds)
 
     def close(self) -> None:
         """Nothing more is said."""
         self._writer.close()
 
     async def hold(self, order: Mapping[str, Any]) -> None:
-        """Until the child has told how the handler ended, or hangs up. Raises ConnectionError, ValueError."""
-        await self._say(order)
-        while self.ending is None and (message := await self._hear()):
-            await self._heed(message)
+        """Until the child has told how the handler ended, or is gone. Raises ValueError."""
+        try:
+            await self._say(order)
+            while self.ending is None and (message := await self._hear()):
+                await self._heed(message)
+        except ConnectionError:  # it has died; what it had said by then counts
+            while message := await self._hear():
+                if "call" not in message:
+                    await self._heed(message)
+        for level, buffer in self._printed.items():
+            await self._log(buffer.rest(), level)
 
     async def _heed(self, message: Mapping[str, Any]) -> None:
         match message:
             case {"put": [type, data, argument]}:
                 await self._outbox.put_waiting(Entry(type, data, argument))
+            case {"print": text, "level": level}:
+                await self._log(self._printed[level].feed(text.encode()), level)
             case {"call": name, "id": number, "arguments": arguments, "lines": wanted}:
                 await self._carry_out(name, number, arguments, wanted)
             case {"ended": report}:
@@ -85,6 +108,10 @@ class Conversation:
         except Exception as error:
             await self._say({"error": reports.of_error(error), "id": number})
 
+    async def _log(self, lines: Iterable[str], level: str) -> None:
+        for line in lines:
+            await self._outbox.put_waiting(entries.log(self._bounds, line, level))
+
     async def _await_next(self, number: int) -> None:
         while message := await self._hear():
             match message:
@@ -103,6 +130,21 @@ class Conversation:
     async def _say(self, message: Mapping[str, Any]) -> None:
         self._writer.write(to_json(message) + b"\n")
         await self._writer.drain()
+
+
+class _LastWords(asyncio.StreamReaderProtocol):
+    """asyncio's own forgets what it has not yet handed out when the other end is found to be gone."""
+
+    def __init__(self, reader: asyncio.StreamReader, line: socket.socket) -> None:
+        super().__init__(reader)
+        self._reader = reader
+        self._line = line
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        with self._line, suppress(OSError):
+            while chunk := self._line.recv(CHUNK_BYTES):
+                self._reader.feed_data(chunk)
+        super().connection_lost(None)
 
 
 def _cancelling() -> bool:

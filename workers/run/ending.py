@@ -22,7 +22,11 @@ Ending: TypeAlias = Returned | Raised
 
 
 class ProcessDied(Exception):
-    """The handler's own process ended without a word: a crash, or out of memory."""
+    """The handler's own process ended without a word. `code` is process_died, out_of_memory or cpu_limit."""
+
+    def __init__(self, message: str, code: str = "process_died") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class HandlerRaised(Exception):

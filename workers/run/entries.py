@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from app.jobs import Artifact
 
@@ -49,6 +49,13 @@ def progress(
     told = {"message": message, "eta_seconds": eta_seconds, "data": data}
     fields = {name: value for name, value in told.items() if value is not None}
     return Entry("progress", _data({"percent": round(min(max(percent, 0.0), 100.0), 2)} | fields, bounds))
+
+
+def storing(latest: Entry | None, name: str, stored: int, total: int) -> Entry | None:
+    """Progress that stays where it is while a large file is stored; None where the handler has said that it is done."""
+    percent = from_json(latest.data)["percent"] if latest else 0
+    told = {"percent": percent, "message": f"storing {name}", "data": {"stored_bytes": stored, "total_bytes": total}}
+    return Entry("progress", to_json(told).decode()) if percent < 100 else None
 
 
 def log(bounds: Bounds, line: str, level: str) -> Entry:

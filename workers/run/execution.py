@@ -1,6 +1,8 @@
 """One run of one job, from its claim to the last entry of its log. Made and steered by `workers/runner.py`."""
 
 import asyncio
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -23,6 +25,7 @@ from workers.run.operations import Operations, Stores
 from workers.run.outbox import Outbox
 from workers.run.process import ProcessHost
 from workers.run.scratch import Scratch
+from workers.run.spares import Need, Spares
 from workers.run.stop import Reason, Stop
 from workers.signature import is_plain
 
@@ -33,19 +36,41 @@ class Execution:
     """The handler begins when this is made; `complete` accompanies it to the end."""
 
     def __init__(
-        self, run: Run, handler: Handler, arguments: Mapping[str, Any], stores: Stores, bounds: Bounds
+        self,
+        run: Run,
+        handler: Handler,
+        arguments: Mapping[str, Any],
+        stores: Stores,
+        bounds: Bounds,
+        *,
+        spares: Spares,
+        outbox: Outbox | None = None,
+        callback_url: str | None = None,
+        callback: Any = None,
     ) -> None:
         self._run = run
+        self._spares = spares
+        self._call = {"callback_url": callback_url, "callback": callback}
         self._handler = handler
         self._scratch = Scratch(stores.data_dir, run)
         self._bounds = bounds
         self._public_url = stores.public_url
         self._stop = Stop()
         self._last = False
-        self._outbox = Outbox()
+        self._outbox = outbox or Outbox()
         self._flusher = Flusher(stores.jobs, run, self._outbox, lambda: self.stop(Reason.LOST))
         self._operations = Operations(run, stores, self._outbox, self._flusher, self._scratch)
         self._host = self._start(arguments)
+
+    @property
+    def ending(self) -> Ending:
+        """How the handler ended, once it has."""
+        return Raised(asyncio.CancelledError()) if self._host.ended.cancelled() else self._host.ended.result()
+
+    @property
+    def stop_reason(self) -> Reason | None:
+        """Why it was asked to stop, if it was."""
+        return self._stop.reason
 
     def stop(self, reason: Reason) -> None:
         """Ask the handler to stop. It is told once for each reason that is stronger than the last."""
@@ -80,19 +105,25 @@ class Execution:
     def _start(self, arguments: Mapping[str, Any]) -> Host:
         function, run = self._handler.function, self._run
         if self._handler.definition.process:
-            return ProcessHost(self._order(arguments), self._outbox, self._operations, self._bounds)
+            process = self._spares.process(self._need())
+            return ProcessHost(process, self._order(arguments), self._outbox, self._operations, self._bounds)
         facts: Any = {
             "job_id": run.job_id,
             "attempt": run.attempt,
             "run_token": run.token,
             "params": arguments,
             "scratch": self._scratch.folder,
+            **self._call,
         }
         if self._handler.is_async:
             awaiting = AsyncContext(LoopLink(self._outbox, self._operations, self._stop), self._bounds, **facts)
             return LoopHost(partial(function, awaiting, **arguments), self._bounds)
         blocking = Context(ThreadLink(self._outbox, self._operations, self._stop), self._bounds, **facts)
         return ThreadHost(partial(function, blocking, **arguments), self._bounds)
+
+    def _need(self) -> Need:
+        definition = self._handler.definition
+        return Need(self._handler.function.__module__, definition.memory_bytes, definition.cpu_seconds)
 
     def _order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -105,13 +136,14 @@ class Execution:
             "attempt": self._run.attempt,
             "run_token": self._run.token,
             "scratch": str(self._scratch.folder),
+            **self._call,
+            "settings": _own_settings(self._run.kind),
         }
 
     async def _settle(self) -> None:
         if self._stop.reason is Reason.LOST:
             return
-        ended = self._host.ended
-        end = self._judge(Raised(asyncio.CancelledError()) if ended.cancelled() else ended.result())
+        end = self._judge(self.ending)
         await self._flusher.finish(end)
         self._last = end.type in TERMINAL
         log.info("run ended", action="run.ended", job_id=self._run.job_id, kind=self._run.kind, became=end.type)
@@ -136,3 +168,9 @@ class Execution:
         self._host.kill()
         self._operations.cancel()
         await asyncio.wait([self._host.ended])
+
+
+def _own_settings(kind: str) -> dict[str, str]:
+    """`TIDINGS_<KIND>_…`: of our settings, which are none of a handler's business, those of its kind."""
+    prefix = f"TIDINGS_{re.sub('[^A-Z0-9]', '_', kind.upper())}_"
+    return {name: value for name, value in os.environ.items() if name.startswith(prefix)}

@@ -8,33 +8,39 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import Any, Never, TypeVar
+from typing import Any, Final, Never, TypeVar
 
-from app.artifacts import FileStore, is_file_name
+from app.artifacts import FileStore, artifact_key, is_file_name, upload_key
 from app.errors import Unavailable
 from app.jobs import Artifact, job_url
+from app.locations import Locations
+from app.objects import Told
 from app.periodic import backoff
 from app.store import JobStore, Run, UploadStore
 from workers.exit import Exit
 from workers.outcomes import Failed
 from workers.run import entries, program
-from workers.run.awaiting import in_thread, to_the_end
+from workers.run.awaiting import to_the_end
 from workers.run.flusher import Flusher
 from workers.run.outbox import Outbox
 from workers.run.scratch import Scratch
 
 T = TypeVar("T")
 
+LARGE_BYTES: Final = 32 << 20
+"""A file of that size takes long enough to be told of while it is stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where jobs, uploads and files are; the last two as in the settings."""
+    """Where jobs, uploads and files are; the last three as in the settings."""
 
     jobs: JobStore
     uploads: UploadStore
     files: FileStore
     data_dir: Path
     public_url: str
+    locations: Locations
 
 
 class Operations:
@@ -73,52 +79,67 @@ class Operations:
             await to_the_end(asyncio.gather(*self._tasks, return_exceptions=True))
 
     async def _save(self, name: str, source: str | bytes, content_type: str | None, main: bool) -> Artifact:
-        artifact = await in_thread(self._store_file, name, source, content_type, main)
+        artifact = await self._stores.files.transfers.run(self._store_file, name, source, content_type, main)
         await self._outbox.put_waiting(entries.artifact(artifact, job_url(self._run.job_id, self._stores.public_url)))
         return artifact
 
-    def _store_file(self, name: str, source: str | bytes, content_type: str | None, main: bool) -> Artifact:
+    def _store_file(self, name: str, source: str | bytes, content_type: str | None, main: bool, told: Told) -> Artifact:
+        run, files = self._run, self._stores.files
         if isinstance(source, str):
-            return self._stores.files.save(
-                self._run.job_id, self._run.number, name, Path(source), content_type, main=main
-            )
+            path = Path(source)
+            told = self._storing(name, path.stat().st_size, told)
+            return files.save(run.job_id, run.number, name, path, content_type, main=main, told=told)
         with TemporaryDirectory(dir=self._scratch.path) as folder:
             path = Path(folder) / "content"
             path.write_bytes(source)
-            return self._store_file(name, str(path), content_type, main)
+            return self._store_file(name, str(path), content_type, main, told)
+
+    def _storing(self, name: str, size: int, told: Told) -> Told:
+        """Who watches sees how a large file gets on."""
+
+        def tell(stored: int) -> None:
+            told(stored)
+            if stored and (entry := entries.storing(self._outbox.latest, name, stored, size)):
+                self._outbox.put_blocking(entry, lambda: True)  # progress never has to wait for room
+
+        return tell if size >= LARGE_BYTES else told
 
     async def _open_input(self, reference: str) -> Path:
         match reference.partition(":"):
             case ("upload", _, upload_id):
-                name, path = await self._patiently(lambda: self._upload(upload_id))
+                name, key = await self._patiently(lambda: self._upload(upload_id))
             case ("artifact", _, rest):
                 job_id, _, name = rest.partition("/")
-                path = await self._patiently(lambda: self._artifact(job_id, name))
+                key = await self._patiently(lambda: self._artifact(job_id, name))
+            case ("location", _, place):
+                return self._stores.locations.find(place) or _refuse(reference)
             case _:
                 _refuse(reference)
-        return await in_thread(self._named, name, path) if path.is_file() else _refuse(reference)
+        try:
+            return await self._stores.files.transfers.run(self._fetch, name, key)
+        except FileNotFoundError:
+            _refuse(reference)
 
-    async def _upload(self, upload_id: str) -> tuple[str, Path]:
+    async def _upload(self, upload_id: str) -> tuple[str, str]:
         uploads = self._stores.uploads
         upload = await uploads.find(upload_id)
         if upload is None or upload.owner != self._run.owner:
             _refuse(f"upload:{upload_id}")
         await uploads.keep(upload_id)
-        return upload.name, self._stores.files.upload(upload_id)
+        return upload.name, upload_key(upload_id)
 
-    async def _artifact(self, job_id: str, name: str) -> Path:
+    async def _artifact(self, job_id: str, name: str) -> str:
         view = await self._stores.jobs.read(job_id)
         artifacts = view.job.artifacts if view and view.job.owner == self._run.owner else ()
         found = next((artifact for artifact in artifacts if artifact.name == name), None)
-        return self._stores.files.artifact(found.key) if found else _refuse(f"artifact:{job_id}/{name}")
+        return artifact_key(found.key) if found else _refuse(f"artifact:{job_id}/{name}")
 
-    def _named(self, name: str, path: Path) -> Path:
+    def _fetch(self, name: str, key: str, told: Told) -> Path:
         """The file under the name it had: programs look at its ending."""
-        if not is_file_name(name):
-            return path
-        link = Path(mkdtemp(prefix="input-", dir=self._scratch.path)) / name
-        link.symlink_to(path)
-        return link
+        folder = Path(mkdtemp(prefix="input-", dir=self._scratch.path))
+        path = folder / (name if is_file_name(name) else "input")
+        self._stores.files.fetch(key, path, told)
+        return path
 
     async def _run_program(
         self,

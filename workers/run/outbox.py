@@ -27,6 +27,7 @@ class Outbox:
         self._pending: dict[int | str, Entry] = {}
         self._numbers = count()
         self._bytes = 0
+        self.latest: Entry | None = None  # progress told so far
         self._closed = False
         self.filled = asyncio.Event()
         self.urgent = asyncio.Event()
@@ -82,6 +83,7 @@ class Outbox:
                 self._loop.call_soon_threadsafe(self.urgent.set)
                 return False
             if is_progress:
+                self.latest = entry
                 self._bytes -= self._pending.pop(PROGRESS, Entry("", "")).size
             if not self._pending:
                 self._loop.call_soon_threadsafe(self.filled.set)

@@ -1,35 +1,38 @@
 """The third place where a handler runs: a process of its own, which can be killed and whose crash harms nobody.
 
 This is the worker's side, `workers/run/child.py` the other. They talk JSON lines over a socket pair (see
-`workers/run/conversation.py`). What the handler prints becomes its log.
+`workers/run/conversation.py`). What the handler prints becomes its log, whichever way it comes.
 """
 
 import asyncio
-import os
-import signal
 import socket
-import sys
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Final
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any
 
-from workers.run import entries
+from workers.run import death, entries
 from workers.run.awaiting import together
 from workers.run.conversation import Conversation
-from workers.run.ending import Ending, ProcessDied, Raised
+from workers.run.ending import Ending, Raised
 from workers.run.entries import Bounds
 from workers.run.operations import Operations
 from workers.run.outbox import Outbox
 from workers.run.program import STOP_SECONDS, Program, lines
-
-PRIVATE_PREFIX: Final = "TIDINGS_"
-"""Our settings carry secrets, and a handler's process has no need of them."""
+from workers.run.spares import Process
 
 
 class ProcessHost:
-    """`order` is what the child begins with."""
+    """`process` is entered for one, `order` is what it begins with."""
 
-    def __init__(self, order: Mapping[str, Any], outbox: Outbox, operations: Operations, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        process: AbstractAsyncContextManager[Process],
+        order: Mapping[str, Any],
+        outbox: Outbox,
+        operations: Operations,
+        bounds: Bounds,
+    ) -> None:
+        self._process = process
         self._order = order
         self._outbox = outbox
         self._operations = operations
@@ -50,24 +53,16 @@ class ProcessHost:
 
     async def _perform(self) -> Ending:
         try:
-            ours, theirs = socket.socketpair()
-            with ours, theirs:
-                self._program = await self._start(theirs)
-                theirs.close()
-                return await self._accompany(self._program, ours)
+            async with self._process as process:
+                self._program = process.program
+                return await self._accompany(process.program, process.line)
         except Exception as error:
             return Raised(error)
-
-    async def _start(self, theirs: socket.socket) -> Program:
-        """With our import path, and with what it prints not held back."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_PREFIX)}
-        env |= {"PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path), "PYTHONUNBUFFERED": "1"}
-        argv = [sys.executable, "-P", "-m", "workers.run.child", str(theirs.fileno())]
-        return await Program.start(argv, env=env, pass_fds=(theirs.fileno(),))
 
     async def _accompany(self, program: Program, ours: socket.socket) -> Ending:
         if self._stopping:
             program.stop()
+        killed_before = death.kills_for_memory()
         conversation = await Conversation.open(ours, self._outbox, self._operations, self._bounds)
         try:
             await together(
@@ -79,11 +74,10 @@ class ProcessHost:
         finally:
             conversation.close()
             await program.end()
-        return conversation.ending or Raised(ProcessDied(_last_words(program.code)))
+        return conversation.ending or Raised(death.cause(program.code, killed_before, death.kills_for_memory()))
 
     async def _converse(self, program: Program, conversation: Conversation) -> None:
-        with suppress(ConnectionError):  # it died: its exit code tells
-            await conversation.hold(self._order)
+        await conversation.hold(self._order)
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await program.exited.wait()
@@ -97,11 +91,3 @@ class ProcessHost:
     async def _log(self, stream: asyncio.StreamReader | None, level: str) -> None:
         async for line in lines(stream):
             await self._outbox.put_waiting(entries.log(self._bounds, line, level))
-
-
-def _last_words(code: int) -> str:
-    if code == -signal.SIGKILL:
-        return "The handler's process was killed; the machine may have run out of memory."
-    if code < 0:
-        return f"The handler's process was killed by {signal.Signals(-code).name}."
-    return f"The handler's process ended with code {code}, and without a word."

@@ -66,7 +66,7 @@ class Program:
 
     def __init__(self, transport: asyncio.SubprocessTransport, protocol: "_Protocol") -> None:
         self._transport = transport
-        self._group = transport.get_pid()
+        self.group = transport.get_pid()
         self._ending: asyncio.Task[None] | None = None
         self.stdout = protocol.stdout
         self.stderr = protocol.stderr
@@ -140,12 +140,12 @@ class Program:
         with suppress(ProcessLookupError, PermissionError, TimeoutError):
             async with asyncio.timeout(VANISH_SECONDS):
                 while True:
-                    os.killpg(self._group, 0)
+                    os.killpg(self.group, 0)
                     await asyncio.sleep(0.002)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):  # the latter is what macOS says of a group of zombies
-            os.killpg(self._group, number)
+            os.killpg(self.group, number)
 
 
 class _Protocol(SubprocessStreamProtocol):
@@ -168,18 +168,35 @@ async def _spawned(argv: Sequence[str], options: Mapping[str, Any]) -> tuple[asy
     )
 
 
-async def lines(stream: asyncio.StreamReader | None, most: int = LINE_BYTES) -> AsyncIterator[str]:
-    """The lines of a pipe, without their ends; a carriage return ends one too, as progress bars have it."""
-    held, returned = b"", False
+async def lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
+    """The lines of a pipe."""
+    buffer = LineBuffer()
     while stream is not None and (chunk := await stream.read(CHUNK_BYTES)):
-        new = chunk[1:] if returned and chunk.startswith(b"\n") else chunk  # the second half of a line's end
-        returned = chunk.endswith(b"\r")
-        *whole, held = _LINE_END.split(held + new)
-        for line in whole:
-            yield line[:most].decode(errors="replace")
-        held = held[:most]
-    if held:
-        yield held.decode(errors="replace")
+        for line in buffer.feed(chunk):
+            yield line
+    for line in buffer.rest():
+        yield line
+
+
+class LineBuffer:
+    """Makes lines, without their ends, of what comes; a carriage return ends one too, as progress bars have it."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._returned = False
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """The lines that are whole now."""
+        new = chunk[1:] if self._returned and chunk.startswith(b"\n") else chunk  # the second half of a line's end
+        self._returned = chunk.endswith(b"\r")
+        *whole, held = _LINE_END.split(self._held + new)
+        self._held = held[:LINE_BYTES]
+        return [line[:LINE_BYTES].decode(errors="replace") for line in whole]
+
+    def rest(self) -> list[str]:
+        """The last line, if nothing has ended it."""
+        held, self._held = self._held, b""
+        return [held.decode(errors="replace")] if held else []
 
 
 def clean_environment() -> dict[str, str]:

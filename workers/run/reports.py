@@ -3,6 +3,7 @@
 import builtins
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from workers.outcomes import Cancelled, Failed, Retry, Wait
@@ -30,7 +31,7 @@ def of_error(error: BaseException) -> dict[str, Any]:
         case Cancelled():
             return {"as": "cancelled"}
         case _:
-            return {"as": "error", "type": type(error).__name__, "message": _text(str(error)), "trace": trace(error)}
+            return {"as": "error", "type": _type(error), "message": _text(str(error)), "trace": trace(error)}
 
 
 def ending(report: Mapping[str, Any]) -> Ending:
@@ -65,13 +66,19 @@ def trace(error: BaseException) -> str:
 
 
 def as_builtin(error: BaseException) -> BaseException:
-    """For the child: a ValueError of the worker's is one here too."""
+    """On the other side: a ValueError is one there too. What is not built in, or not made of words, is told of."""
     if not isinstance(error, HandlerRaised):
         return error
     known = getattr(builtins, error.type, None)
-    if isinstance(known, type) and issubclass(known, ValueError | TypeError | OSError):
-        return known(str(error))
+    if isinstance(known, type) and issubclass(known, Exception):
+        with suppress(TypeError):
+            return known(str(error))
     return RuntimeError(f"{error.type}: {error}")
+
+
+def _type(error: BaseException) -> str:
+    """Libraries have a MemoryError of their own, of which the verdict does not know."""
+    return "MemoryError" if isinstance(error, MemoryError) else type(error).__name__
 
 
 def _text(text: str) -> str:

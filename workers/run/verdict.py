@@ -1,8 +1,8 @@
 """How a run ended, as the last entry of its log: one rule per outcome. Pure; called by `workers/run/execution.py`.
 
 A handler that returned has done the work, whatever was asked of it meanwhile. One that raised after it was asked to
-stop has stopped, whatever it raised. Any other error, and a timeout, takes an attempt: the job is tried again after
-1 s, 2 s, 4 s …, at most 5 minutes, until no attempt is left.
+stop has stopped, whatever it raised. Any other error, a timeout, and the death of its process takes an attempt: the
+job is tried again after 1 s, 2 s, 4 s …, at most 5 minutes, until no attempt is left.
 """
 
 from random import SystemRandom
@@ -84,7 +84,9 @@ def _failed(error: dict[str, Any]) -> Entry:
 def _described(error: BaseException) -> dict[str, Any]:
     match error:
         case ProcessDied():
-            return _error("process_died", str(error))
+            return _error(error.code, str(error))
+        case MemoryError() | HandlerRaised(type="MemoryError"):
+            return _error("out_of_memory", str(error) or "The handler ran out of memory.", "MemoryError")
         case HandlerRaised():
             return _error("handler_error", str(error), error.type)
         case _:

@@ -23,6 +23,7 @@ run: setup  ## Run the bundled Valkey, web and worker on http://127.0.0.1:8000 u
 
 test: lint types  ## Check style and types, then run every test
 	@sh tests/install_chromium.sh
+	@sh tests/install_tus.sh
 	$(BIN)/python -m pytest -n 2
 
 stress: $(VENV)/.installed-dev  ## Kill, freeze and restart everything for SECONDS=120; then nothing may be lost (SEED=7 repeats a run)

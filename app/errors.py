@@ -123,6 +123,15 @@ class UnknownArtifact(Refusal):
     status, code, title = 404, "unknown_artifact", "No such artifact"
 
 
+class UnknownUpload(Refusal):
+    """There is no such upload, or it is not yours, or it has expired.
+
+    Begin it again by `POST /api/uploads`.
+    """
+
+    status, code, title = 404, "unknown_upload", "No such upload"
+
+
 class NoSuchKind(Refusal):
     """No worker has announced the kind in the path within the last week.
 
@@ -197,6 +206,15 @@ class NotSuspendable(Refusal):
     status, code, title = 409, "not_suspendable", "The job does not wait in a queue"
 
 
+class OffsetMismatch(Refusal):
+    """`Upload-Offset` is not where the upload stands.
+
+    Go on from `offset`, which HEAD tells too.
+    """
+
+    status, code, title = 409, "offset_mismatch", "The upload does not stand there"
+
+
 class ResultExpired(Refusal):
     """The job's retention is over, and its result and files are gone.
 
@@ -204,6 +222,16 @@ class ResultExpired(Refusal):
     """
 
     status, code, title = 410, "result_expired", "The result is no longer kept"
+
+
+class UnsupportedTus(Refusal):
+    """`Tus-Resumable` is missing or names a version of the protocol not spoken here.
+
+    Send `Tus-Resumable: 1.0.0`; `Tus-Version` tells what is spoken.
+    """
+
+    status, code, title = 412, "unsupported_tus", "This version of tus is not spoken here"
+    sends = ("Tus-Version",)
 
 
 class BodyTooLarge(Refusal):
@@ -307,6 +335,15 @@ class IdempotencyConflict(Refusal):
     status, code, title = 422, "idempotency_conflict", "This Idempotency-Key was used for another request"
 
 
+class UploadBusy(Refusal):
+    """Another request is writing to this upload, or is about to end it.
+
+    Ask by HEAD for its offset after a moment, and go on from there.
+    """
+
+    status, code, title = 423, "upload_busy", "The upload is in other hands"
+
+
 class PollTooFast(Refusal):
     """This job was asked for more often than allowed.
 
@@ -345,6 +382,15 @@ class QueueFull(Refusal):
     sends = ("Retry-After",)
 
 
+class TooManyUnfinished(Refusal):
+    """This owner has too many uploads that have begun and not ended, or they are to have too many bytes.
+
+    Bring some to their end, or DELETE them; those to which nothing is added expire.
+    """
+
+    status, code, title, type = 429, "too_many_unfinished", *QUOTA_EXCEEDED
+
+
 class TooManySubscriptions(Refusal):
     """A multiplexed WebSocket has as many subscriptions as it may.
 
@@ -361,6 +407,15 @@ class HeadersTooLarge(Refusal):
     """
 
     status, code, title = 431, "headers_too_large", "The request's headers are too large"
+
+
+class ChecksumMismatch(Refusal):
+    """What came is not what `Upload-Checksum` says; nothing of it was kept.
+
+    Send it again from the same offset; 460 is a status of tus itself.
+    """
+
+    status, code, title = 460, "checksum_mismatch", "The checksum does not fit"
 
 
 class InternalError(Refusal):

@@ -22,6 +22,8 @@ from app.hub import Hub, Places
 from app.intake.batches import Batches
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
+from app.intake.reception import Reception
+from app.intake.resumption import Resumptions
 from app.intake.submissions import Submissions
 from app.locations import Locations
 from app.overdue import Overdue
@@ -29,7 +31,7 @@ from app.periodic import Periodic
 from app.pressure import Pressure
 from app.server import Server, config
 from app.settings import Settings
-from app.store import BatchStore, JobStore, KindStore, Listing, Memory, Queues, UploadStore
+from app.store import BatchStore, JobStore, KindStore, Listing, Memory, Queues, UnfinishedStore, UploadStore
 from app.web.batches import BatchDoors
 from app.web.commands import CommandDoors
 from app.web.description import DescriptionDoors
@@ -43,6 +45,7 @@ from app.web.queues import QueueDoors
 from app.web.results import ResultDoors
 from app.web.security import SecurityHeaders
 from app.web.sse import EventDoors
+from app.web.tus import TusDoors
 from app.web.uploads import UploadDoors
 from app.web.waiting import Waits
 from app.web.websocket import SocketDoors
@@ -112,6 +115,8 @@ def assemble(settings: Settings) -> Web:
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
     uploads = UploadStore(redis, settings.upload_ttl_seconds)
     files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
+    reception = Reception(files, uploads)
+    resumptions = Resumptions(files, UnfinishedStore.of(redis, settings), uploads, reception)
     pressure, queues = Pressure(Memory(redis), settings.max_redis_memory_share), Queues(redis)
     inputs, chores = Inputs(jobs, uploads, Locations(settings.data_roots)), Chores(batches)
     submissions = Submissions(settings, jobs, catalog, inputs, pressure)
@@ -129,7 +134,8 @@ def assemble(settings: Settings) -> Web:
         *commands.routes(),
         *BatchDoors(settings, intake, batches, chores).routes(),
         *ResultDoors(jobs, files, polls).routes(),
-        *UploadDoors(settings, files, uploads).routes(),
+        *TusDoors(settings, resumptions, reception).routes(),
+        *UploadDoors(settings, files, reception).routes(),
         *KindDoors(catalog, queues).routes(),
         *QueueDoors(catalog, queues).routes(),
     ]

@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     upload_ttl_seconds: PositiveInt = Field(
         86_400, le=YEAR, description="How long an upload is kept after its last use; at most a year."
     )
+    unfinished_upload_ttl_seconds: PositiveInt = Field(
+        86_400, le=YEAR, description="How long an upload waits for its next bytes; at most a year."
+    )
     idempotency_ttl_seconds: PositiveInt = Field(
         86_400, le=YEAR, description="How long an Idempotency-Key is remembered; at most a year."
     )
@@ -130,6 +133,12 @@ class Settings(BaseSettings):
     max_params_bytes: PositiveInt = Field(256 << 10, description="Largest params of one job, as JSON.")
     max_json_depth: PositiveInt = Field(32, description="Deepest nesting of a JSON body.")
     max_upload_bytes: PositiveInt = Field(10 << 30, description="Largest upload.")
+    max_unfinished_uploads_per_owner: PositiveInt = Field(
+        100, description="Uploads of one owner that have begun and not ended; more: 429."
+    )
+    max_unfinished_bytes_per_owner: PositiveInt = Field(
+        50 << 30, description="Bytes that such uploads of one owner are to have together; more: 429."
+    )
     max_result_bytes: PositiveInt = Field(256 << 10, description="Largest result as JSON; more belongs in an artifact.")
     max_event_bytes: PositiveInt = Field(16 << 10, description="Largest data of one event, as JSON.")
     max_log_line_bytes: PositiveInt = Field(8 << 10, description="A longer log line is cut and marked.")

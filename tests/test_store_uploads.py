@@ -5,7 +5,7 @@ import time
 import pytest
 from redis.asyncio import Redis
 
-from app.store import Upload, UploadStore
+from app.store import Unfinished, UnfinishedStore, Upload, UploadStore
 from app.store.clock import redis_now_ms
 from app.store.uploads import BY_EXPIRY, new_upload_id
 
@@ -68,3 +68,21 @@ async def test_a_used_upload_is_kept_from_then_on_and_never_shorter_than_promise
 async def test_an_upload_that_is_gone_cannot_be_kept(redis: Redis, uploads: UploadStore) -> None:
     assert not await uploads.keep(new_upload_id())
     assert not await redis.exists(BY_EXPIRY)
+
+
+async def test_an_upload_that_is_not_wanted_is_unknown_at_once_and_its_file_to_go(
+    redis: Redis, uploads: UploadStore
+) -> None:
+    upload_id = await added(uploads, await redis_now_ms(redis) + A_MINUTE)
+    await uploads.end(upload_id)
+    assert await uploads.find(upload_id) is None
+    assert await uploads.expired(10) == [upload_id]
+
+
+async def test_the_file_of_one_that_is_about_to_become_an_upload_belongs_to_somebody(
+    redis: Redis, uploads: UploadStore
+) -> None:
+    unfinished = Unfinished(new_upload_id(), "default", "a.mp4", "video/mp4", 5)
+    await UnfinishedStore(redis, 60, 1, 5).begin(unfinished)
+    known, unknown = await added(uploads, await redis_now_ms(redis) + A_MINUTE), new_upload_id()
+    assert await uploads.known([unfinished.upload_id, known, unknown]) == {unfinished.upload_id, known}

@@ -12,7 +12,7 @@ from app.artifacts import FileStore
 from app.errors import Unavailable
 from app.events import json_text
 from app.jobs import new_job_id
-from app.store import Change, JobStore, Listing, Retention, Upload, UploadStore, listing
+from app.store import Change, JobStore, Listing, Retention, Unfinished, UnfinishedStore, Upload, UploadStore, listing
 from app.store.retention import BY_EXPIRY
 from app.store.uploads import BY_EXPIRY as UPLOADS_BY_EXPIRY
 from app.store.uploads import new_upload_id
@@ -42,7 +42,8 @@ def sweeper(redis: Redis, files: FileStore) -> Sweeper:
 
 
 def sweeper_of(redis: Redis, files: FileStore) -> Sweeper:
-    return Sweeper(UploadStore(redis, 60), Retention(redis), Listing(redis, JobStore(redis)), files)
+    unfinished = UnfinishedStore(redis, 60, 100, 1 << 30)
+    return Sweeper(UploadStore(redis, 60), unfinished, Retention(redis), Listing(redis, JobStore(redis)), files)
 
 
 async def uploaded(uploads: UploadStore, files: FileStore, left_ms: int) -> str:
@@ -98,6 +99,29 @@ async def test_an_upload_that_has_been_silent_for_a_day_is_deleted(sweeper: Swee
     await sweeper.sweep()
     assert not silent.exists()
     assert coming.exists()
+
+
+async def begun(redis: Redis, files: FileStore, ttl_seconds: int) -> str:
+    """The id of an upload that can be resumed for so long, and half of which has come."""
+    unfinished = Unfinished(new_upload_id(), OWNER, "a.mp4", "video/mp4", 8)
+    await UnfinishedStore(redis, ttl_seconds, 100, 1 << 30).begin(unfinished)
+    files.unfinished(unfinished.upload_id).write_bytes(b"half")
+    return unfinished.upload_id
+
+
+async def test_what_can_be_resumed_goes_when_it_has_expired_and_not_before(
+    redis: Redis, sweeper: Sweeper, files: FileStore
+) -> None:
+    expired, waiting = await begun(redis, files, 60), await begun(redis, files, 7 * 86_400)
+    await redis.delete(f"tidings:unfinished:{expired}")
+    await redis.zadd("tidings:unfinished", {expired: 1})
+    then = time.time() - ABANDONED_SECONDS - 1
+    os.utime(files.unfinished(waiting), (then, then))
+    for _ in range(2):
+        await sweeper.sweep()
+        assert not files.unfinished(expired).exists()
+        assert files.unfinished(waiting).exists()
+        assert await redis.zrange("tidings:unfinished", 0, -1) == [waiting.encode()]
 
 
 async def test_workers_may_sweep_at_the_same_time_and_again(

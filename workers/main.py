@@ -20,7 +20,7 @@ from app.overdue import Overdue
 from app.periodic import Periodic
 from app.queue import decode, encode
 from app.settings import Settings
-from app.store import BatchStore, Identity, JobStore, KindStore, Listing, Retention, UploadStore
+from app.store import BatchStore, Identity, JobStore, KindStore, Listing, Retention, UnfinishedStore, UploadStore
 from workers.orphans import Orphans
 from workers.registry import HandlersError, Registry
 from workers.run.awaiting import gone
@@ -52,7 +52,7 @@ async def work(settings: Settings) -> None:
     """The worker and the sweepers. Redis may be away, at the start as at any time."""
     redis = connect(settings.redis_address)
     store = JobStore(redis, max_log_events=settings.max_log_events, shares=settings.shares)
-    uploads = UploadStore(redis, settings.upload_ttl_seconds)
+    uploads, unfinished = UploadStore(redis, settings.upload_ttl_seconds), UnfinishedStore.of(redis, settings)
     files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
     await asyncio.to_thread(files.prepare)
     registry = Registry.load(settings.handlers)
@@ -64,7 +64,7 @@ async def work(settings: Settings) -> None:
     sweepers = (
         Overdue(store).watch,
         Chores(BatchStore(redis)).watch,
-        Periodic("sweep", Sweeper(uploads, retention, Listing(redis, store), files).sweep),
+        Periodic("sweep", Sweeper(uploads, unfinished, retention, Listing(redis, store), files).sweep),
         Periodic("orphans", Orphans(settings.data_dir, files, Identity(redis), retention, uploads).sweep),
     )
     with stopping(worker, settings.shutdown_grace_seconds):

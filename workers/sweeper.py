@@ -12,7 +12,7 @@ import structlog
 
 from app.artifacts import FileStore
 from app.jobs import is_job_id
-from app.store import Listing, Retention, UploadStore
+from app.store import Listing, Retention, UnfinishedStore, UploadStore
 
 EARLIEST_SECONDS: Final = 20.0
 LATEST_SECONDS: Final = 30.0
@@ -25,8 +25,16 @@ log = structlog.get_logger()
 class Sweeper:
     """Files first, then the entries that name them: what is interrupted is done again."""
 
-    def __init__(self, uploads: UploadStore, retention: Retention, listing: Listing, files: FileStore) -> None:
+    def __init__(
+        self,
+        uploads: UploadStore,
+        unfinished: UnfinishedStore,
+        retention: Retention,
+        listing: Listing,
+        files: FileStore,
+    ) -> None:
         self._uploads = uploads
+        self._unfinished = unfinished
         self._retention = retention
         self._listing = listing
         self._files = files
@@ -34,15 +42,18 @@ class Sweeper:
     async def sweep(self) -> float:
         """One round. Answers after how many seconds the next is due. Raises Unavailable when Redis is away."""
         await _clear(self._uploads.expired, self._files.drop_upload, self._uploads.forget)
+        await _clear(self._unfinished.expired, self._files.drop_unfinished, self._unfinished.forget)
         await _clear(self._retention.expired, self._files.drop_artifacts, self._retention.forget)
-        await asyncio.to_thread(self._clear_abandoned)
+        await self._clear_abandoned()
         while await self._listing.prune():
             pass
         return random.uniform(EARLIEST_SECONDS, LATEST_SECONDS)  # noqa: S311  spreads the workers, keeps no secret
 
-    def _clear_abandoned(self) -> None:
-        gone = _drop(self._files.drop_unfinished, self._files.abandoned(ABANDONED_SECONDS))
-        if gone:
+    async def _clear_abandoned(self) -> None:
+        """Those of requests that never came to their end; what can be resumed may wait for longer."""
+        silent = await asyncio.to_thread(self._files.abandoned, ABANDONED_SECONDS)
+        abandoned = sorted(set(silent) - await self._unfinished.known(silent))
+        if gone := await asyncio.to_thread(_drop, self._files.drop_unfinished, abandoned):
             log.info("abandoned uploads deleted", action="uploads.swept", count=len(gone))
 
 

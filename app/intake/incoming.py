@@ -1,4 +1,7 @@
-"""An upload on its way to disk, hashed as it comes. Written batch by batch from threads by `app/web/uploads.py`."""
+"""An upload on its way to disk, hashed as it comes. Written batch by batch from threads by `app/web/uploads.py`.
+
+One that comes in several requests is a `ResumableFile` (`app/intake/resumable.py`).
+"""
 
 import errno
 import hashlib
@@ -24,13 +27,14 @@ class IncomingFile:
     a batch that is still being written when its request is cancelled finds the file gone, and leaves nothing.
     """
 
-    def __init__(self, files: FileStore, upload_id: str) -> None:
+    def __init__(self, files: FileStore, upload_id: str, *, begun: bool = False) -> None:
         self.upload_id = upload_id
         self.size = 0
         self.kept = False
         self._files = files
         self._path = files.unfinished(upload_id)
-        self._path.touch(exist_ok=False)
+        if not begun:
+            self._path.touch(exist_ok=False)
         self._digest = hashlib.sha256()
 
     @property

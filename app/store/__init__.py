@@ -14,6 +14,7 @@ from app.store.memory import Memory
 from app.store.nudges import Nudges
 from app.store.queues import Queue, Queues
 from app.store.retention import Retention
+from app.store.unfinished import Unfinished, UnfinishedStore
 from app.store.uploads import Upload, UploadStore
 from app.store.views import Look, View
 
@@ -40,6 +41,8 @@ __all__ = [
     "Renewal",
     "Retention",
     "Run",
+    "Unfinished",
+    "UnfinishedStore",
     "Upload",
     "UploadStore",
     "View",

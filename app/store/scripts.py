@@ -36,6 +36,7 @@ PARTS: Final = {
     "commit": (*LIFE, "allowance", "accept", "recall"),
     "survey": (*LINE, "view", "allowance"),
     "command": (*LIFE, "accept"),
+    "begin": ("record",),
     "chore": (*LIFE, "overdue", "accept", "again"),
 }
 """The scripts, and what each has in front."""

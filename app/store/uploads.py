@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from app.events import json_text
 from app.store.clock import redis_now_ms
 from app.store.reach import reaching
+from app.store.unfinished import record_key as unfinished_key
 
 BY_EXPIRY: Final = "tidings:uploads"
 
@@ -65,10 +66,10 @@ class UploadStore:
 
     @reaching
     async def known(self, upload_ids: Sequence[str]) -> set[str]:
-        """Those that have not expired."""
+        """Those that have not expired, and those that are about to become uploads."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for upload_id in upload_ids:
-                pipe.exists(_key(upload_id))
+                pipe.exists(_key(upload_id), unfinished_key(upload_id))
             found = await pipe.execute()
         return {upload_id for upload_id, there in zip(upload_ids, found, strict=True) if there}
 
@@ -84,6 +85,14 @@ class UploadStore:
             pipe.exists(_key(upload_id))
             *_, known = await pipe.execute()
         return bool(known)
+
+    @reaching
+    async def end(self, upload_id: str) -> None:
+        """It is not wanted any more: unknown from now on, and its file is to go."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(_key(upload_id))
+            pipe.zadd(BY_EXPIRY, {upload_id: 0}, xx=True)
+            await pipe.execute()
 
     @reaching
     async def expired(self, limit: int) -> list[str]:

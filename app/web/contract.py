@@ -59,6 +59,7 @@ class Parameter:
     what: str
     shape: Shape = str
     where: Literal["query", "header"] = "query"
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

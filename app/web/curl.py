@@ -8,13 +8,26 @@ from app.events import json_text
 
 HERE: Final = "http://127.0.0.1:8000"
 
+VARIABLES: Final = {"{job_id}": "$JOB", "{upload_id}": "$UPLOAD", "{name}": "clip.mp4"}
+"""What the reader is to set, and what he has."""
+
+SAID: Final = {
+    "Tus-Resumable": "1.0.0",
+    "Upload-Length": "$(wc -c <clip.mp4)",
+    "Upload-Offset": "0",
+    "X-HTTP-Method-Override": "PATCH",
+}
+"""Headers without which nothing comes of it."""
+
 Node = Mapping[str, Any]
 
 
 def curl(openapi: Node, path: str, method: str, operation: Node) -> str:
-    """The whole command, with `$JOB` for a job's id."""
+    """The whole command, with `$JOB` for a job's id, and `$UPLOAD` for an upload's."""
     server = openapi["servers"][0]["url"]
-    url = (HERE if server == "/" else server) + path.replace("{job_id}", "$JOB").replace("{name}", "clip.mp4")
+    for variable, value in VARIABLES.items():
+        path = path.replace(variable, value)
+    url = (HERE if server == "/" else server) + path
     return " ".join(["curl", *_options(openapi, method, operation), f'"{url}"' if "$" in url else url])
 
 
@@ -24,14 +37,17 @@ def _options(openapi: Node, method: str, operation: Node) -> Iterator[str]:
         yield "-N"
     elif "*/*" in content:
         yield "-O"
-    body = operation.get("requestBody")
-    if body and "*/*" in body["content"]:
-        yield "-T clip.mp4"
-    elif body:
-        example = _example(openapi, body["content"]["application/json"]["schema"])
+    body = operation.get("requestBody", {}).get("content", {})
+    if "application/json" in body:
+        example = _example(openapi, body["application/json"]["schema"])
         yield f"-H 'Content-Type: application/json' -d {shlex.quote(json_text(example))}"
-    elif method != "GET":
+    elif method not in ("GET", "PUT"):
         yield f"-X {method}"
+    for name in (parameter["name"] for parameter in operation.get("parameters", ())):
+        if name in SAID:
+            yield f'-H "{name}: {SAID[name]}"'
+    for media_type in body.keys() - {"application/json"}:
+        yield "-T clip.mp4" if media_type == "*/*" else f"-H 'Content-Type: {media_type}' -T clip.mp4"
 
 
 def _example(openapi: Node, schema: Node) -> Any:

@@ -27,6 +27,9 @@ RANGES: Final = Header("Accept-Ranges", "`bytes`: parts can be asked for by `Ran
 CONTENT_RANGE: Final = Header("Content-Range", "Which part this is, and the size of the whole.")
 ALLOW: Final = Header("Allow", "The methods there are.")
 ACCEPT: Final = Header("Accept", "The media type taken here.")
+TUS_VERSION: Final = Header("Tus-Version", "The versions of tus spoken here.")
 
-OF_REFUSALS: Final = {header.name: header for header in (RETRY_AFTER, CONTENT_RANGE, ALLOW, ACCEPT, *QUOTA)}
+OF_REFUSALS: Final = {
+    header.name: header for header in (RETRY_AFTER, CONTENT_RANGE, ALLOW, ACCEPT, TUS_VERSION, *QUOTA)
+}
 """Those that `Refusal.sends` may name."""

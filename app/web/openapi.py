@@ -29,6 +29,7 @@ objects, and types of events: ignore what you do not know. The WebSockets are in
 PATH_VARIABLES: Final[Mapping[str, tuple[str, Shape]]] = {
     "job_id": ("The job.", JobId),
     "batch_id": ("The batch.", JobId),
+    "upload_id": ("The upload.", JobId),
     "name": ("The file's name.", str),
     "kind": ("The kind.", str),
     "queue": ("The queue.", str),
@@ -90,6 +91,8 @@ class _Fold:
         schema = self.schemas.of(parameter.shape)
         described: dict[str, Any] = {"name": parameter.name, "in": parameter.where}
         described |= {"description": parameter.what, "schema": schema}
+        if parameter.required:
+            described["required"] = True
         if parameter.where == "query" and schema.get("type") != "array":
             described["allowEmptyValue"] = True  # it counts as left out
         return described

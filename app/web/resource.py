@@ -1,6 +1,7 @@
 """One URL with all its methods. Starlette would answer a wrong method with those of the first route of that path."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 from starlette.requests import Request
@@ -18,16 +19,19 @@ def resource(
     get: Door | None = None,
     post: Door | None = None,
     put: Door | None = None,
+    patch: Door | None = None,
     delete: Door | None = None,
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> Described:
-    """The route. A GET door serves HEAD too; OPTIONS tells what there is; anything else is 405 with `Allow`."""
-    doors = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
+    """The route. A GET door serves HEAD too; OPTIONS tells what there is, in headers of `told` as well; anything else
+    is 405 with `Allow`."""
+    doors = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "PATCH": patch, "DELETE": delete}
     by_method = {method: door for method, door in doors.items() if door}
     described = {method: door for method, door in by_method.items() if method != "HEAD"}
     allow = ", ".join([*by_method, "OPTIONS"])
 
     async def options(_: Request) -> Response:
-        return Response(status_code=204, headers={"Allow": allow})
+        return Response(status_code=204, headers={"Allow": allow, **told})
 
     by_method["OPTIONS"] = options
 

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from app.store import BatchStore, Order
+from app.store import BatchStore, Order, Upload
 from tests.conformance.conftest import Raw
 from tests.ground import submission
 from tests.web.conftest import Store, assert_problem
@@ -23,6 +23,8 @@ ROUTES = {
     "/api/events": READ,
     "/api/jobs/{id}/cancel": "POST, OPTIONS",
     "/api/uploads/a.txt": "PUT, OPTIONS",
+    "/api/uploads": "POST, OPTIONS",
+    "/api/uploads/tus/{upload}": "GET, HEAD, POST, PATCH, DELETE, OPTIONS",
     "/api/batches": "POST, OPTIONS",
     "/api/batches/{batch}": READ,
     "/api/batches/{batch}/events": READ,
@@ -30,9 +32,15 @@ ROUTES = {
     "/api/batches/{batch}/retry": "POST, OPTIONS",
 }
 BATCH = "abcdefghijklmnopqrstuvwx22"
+UPLOAD = "abcdefghijklmnopqrstuvwx23"
 READABLE = [path for path, allow in ROUTES.items() if allow.startswith("GET")]
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND")
-REFUSED = [(method, path) for path, allow in ROUTES.items() for method in METHODS if method not in allow]
+REFUSED = [
+    (method, path)
+    for path, allow in ROUTES.items()
+    for method in METHODS
+    if method not in allow and (method, path) != ("PUT", "/api/uploads/tus/{upload}")  # to PUT it is a name
+]
 
 
 @pytest.fixture
@@ -41,12 +49,13 @@ async def job_id(store: Store) -> str:
     await store.save(run, "a.txt", b"text")
     await store.apply(run, "completed", {})
     await BatchStore(store.redis).accept(Order(BATCH, "default", [submission()]))
+    await store.uploads.add(Upload(UPLOAD, "default", "a.txt", 4, "0" * 64, "text/plain", 1 << 42))
     return run.job_id
 
 
 @pytest.mark.parametrize("path", READABLE)
 async def test_head_answers_like_get_without_a_body(web: httpx.AsyncClient, job_id: str, path: str) -> None:
-    url = path.format(id=job_id, batch=BATCH)
+    url = path.format(id=job_id, batch=BATCH, upload=UPLOAD)
     head = await web.head(url)
     async with web.stream("GET", url) as get:
         assert (head.status_code, head.content) == (get.status_code, b"") == (200, b"")
@@ -56,7 +65,7 @@ async def test_head_answers_like_get_without_a_body(web: httpx.AsyncClient, job_
 
 @pytest.mark.parametrize(("path", "allow"), ROUTES.items())
 async def test_options_tells_what_is_allowed(web: httpx.AsyncClient, job_id: str, path: str, allow: str) -> None:
-    response = await web.options(path.format(id=job_id, batch=BATCH))
+    response = await web.options(path.format(id=job_id, batch=BATCH, upload=UPLOAD))
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["allow"] == allow
 
@@ -65,7 +74,7 @@ async def test_options_tells_what_is_allowed(web: httpx.AsyncClient, job_id: str
 async def test_any_other_method_is_405_and_told_the_same(
     web: httpx.AsyncClient, job_id: str, method: str, path: str
 ) -> None:
-    response = await web.request(method, path.format(id=job_id, batch=BATCH))
+    response = await web.request(method, path.format(id=job_id, batch=BATCH, upload=UPLOAD))
     assert_problem(response, 405, "method_not_allowed")
     assert set(response.headers["allow"].split(", ")) == set(ROUTES[path].split(", "))
 
@@ -78,17 +87,18 @@ async def test_methods_are_told_apart_by_case(raw: Raw) -> None:
     assert (await raw(b"get /livez")).refused(400, "invalid_request")
 
 
-@pytest.mark.parametrize("path", [path for path in ROUTES if path not in ("/", "/api/uploads/a.txt")])
+@pytest.mark.parametrize("path", [path for path in ROUTES if path != "/" and "uploads" not in path])
 async def test_a_trailing_slash_is_another_path_and_never_a_redirect(
     web: httpx.AsyncClient, job_id: str, path: str
 ) -> None:
-    response = await web.get(f"{path.format(id=job_id, batch=BATCH)}/", follow_redirects=False)
+    response = await web.get(f"{path.format(id=job_id, batch=BATCH, upload=UPLOAD)}/", follow_redirects=False)
     assert_problem(response, 404, "not_found")
 
 
 async def test_behind_uploads_the_whole_rest_is_a_name_and_a_name_has_no_slash(web: httpx.AsyncClient) -> None:
-    problem = assert_problem(await web.put("/api/uploads/a.txt/", content=b"x"), 400, "invalid_request")
-    assert problem["parameter"] == "name"
+    for path in ("/api/uploads/", "/api/uploads/a.txt/", f"/api/uploads/tus/{UPLOAD}/"):
+        problem = assert_problem(await web.put(path, content=b"x"), 400, "invalid_request")
+        assert problem["parameter"] == "name"
 
 
 @pytest.mark.parametrize(

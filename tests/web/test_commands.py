@@ -12,7 +12,7 @@ from app.errors import StaleRun
 from app.jobs import Job, Status
 from app.main import create_app
 from app.settings import Settings
-from app.store import JobStore, Listing, Retention, Run, UploadStore
+from app.store import JobStore, Listing, Retention, Run, UnfinishedStore, UploadStore
 from tests.still_store import Clock, standing
 from tests.web.conftest import ANYTHING, TRANSCODE, Store, assert_problem, served
 from tests.web.test_sse import blocks, stream, whole
@@ -317,7 +317,8 @@ async def test_deleting_what_has_ended_forgets_it_with_its_files(web: httpx.Asyn
     assert [key for key in left if b":polls:" not in key] == []
 
     jobs = JobStore(store.redis)
-    sweeper = Sweeper(UploadStore(store.redis, 60), Retention(store.redis), Listing(store.redis, jobs), store.files)
+    uploads, unfinished = UploadStore(store.redis, 60), UnfinishedStore(store.redis, 60, 100, 1 << 30)
+    sweeper = Sweeper(uploads, unfinished, Retention(store.redis), Listing(store.redis, jobs), store.files)
     await sweeper.sweep()
     assert not folder.exists()
     assert not await store.redis.exists("tidings:expiring")

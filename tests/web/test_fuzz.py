@@ -7,6 +7,7 @@ by the hub a moment after they were admitted, as on a restart.
 
 import asyncio
 import json
+import os
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ MET = {200, 201, 202, 204, 206, 304, 400, 404, 405, 406, 409, 410, 415, 416, 422
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """As always, but for who asks too often."""
-    return settings.model_copy(update={"poll_burst": 1_000_000})
+    return settings.model_copy(update={"poll_burst": 1_000_000, "max_unfinished_uploads_per_owner": 1_000_000})
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +73,14 @@ async def jobs_in_every_state(store: Store) -> list[str]:
     return [job.job_id for job in (saved, saved, pending, running, failed, completed, expired, cancelled)]
 
 
+async def uploads_in_every_state(web: httpx.AsyncClient) -> list[str]:
+    """Their ids."""
+    whole = (await web.put("/api/uploads/clip.mp4", content=b"whole")).json()
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "9"}
+    begun = (await web.post("/api/uploads", headers=headers)).headers["location"]
+    return [begun.rpartition("/")[2], whole["upload_id"]]
+
+
 def knowing(document: dict[str, Any], words: dict[str, list[Any]]) -> dict[str, Any]:
     """The document, made to ask for things that are there as well."""
     for item in document["paths"].values():
@@ -88,10 +97,11 @@ def knowing(document: dict[str, Any], words: dict[str, list[Any]]) -> dict[str, 
     return document
 
 
+@pytest.mark.timeout(300)
 async def test_whatever_is_asked_the_answer_is_one_that_was_declared(
     address: str, web: httpx.AsyncClient, store: Store, tmp_path: Path
 ) -> None:
-    words = WORDS | {"job_id": await jobs_in_every_state(store)}
+    words = WORDS | {"job_id": await jobs_in_every_state(store), "upload_id": await uploads_in_every_state(web)}
     description, seen = tmp_path / "openapi.json", tmp_path / "seen.har"
     description.write_text(json.dumps(knowing((await web.get("/openapi.json")).json(), words)))
     run = await asyncio.create_subprocess_exec(
@@ -100,6 +110,7 @@ async def test_whatever_is_asked_the_answer_is_one_that_was_declared(
         stdout=PIPE,
         stderr=STDOUT,
         cwd=tmp_path,
+        env=os.environ | {"SCHEMATHESIS_HOOKS": str(CONFIG.with_name("fuzz_hooks.py"))},
     )
     output, _ = await run.communicate()
     assert run.returncode == 0, output.decode()

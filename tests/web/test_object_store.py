@@ -14,6 +14,7 @@ from app.main import create_app
 from app.settings import Settings
 from tests.gateway import SECRET, Gateway, content_of
 from tests.web.conftest import Store, assert_problem, away, calling
+from tests.web.resuming import create, offset_of, patch
 from tests.web.test_results import FILM, film
 from tests.web.test_uploads import MIB, pieces
 
@@ -131,6 +132,21 @@ async def test_an_upload_while_the_store_is_away_is_refused_and_leaves_nothing(
     assert store.uploaded() == []
     assert store.files.objects.room("uploads").entries() == []
     assert await store.redis.exists("tidings:uploads") == 0
+
+
+async def test_a_resumable_upload_whose_end_found_the_store_away_ends_when_it_is_asked_for(
+    web: httpx.AsyncClient, store: Store, gateway: Gateway
+) -> None:
+    url = await create(web, 4)
+    upload_id = url.rpartition("/")[2]
+    await patch(web, url, 0, b"12")
+    with gateway.away():
+        assert_problem(await patch(web, url, 2, b"34"), 503, "unavailable")
+        assert store.files.unfinished(upload_id).read_bytes() == b"1234"
+    assert await offset_of(web, url) == 4
+    assert (await web.get(url)).json()["input"] == f"upload:{upload_id}"
+    assert content_of(store.files, upload_key(upload_id)) == b"1234"
+    assert not store.files.unfinished(upload_id).exists()
 
 
 async def test_an_upload_outlives_a_store_that_stands_still_for_a_moment(

@@ -25,12 +25,29 @@ from app.jobs import is_queue_name
 from app.limits import Admission, Shares
 
 YEAR = 365 * 86_400
+S3_URL = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?"
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 (macOS) to 108 (Linux) bytes
 
 
 def _or_aws(name: str, *theirs: str) -> AliasChoices:
     """Our variable, or else the one that S3's own tools read."""
     return AliasChoices(f"TIDINGS_{name.upper()}", *theirs)
+
+
+def _check_s3(info: ValidationInfo) -> None:
+    if not (info.data.get("s3_access_key_id") and info.data["s3_secret_access_key"].get_secret_value()):
+        raise ValueError("needs TIDINGS_S3_ACCESS_KEY_ID and TIDINGS_S3_SECRET_ACCESS_KEY")
+    if not re.fullmatch(r"(https?://[^/?#@]+/?)?", info.data.get("s3_endpoint", "")):
+        raise ValueError("needs a TIDINGS_S3_ENDPOINT like https://host:port")
+
+
+def _root(place: str, info: ValidationInfo) -> Path | str:
+    if not place.startswith("s3:"):
+        return Path(place)
+    if not re.fullmatch(S3_URL, place):
+        raise ValueError("must be a folder or s3://bucket/prefix")
+    _check_s3(info)
+    return place
 
 
 Weight = Annotated[float, Field(ge=0.01, le=100)]
@@ -51,9 +68,6 @@ class Settings(BaseSettings):
         (), description="Origins beside our own whose pages may open WebSockets; comma-separated."
     )
     data_dir: Path = Field(Path("data"), description="Where the bundled Valkey, uploads and artifacts live.")
-    data_roots: Annotated[dict[str, Path], NoDecode] = Field(
-        {}, description="Folders any job may read as `location:<name>/<path>`; comma-separated, as name=folder."
-    )
     redis_url: str = Field(
         "", description="redis://, rediss:// or unix://; empty means the bundled Valkey below the data directory."
     )
@@ -90,6 +104,11 @@ class Settings(BaseSettings):
     store_url: str = Field(
         "",
         description="Where uploads and artifacts lie: file:///path or s3://bucket/prefix; empty: data_dir.",
+    )
+    data_roots: Annotated[dict[str, Path | str], NoDecode] = Field(
+        {},
+        description="Folders any job may read as `location:<name>/<path>`; comma-separated, as name=folder or "
+        "name=s3://bucket/prefix, with the same server and key.",
     )
 
     handlers: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -196,6 +215,12 @@ class Settings(BaseSettings):
             return {name.strip(): folder.strip() for name, _, folder in pairs}
         return value
 
+    @field_validator("data_roots")
+    @classmethod
+    def _check_roots(cls, value: dict[str, Path | str], info: ValidationInfo) -> dict[str, Path | str]:
+        """What is no URL is a folder."""
+        return {name: _root(place, info) if isinstance(place, str) else place for name, place in value.items()}
+
     @field_validator("queues")
     @classmethod
     def _check_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -213,14 +238,10 @@ class Settings(BaseSettings):
     @classmethod
     def _check_store_url(cls, value: str, info: ValidationInfo) -> str:
         """It never tells the value, in which somebody may have written a key."""
-        if value and not re.fullmatch(r"file:///[^?#]*|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?", value):
+        if value and not re.fullmatch(rf"file:///[^?#]*|{S3_URL}", value):
             raise ValueError("must be file:///path or s3://bucket/prefix")
-        if not value.startswith("s3:"):
-            return value
-        if not (info.data.get("s3_access_key_id") and info.data["s3_secret_access_key"].get_secret_value()):
-            raise ValueError("needs TIDINGS_S3_ACCESS_KEY_ID and TIDINGS_S3_SECRET_ACCESS_KEY")
-        if not re.fullmatch(r"(https?://[^/?#@]+/?)?", info.data.get("s3_endpoint", "")):
-            raise ValueError("needs a TIDINGS_S3_ENDPOINT like https://host:port")
+        if value.startswith("s3:"):
+            _check_s3(info)
         return value
 
     @property

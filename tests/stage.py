@@ -36,7 +36,14 @@ class Stage:
         self.files = FileStore.of(self.settings, patience_seconds=PATIENCE_SECONDS)
         self.files.prepare()
         self.registry = Registry.load([ACTS])
-        self.runner = Runner(self.registry, store or self.jobs, self.uploads, self.files, self.settings)
+        self.runner = Runner(
+            self.registry,
+            store or self.jobs,
+            self.uploads,
+            self.files,
+            self.settings,
+            patience_seconds=PATIENCE_SECONDS,
+        )
 
     async def claimed(self, kind: str, fields: dict[str, Any] | None = None, **params: Any) -> Run:
         """A run of a new job, in the runner's hands."""

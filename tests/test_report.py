@@ -9,9 +9,12 @@ import duckdb
 import pytest
 from redis.asyncio import Redis
 
+from app.artifacts import artifact_key
 from app.jobs import Job, Status
+from app.objects import tree
 from app.settings import Settings
 from tests.conftest import eventually, handler_processes, is_gone
+from tests.gateway import Gateway, content_of
 from tests.stage import Stage
 from workers import Failed
 from workers.handlers.tables import sheet
@@ -140,6 +143,25 @@ async def test_a_folder_below_an_allowed_root_is_one_table(redis: Redis, sales: 
     for place in ("all/../data", "all/none", "other/2026"):
         job = await stage.play("report", sql=sql, inputs={"sales": f"location:{place}"})
         assert told(job)[0] == "unknown_input"
+
+
+async def test_a_folder_in_s3_is_one_table(
+    redis: Redis, gateway: Gateway, sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = gateway.settings()
+    stage = Stage(redis, tmp_path / "data", data_roots={"lake": f"{settings['store_url']}/artifacts"}, **settings)
+    table = table_of(sales, "parquet", tmp_path)
+    for n in range(2):
+        stage.files.save("2026", 1, f"{n}.parquet", table)
+    sql = "SELECT count(*) AS n FROM sales"
+    job = await stage.play("report", sql=sql, inputs={"sales": "location:lake/2026"}, format="csv")
+    (artifact, _) = job.artifacts
+    assert content_of(stage.files, artifact_key(artifact.key)) == b"n\n180\n"
+    job = await stage.play("report", sql=sql, inputs={"sales": "location:lake/none"})
+    assert told(job)[0] == "unknown_input"
+    monkeypatch.setattr(tree, "MOST_FILES", 1)
+    job = await stage.play("report", sql=sql, inputs={"sales": "location:lake/2026"})
+    assert told(job) == ("unfit_input", "location:lake/2026 holds more than 1 files.")
 
 
 @pytest.mark.parametrize(

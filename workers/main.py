@@ -56,7 +56,7 @@ async def work(settings: Settings) -> None:
     files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
     await asyncio.to_thread(files.prepare)
     registry = Registry.load(settings.handlers)
-    runner = Runner(registry, store, uploads, files, settings)
+    runner = Runner(registry, store, uploads, files, settings, patience_seconds=STORE_PATIENCE_SECONDS)
     worker = JobWorker(
         redis=redis, store=store, kinds=KindStore(redis), registry=registry, runner=runner, settings=settings
     )

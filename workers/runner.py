@@ -25,12 +25,19 @@ class Runner:
     """One per worker process. `cancel`, `lose` and `interrupt` do nothing for a job that is not being run here."""
 
     def __init__(
-        self, registry: Registry, store: JobStore, uploads: UploadStore, files: FileStore, settings: Settings
+        self,
+        registry: Registry,
+        store: JobStore,
+        uploads: UploadStore,
+        files: FileStore,
+        settings: Settings,
+        *,
+        patience_seconds: float = 0,
     ) -> None:
+        """An input in S3 is tried for so long; `files` has a patience of its own."""
+        locations = Locations.of(settings, patience_seconds=patience_seconds)
         self._registry = registry
-        self._stores = Stores(
-            store, uploads, files, settings.data_dir, settings.public_url, Locations(settings.data_roots)
-        )
+        self._stores = Stores(store, uploads, files, settings.data_dir, settings.public_url, locations)
         self._bounds = Bounds(settings.max_event_bytes, settings.max_log_line_bytes, settings.max_result_bytes)
         self.spares = Spares(settings.spare_process_seconds)
         self._executions: dict[str, Execution] = {}

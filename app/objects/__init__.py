@@ -2,6 +2,6 @@
 
 from app.objects.content import Content, Told, untold
 from app.objects.disk import Disk
-from app.objects.objects import Note, Objects, Room
+from app.objects.objects import Note, Objects, Room, Unfit
 
-__all__ = ["Content", "Disk", "Note", "Objects", "Room", "Told", "untold"]
+__all__ = ["Content", "Disk", "Note", "Objects", "Room", "Told", "Unfit", "untold"]

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,6 +26,7 @@ PART_BYTES: Final = 8 << 20
 PARTS_AT_ONCE: Final = 2
 MOST_PARTS: Final = 9_000
 """S3 takes 10,000."""
+LISTED_AT_ONCE: Final = 250
 REQUEST_TIMEOUT: Final = timedelta(seconds=20)
 CONNECT_TIMEOUT: Final = timedelta(seconds=3)
 PAUSE_SECONDS: Final = 0.1
@@ -32,10 +34,11 @@ PAUSE_SECONDS: Final = 0.1
 
 
 class Bucket:
-    """Moves are tried again for `patience_seconds` while the server is away; a refusal is final."""
+    """That of the store, or of another URL. Moves are tried again for `patience_seconds` while the server is away; a
+    refusal is final."""
 
-    def __init__(self, settings: Settings, patience_seconds: float) -> None:
-        bucket, _, prefix = settings.store_url.removeprefix("s3://").partition("/")
+    def __init__(self, settings: Settings, patience_seconds: float, url: str = "") -> None:
+        bucket, _, prefix = (url or settings.store_url).removeprefix("s3://").partition("/")
         endpoint = settings.s3_endpoint.rstrip("/") or f"https://s3.{settings.s3_region}.amazonaws.com"
         secret, token = settings.s3_secret_access_key.get_secret_value(), settings.s3_session_token.get_secret_value()
         self._prefix = "".join(f"{part}/" for part in prefix.split("/") if part)
@@ -73,7 +76,7 @@ class Bucket:
 
     def fetch(self, key: str, target: Path, told: Told) -> None:
         """Part by part, so that what breaks off goes on from there."""
-        size = self._patiently(lambda: obstore.head(self._store, key)["size"], told)
+        size = self.size(key, told)
         try:
             with target.open("xb") as file:
                 while (done := file.tell()) < size:
@@ -82,6 +85,14 @@ class Bucket:
         except BaseException:
             target.unlink(missing_ok=True)
             raise
+
+    def size(self, key: str, told: Told) -> int:
+        """Raises FileNotFoundError where there is no such object."""
+        return self._patiently(lambda: obstore.head(self._store, key)["size"], told)
+
+    def below(self, key: str, most: int, told: Told) -> Sequence[tuple[str, int]]:
+        """Keys and sizes of what lies below, or of the first so many of them."""
+        return self._patiently(lambda: self._listed(key, most), told)
 
     def link(self, key: str, method: str, answer: Mapping[str, str], now_ms: int) -> str:
         query = {f"response-{name}": value for name, value in answer.items()}
@@ -106,6 +117,10 @@ class Bucket:
         with plain_errors():
             obstore.put(self._store, "clock", b"", use_multipart=False)
             return obstore.head(self._store, "clock")["last_modified"].timestamp()
+
+    def _listed(self, key: str, most: int) -> Sequence[tuple[str, int]]:
+        found = chain.from_iterable(obstore.list(self._store, key or None, chunk_size=LISTED_AT_ONCE))
+        return [(each["path"], each["size"]) for each in islice(found, most)]
 
     def _put(self, key: str, content: Content) -> None:
         stat = content.path.stat()

@@ -11,6 +11,10 @@ from typing import Protocol
 from app.objects.content import Content, Told
 
 
+class Unfit(Exception):
+    """It is there, but cannot lie here. The text goes on after what was asked for: `holds more than ...`."""
+
+
 class Room(Protocol):
     """Everything below one name, by ids. For who deletes what belongs to nobody (`workers/orphans.py`)."""
 

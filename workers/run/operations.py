@@ -14,7 +14,7 @@ from app.artifacts import FileStore, artifact_key, is_file_name, upload_key
 from app.errors import Unavailable
 from app.jobs import Artifact, job_url
 from app.locations import Locations
-from app.objects import Told
+from app.objects import Told, Unfit
 from app.periodic import backoff
 from app.store import JobStore, Run, UploadStore
 from workers.exit import Exit
@@ -111,14 +111,21 @@ class Operations:
             case ("artifact", _, rest):
                 job_id, _, name = rest.partition("/")
                 key = await self._patiently(lambda: self._artifact(job_id, name))
+            case ("location", _, place) if self._stores.locations.is_far(place):
+                return await self._moved(reference, self._fetch_far, place)
             case ("location", _, place):
                 return self._stores.locations.find(place) or _refuse(reference)
             case _:
                 _refuse(reference)
+        return await self._moved(reference, self._fetch, name, key)
+
+    async def _moved(self, reference: str, move: Callable[..., Path], *arguments: str) -> Path:
         try:
-            return await self._stores.files.transfers.run(self._fetch, name, key)
+            return await self._stores.files.transfers.run(move, *arguments)
         except FileNotFoundError:
             _refuse(reference)
+        except Unfit as error:
+            raise Failed(f"{reference} {error}.", code="unfit_input") from error
 
     async def _upload(self, upload_id: str) -> tuple[str, str]:
         uploads = self._stores.uploads
@@ -136,10 +143,15 @@ class Operations:
 
     def _fetch(self, name: str, key: str, told: Told) -> Path:
         """The file under the name it had: programs look at its ending."""
-        folder = Path(mkdtemp(prefix="input-", dir=self._scratch.path))
-        path = folder / (name if is_file_name(name) else "input")
+        path = self._input_folder() / (name if is_file_name(name) else "input")
         self._stores.files.fetch(key, path, told)
         return path
+
+    def _fetch_far(self, place: str, told: Told) -> Path:
+        return self._stores.locations.fetch(place, self._input_folder(), told)
+
+    def _input_folder(self) -> Path:
+        return Path(mkdtemp(prefix="input-", dir=self._scratch.path))
 
     async def _run_program(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
-from app.events import Event
+from app.events import CONFLATED, Event
 from app.jobs import TERMINAL, Job
 from tests.faults.watcher import assert_contiguous
 from tests.stress.census import Census
@@ -239,7 +239,7 @@ def of_watcher(seen: Seen, outcomes: Mapping[str, Outcome]) -> Iterator[str]:
     if missing := sorted(seq for seq in retained.keys() - set(seqs) if seq <= until):
         yield f"{who} was never told {[(seq, retained[seq]) for seq in missing[:10]]}, {len(missing)} in all"
     for seq, type_ in seen.events:
-        if retained.get(seq, "progress") != type_:
+        if retained.get(seq, type_ if type_ in CONFLATED else "progress") != type_:
             yield f"{who} was told {type_} at {seq}, the log has {retained.get(seq)}"
 
 
@@ -263,7 +263,7 @@ def of_feed(n: int, feed: Connection, outcomes: Mapping[str, Outcome]) -> Iterat
 def _of_step(who: str, before: int, seq: int, log: Sequence[Event]) -> Iterator[str]:
     if seq <= before:
         yield f"{who} was told {seq} after {before}"
-    if left_out := [event.seq for event in log if before < event.seq < seq and event.type != "progress"]:
+    if left_out := [event.seq for event in log if before < event.seq < seq and event.type not in CONFLATED]:
         yield f"{who} was not told {left_out[:10]}"
 
 

@@ -156,7 +156,7 @@ class Submissions:
             yield "run_at", "cannot be combined with delay_seconds"
         if len(request.tags) > settings.max_tags:
             yield "tags", f"must be at most {settings.max_tags}"
-        if len(json_text(request.metadata).encode()) > settings.max_metadata_bytes:
+        if request.metadata and len(json_text(request.metadata).encode()) > settings.max_metadata_bytes:
             yield "metadata", f"must take at most {settings.max_metadata_bytes} bytes as JSON"
 
     def _params_text(self, params: dict[str, Any]) -> str:

@@ -36,9 +36,14 @@ def is_custom_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None and name not in RESERVED
 
 
-def json_text(value: Any) -> str:
+def json_bytes(value: Any) -> bytes:
     """Compact JSON on one line; NaN and infinities become strings. Raises ValueError for what JSON cannot say."""
-    return to_json(value, inf_nan_mode="strings").decode()
+    return to_json(value, inf_nan_mode="strings")
+
+
+def json_text(value: Any) -> str:
+    """The same as text."""
+    return json_bytes(value).decode()
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ SUCCESSORS: Final[Mapping[Status, frozenset[Status]]] = MappingProxyType(
 
 STATUSES: Final = frozenset(map(str, Status))
 
+PENDING, COMPLETED = Status.PENDING, Status.COMPLETED  # before Python 3.12 to name a member costs a call
+
 TERMINAL: Final = frozenset(status for status, successors in SUCCESSORS.items() if not successors)
 
 
@@ -87,7 +89,7 @@ def parse_seq(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= SEQ_DIGITS else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would make it three times as dear
 class Submission:
     """What is written when a job is accepted. Times are milliseconds, `params` and `metadata` JSON objects as text.
 
@@ -143,7 +145,7 @@ class Artifact:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as above
 class Job:
     """A job as the store had it at `as_of`. Times are milliseconds since 1970; None is "not yet" or "not at all"."""
 
@@ -186,7 +188,7 @@ class Job:
         return cls(
             job_id=submission.job_id,
             kind=submission.kind,
-            status=Status.PENDING,
+            status=PENDING,
             owner=submission.owner,
             queue=submission.queue,
             seq=1,
@@ -231,7 +233,7 @@ class Job:
     def shown(self, base_url: str = "") -> "JobObject":
         """The job object of every transport. Links are path-absolute, or absolute where `base_url` is set."""
         url = job_url(self.job_id, base_url)
-        kept = self.status is Status.COMPLETED and not self.expired
+        kept = self.status is COMPLETED and not self.expired
         return {
             "job_id": self.job_id,
             "kind": self.kind,

@@ -25,7 +25,7 @@ from app.events import json_text
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.misfits import misfits_of
-from app.intake.params import pointer, schema_of
+from app.intake.params import ParamsSchema, pointer, schema_of
 from app.jobs import Submission
 from app.pressure import Pressure
 from app.settings import YEAR, Settings
@@ -105,6 +105,7 @@ class Submissions:
         self._jobs = jobs
         self._catalog = catalog
         self._inputs = inputs
+        self._schemas: dict[str, tuple[Kind, ParamsSchema]] = {}
         self._most = {
             "delay_seconds": settings.max_delay_seconds,
             "timeout_seconds": settings.max_timeout_seconds,
@@ -137,8 +138,15 @@ class Submissions:
     ) -> tuple[Submission, dict[str, str]]:
         """What is to be written, and the inputs it names, each with a pointer. Raises InvalidParams."""
         params = self._params_text(request.params)
-        inputs = schema_of(kind.params_schema).check(request.params)
+        inputs = self._schema(kind).check(request.params)
         return self._submission(request, kind, params, owner, idempotency_key), inputs
+
+    def _schema(self, kind: Kind) -> ParamsSchema:
+        """Looked up by the kind itself, as its schema as text may be long."""
+        known = self._schemas.get(kind.kind)
+        if known is None or known[0] is not kind:
+            known = self._schemas[kind.kind] = kind, schema_of(kind.params_schema)
+        return known[1]
 
     def refuse_if_full(self) -> None:
         """Raises StoreFull while there is no room for more jobs."""

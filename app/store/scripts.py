@@ -1,5 +1,6 @@
 """The Lua scripts, each with the transition table and the shared parts in front. Called by the stores here."""
 
+from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import sha1
@@ -11,7 +12,7 @@ from redis.exceptions import NoScriptError
 
 from app.events import KEPT
 from app.jobs import SUCCESSORS
-from app.store.line import line_of
+from app.store.line import Line, line_of
 from app.store.reach import reaching
 
 Arguments: TypeAlias = Sequence[str | bytes | int | float]
@@ -64,15 +65,23 @@ class Scripts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._used: tuple[AbstractEventLoop, Line] | None = None
         self._texts = {name: source(name) for name in PARTS}
         self._digests = {
             name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in self._texts.items()
         }
 
+    @property
+    def _line(self) -> Line:
+        loop = get_running_loop()
+        if self._used is None or self._used[0] is not loop:
+            self._used = loop, line_of(self._redis)
+        return self._used[1]
+
     @reaching
     async def run(self, name: str, arguments: Arguments) -> Any:
         """One call, one round trip; a server that lost its script cache gets the text again."""
-        line, command = line_of(self._redis), ("EVALSHA", self._digests[name], 0, *arguments)
+        line, command = self._line, ("EVALSHA", self._digests[name], 0, *arguments)
         try:
             return await line.call(*command)
         except NoScriptError:
@@ -81,7 +90,7 @@ class Scripts:
     @reaching
     async def run_many(self, name: str, calls: Sequence[Arguments]) -> list[Any]:
         """Many calls in one round trip."""
-        line, commands = line_of(self._redis), [("EVALSHA", self._digests[name], 0, *arguments) for arguments in calls]
+        line, commands = self._line, [("EVALSHA", self._digests[name], 0, *arguments) for arguments in calls]
         try:
             return await line.call_all(commands)
         except NoScriptError:

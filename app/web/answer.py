@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.events import json_text
+from app.events import json_bytes
 
 
 class JsonAnswer(Response):
@@ -13,4 +13,4 @@ class JsonAnswer(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return json_text(content).encode()
+        return json_bytes(content)

@@ -5,6 +5,7 @@ Whoever is in doubt about a head here may be one of two who read it differently,
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -33,9 +34,10 @@ def check_head(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes
     if len(fields) < len(headers):
         _check_repeated([name for name, _ in headers])
     host = fields.get(b"host")
-    if not (version == "1.0" if host is None else _HOST.fullmatch(host)):
+    if not (version == "1.0" if host is None else _is_host(host)):
         raise BadRequest("Send one Host: the name and port that the URL has (RFC 9112 section 3.2).", header="Host")
-    if fields.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
+    coding = fields.get(b"transfer-encoding")
+    if coding is not None and coding.strip().lower() != b"chunked":
         raise UnknownTransferCoding("Of transfer codings there is `chunked` alone.", header="Transfer-Encoding")
     if b"%" in target:
         _check_escapes(target)
@@ -45,6 +47,11 @@ def check_target_length(length: int) -> None:
     """So far. Raises TargetTooLong."""
     if length > MOST_TARGET_BYTES:
         raise TargetTooLong(f"The most is {MOST_TARGET_BYTES} bytes.", max_bytes=MOST_TARGET_BYTES)
+
+
+@lru_cache(maxsize=64)  # most requests name the same
+def _is_host(host: bytes) -> bool:
+    return _HOST.fullmatch(host) is not None
 
 
 def _check_repeated(names: Sequence[bytes]) -> None:

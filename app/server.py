@@ -48,7 +48,6 @@ class HttpProtocol(HttpToolsProtocol):
     _running: RequestResponseCycle | None = None
     _head_deadline: asyncio.TimerHandle | None = None
     _in_head = False
-    _head_bytes = 0
     _untold_bytes = 0
     _deaf = False
 
@@ -67,10 +66,10 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        if not self._answering:
-            self._await_head()
         self._untold_bytes += len(data)
         super().data_received(data)
+        if not self._answering:
+            self._await_head()
         if self._untold_bytes > MOST_HEAD_BYTES and not self._deaf:  # of a head that does not end
             self._refuse(_too_large())
 
@@ -84,8 +83,7 @@ class HttpProtocol(HttpToolsProtocol):
         check_target_length(len(self.url))
 
     def on_headers_complete(self) -> None:
-        self._head_bytes = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
-        if self._head_bytes > MOST_HEAD_BYTES:
+        if len(self.url) + sum(map(len, chain.from_iterable(self.headers))) > MOST_HEAD_BYTES:
             raise _too_large()
         self._in_head, self._untold_bytes = False, 0
         self.scope["headers"] = self.headers.copy()  # a trailer is no header (RFC 9110 section 6.5.1)

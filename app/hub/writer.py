@@ -6,12 +6,13 @@ conflated, and a client that stays too slow is hung up on. It resumes by its las
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
+from app.begun import Begun
 from app.hub.wire import Close, Message, Sendable, Wire
 
 log = structlog.get_logger()
@@ -110,7 +111,7 @@ class Writer:
         except Exception as error:
             self._lost(error)
         else:
-            self._task = asyncio.get_running_loop().create_task(self._drain(_Resumed(sending, suspended_at)))
+            self._task = asyncio.get_running_loop().create_task(self._drain(Begun(sending, suspended_at)))
 
     async def _drain(self, rest: Awaitable[None]) -> None:
         """Finish the send that suspended, then send what has gathered, until nothing is left."""
@@ -171,27 +172,3 @@ class Backlog:
         self._events.clear()
         self._bytes = 0
         return events
-
-
-class _Resumed:
-    """A coroutine that was begun by hand and suspended, for a task to finish.
-
-    It first yields the very future the coroutine stopped at, so that the task waits for that one.
-    """
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], suspended_at: Any) -> None:
-        self._coroutine = coroutine
-        self._suspended_at = suspended_at
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        yielded = self._suspended_at
-        try:
-            while True:
-                try:
-                    sent = yield yielded
-                except BaseException as error:  # a cancellation above all: the coroutine's to handle
-                    yielded = self._coroutine.throw(error)
-                else:
-                    yielded = self._coroutine.send(sent)
-        except StopIteration:
-            return

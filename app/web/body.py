@@ -1,14 +1,16 @@
 """Reading a request's body: bounded in size, in depth and in time. Called by the doors that take one."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from json import JSONDecoder
 from sys import float_info
 from typing import Any, Final
 
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
+from app.begun import Begun
 from app.errors import BadRequest, BodyTooLarge, InvalidJson, Refusal, RequestTimeout, UnsupportedMediaType
 from app.settings import Settings
 
@@ -85,19 +87,29 @@ class Bodies:
 
     async def _next(self, request: Request) -> tuple[bytes, bool]:
         """The next chunk, and whether more come; to Starlette's `stream` the end would be one more wait."""
+        receiving = request.receive()
+        assert isinstance(receiving, Coroutine)
+        try:
+            suspended_at = receiving.send(None)
+        except StopIteration as received:  # it was there already, as small bodies are
+            return _chunk(received.value)
         try:
             async with asyncio.timeout(self._silence_seconds):
-                message = await request.receive()
+                return _chunk(await Begun(receiving, suspended_at))
         except TimeoutError:
             detail = f"Nothing came for {self._silence_seconds:g} s."
             raise RequestTimeout(detail, headers={"Connection": "close"}) from None
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        return message.get("body", b""), message.get("more_body", False)
+
+
+def _chunk(message: Message) -> tuple[bytes, bool]:
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _check_head(request: Request, most_bytes: int, too_large: type[Refusal]) -> None:
-    if any(coding.strip().lower() != "identity" for coding in request.headers.getlist("content-encoding")):
+    codings = request.headers.getlist("content-encoding")
+    if codings and any(coding.strip().lower() != "identity" for coding in codings):
         detail = "Send the body as it is, without a Content-Encoding."
         raise UnsupportedMediaType(detail, headers={"Accept-Encoding": "identity"}, header="Content-Encoding")
     if declared_length(request) > most_bytes:

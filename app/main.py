@@ -40,10 +40,9 @@ from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
 from app.web.page import page_routes
 from app.web.polls import Polls
-from app.web.problems import Problems
 from app.web.queues import QueueDoors
+from app.web.resource import nothing_here
 from app.web.results import ResultDoors
-from app.web.security import SecurityHeaders
 from app.web.sse import EventDoors
 from app.web.tus import TusDoors
 from app.web.uploads import UploadDoors
@@ -67,8 +66,7 @@ class Web:
     bus: Bus
     hub: Hub
     watches: tuple[Periodic, ...]
-    streams: list[BaseRoute]
-    doors: list[BaseRoute]
+    routes: list[BaseRoute]
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
@@ -88,9 +86,8 @@ class Web:
             await self.redis.aclose()
 
     def app(self) -> Router:
-        """Streams first, outside of the middleware that wraps `send`; all other doors behind it."""
-        doors = _behind_middleware(*self.doors)
-        return Router(self.streams, default=doors, lifespan=self.alive, redirect_slashes=False)
+        """All doors."""
+        return Router(self.routes, default=nothing_here, lifespan=self.alive, redirect_slashes=False)
 
 
 def assemble(settings: Settings) -> Web:
@@ -148,8 +145,7 @@ def assemble(settings: Settings) -> Web:
         bus=bus,
         hub=hub,
         watches=(Overdue(jobs).watch, chores.watch, Places(jobs, hub.waiting).watch, pressure.watch),
-        streams=streams,
-        doors=[*doors, *aside, *descriptions.routes()],
+        routes=[*doors, *streams, *aside, *descriptions.routes()],
     )
 
 
@@ -161,11 +157,6 @@ def _reach(redis: Redis, bus: Bus) -> Callable[[], Awaitable[object]]:
         await redis.ping()
 
     return reach
-
-
-def _behind_middleware(*routes: BaseRoute) -> ASGIApp:
-    """The plain doors: every answer with its security headers, every refusal a problem."""
-    return SecurityHeaders(Problems(Router(routes, redirect_slashes=False)))
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:

@@ -83,15 +83,12 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_url(url)
         check_target_length(len(self.url))
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # else it is a trailer, which is no header (RFC 9110 section 6.5.1)
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         self._head_bytes = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
         if self._head_bytes > MOST_HEAD_BYTES:
             raise _too_large()
         self._in_head, self._untold_bytes = False, 0
+        self.scope["headers"] = self.headers.copy()  # a trailer is no header (RFC 9110 section 6.5.1)
         self._stop_awaiting_head()
         check_head(self.parser.get_http_version(), self.url, self.headers)
         super().on_headers_complete()

@@ -42,11 +42,13 @@ end
 
 
 FORGET: Final = """
-local carry_out = redis.call
-function redis.call(command, ...)
-  local key = ...
-  if command == '{command}' and string.find(key, '{prefix}', 1, true) == 1 then return 0 end
-  return carry_out(command, ...)
+for _, way in ipairs({{'call', 'pcall'}}) do
+  local carry_out = redis[way]
+  redis[way] = function(command, ...)
+    local key = ...
+    if command == '{command}' and string.find(key, '{prefix}', 1, true) == 1 then return 0 end
+    return carry_out(command, ...)
+  end
 end
 """
 

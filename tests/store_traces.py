@@ -136,8 +136,9 @@ def events(heard: Iterable[tuple[str, str]]) -> Iterator[Message]:
 
 
 def expected_events(published: Iterable[tuple[ModelJob, Entry]]) -> Iterator[Message]:
-    """Each is told to those who watch the job, then to those who watch its owner's."""
+    """Each is told to those who watch the job, whom its first cannot have, then to those who watch its owner's."""
     for job, entry in published:
         of = job.of
-        yield Message(job_channel(of.job_id), (), entry)
+        if entry.seq > 1:
+            yield Message(job_channel(of.job_id), (), entry)
         yield Message(feed_channel(of.owner), (of.job_id, of.kind, TAG_SEPARATOR.join(of.tags)), entry)

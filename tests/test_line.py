@@ -15,7 +15,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from app.errors import Unavailable
 from app.processes.embedded import Valkey
 from app.store import JobStore, Listing, line
-from app.store.line import Line, line_of
+from app.store.line import Line, Wire, line_of
 from tests.faults.house import free_port
 from tests.ground import accepted
 from tests.watching import until
@@ -56,6 +56,10 @@ async def reads(redis: Redis) -> int:
 async def ids(redis: Redis) -> set[int]:
     """The server's own names of its connections."""
     return {int(each["id"]) for each in await redis.client_list()}
+
+
+def under_way(line: Line) -> int:
+    return line._wire.under_way if line._wire else 0
 
 
 async def echo(line: Line, text: str) -> str:
@@ -125,7 +129,7 @@ async def test_a_cancelled_caller_disturbs_no_other(redis: Redis) -> None:
     line = line_of(redis)
     slow = asyncio.create_task(line.call("BLPOP", "nothing", 0.2))
     others = [asyncio.create_task(echo(line, str(n))) for n in range(10)]
-    await until(line._reading.locked)
+    await until(lambda: under_way(line) == 11)
     for task in (slow, *others[::2]):
         task.cancel()
     answers = await asyncio.gather(slow, *others, return_exceptions=True)
@@ -137,19 +141,14 @@ async def test_calls_beyond_the_bound_wait_until_others_are_answered(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line, "MOST_UNDER_WAY", 3)
-    narrow, under_way = Line(redis.connection_pool), 0
-    sent = Line._exchange
+    narrow, sent = Line(redis.connection_pool), Wire.send
 
-    async def exchange(line: Line, calls: Any) -> None:
-        nonlocal under_way
-        under_way += len(calls)
-        assert under_way <= 3
-        try:
-            await sent(line, calls)
-        finally:
-            under_way -= len(calls)
+    async def send(wire: Wire, packed: bytes) -> Any:
+        answer = await sent(wire, packed)
+        assert wire.under_way <= 3
+        return answer
 
-    monkeypatch.setattr(Line, "_exchange", exchange)
+    monkeypatch.setattr(Wire, "send", send)
     texts = [str(n) for n in range(50)]
     assert await asyncio.gather(*(echo(narrow, text) for text in texts)) == texts
     assert await narrow.call_all([("ECHO", text) for text in texts]) == [text.encode() for text in texts]
@@ -176,7 +175,7 @@ async def test_a_lost_connection_fails_what_is_under_way_and_the_next_call_conne
     waiting = asyncio.create_task(line.call("BLPOP", "nothing", 0))
     await answered
     behind = [asyncio.create_task(jobs.read("x")) for _ in range(3)]
-    await until(lambda: line._aboard == 2)
+    await until(lambda: under_way(line) == 4)
     await redis.client_kill_filter(_id=mine)
     with pytest.raises(RedisError):
         await waiting
@@ -197,7 +196,7 @@ async def test_a_server_that_is_killed_and_comes_back_is_found_again(ours: Valke
         jobs = JobStore(redis)
         await accepted(jobs)
         asking = [asyncio.create_task(line_of(redis).call("BLPOP", "nothing", 0)) for _ in range(5)]
-        await until(line_of(redis)._reading.locked)
+        await until(lambda: under_way(line_of(redis)) == 5)
         ours.kill()
         ours.stop()
         assert all(isinstance(a, RedisError) for a in await asyncio.gather(*asking, return_exceptions=True))
@@ -229,7 +228,7 @@ async def test_no_task_is_left_when_all_callers_have_their_answers(redis: Redis)
 
 async def test_closing_the_client_fails_what_is_under_way(redis: Redis) -> None:
     waiting = asyncio.create_task(line_of(redis).call("BLPOP", "nothing", 0))
-    await until(line_of(redis)._reading.locked)
+    await until(lambda: under_way(line_of(redis)) == 1)
     await redis.aclose()
     with pytest.raises(RedisError):
         await waiting
@@ -261,3 +260,18 @@ async def test_a_password_a_database_and_tcp_serve_as_well(ours: Valkey) -> None
     async with Redis.from_url(f"redis://:wrong@127.0.0.1:{port}/3") as redis:
         with pytest.raises(Unavailable):
             await JobStore(redis).read("x")
+
+
+async def test_a_server_that_speaks_something_else_is_left() -> None:
+    async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(welcome, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Redis(port=port, lib_name=None, lib_version=None) as redis:
+            for _ in range(2):
+                with pytest.raises(RedisError):
+                    await line_of(redis).call("PING")

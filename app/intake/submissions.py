@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from app.clock import moment_ms
-from app.errors import InvalidJob, InvalidParams, UnknownInput
+from app.errors import InvalidJob, InvalidParams, StoreFull, UnknownInput
 from app.events import json_text
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
@@ -56,6 +56,8 @@ Moment = Annotated[
 
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TAG), AfterValidator(_plain)]
 
+Metadata = Annotated[dict[str, str | int | float | bool | None], AfterValidator(_small)]
+
 
 class JobRequest(BaseModel):
     """The body of a submission. Times are seconds; null leaves the choice to the kind or the settings."""
@@ -71,11 +73,11 @@ class JobRequest(BaseModel):
 
     kind: str
     """One of `GET /api/kinds`."""
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict, json_schema_extra={"default": {}})
     """What the kind's `params_schema` asks for."""
-    tags: list[Tag] = []
+    tags: list[Tag] = Field(default_factory=list, json_schema_extra={"default": []})
     """Words to find the job by, without commas."""
-    metadata: Annotated[dict[str, str | int | float | bool | None], AfterValidator(_small)] = {}
+    metadata: Metadata = Field(default_factory=dict, json_schema_extra={"default": {}})
     """Names and values to find the job by."""
     priority: int = Field(0, ge=0, le=9)
     """Higher comes first."""
@@ -103,6 +105,11 @@ class Submissions:
         self._jobs = jobs
         self._catalog = catalog
         self._inputs = inputs
+        self._most = {
+            "delay_seconds": settings.max_delay_seconds,
+            "timeout_seconds": settings.max_timeout_seconds,
+            "max_attempts": settings.max_attempts,
+        }
 
     async def accept(self, body: Any, owner: str, idempotency_key: str = "") -> Acceptance:
         """The job, which may be the earlier one of this key.
@@ -110,15 +117,15 @@ class Submissions:
         Raises InvalidJob, UnknownKind, InvalidParams, UnknownInput, IdempotencyConflict, SubmitTooFast, QueueFull,
         StoreFull or Unavailable.
         """
-        self.refuse_if_full()
         request = parse(body)
         self.check(request)
         kind = await self._catalog.find(request.kind)
         submission, inputs = self.drafted(request, kind, owner, idempotency_key)
         try:
+            self.refuse_if_full()
             span_ms = submission.delay_ms + submission.result_ttl_ms
             await self._inputs.hold(inputs, owner, span_ms, from_ms=submission.run_at_ms)
-        except UnknownInput:  # it may have been there when this key came first
+        except (StoreFull, UnknownInput):  # that may have been otherwise when this key came first
             earlier = await self._jobs.recall(submission) if idempotency_key else None
             if earlier is None:
                 raise
@@ -144,12 +151,8 @@ class Submissions:
 
     def _misfits(self, request: JobRequest) -> Iterator[tuple[str, str]]:
         settings = self._settings
-        bounds = {
-            "delay_seconds": (request.delay_seconds, settings.max_delay_seconds),
-            "timeout_seconds": (request.timeout_seconds, settings.max_timeout_seconds),
-            "max_attempts": (request.max_attempts, settings.max_attempts),
-        }
-        for name, (value, most) in bounds.items():
+        for name, most in self._most.items():
+            value = getattr(request, name)
             if value is not None and value > most:
                 yield name, f"must be at most {most}"
         if request.run_at is not None and request.delay_seconds is not None:

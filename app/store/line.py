@@ -1,20 +1,24 @@
 """The way to Redis for scripts: one connection that all calls of a client share. Used by `app/store/scripts.py`.
 
-Calls made in one turn of the event loop leave in one write, and answers come in the order of the calls. It drives a
-redis-py connection by hand: to take one from the pool for each call costs several times as much as the call.
+Calls made in one turn of the event loop leave in one write, and answers come in the order of the calls. redis-py makes
+the connection, with all its settings; then its transport is taken over here, as to go through a pool, a lock or a task
+for each call costs several times as much as the call.
 """
 
 import asyncio
 from asyncio import AbstractEventLoop, Future, Task
+from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 from weakref import WeakKeyDictionary, proxy
 
-from hiredis import pack_command
+import hiredis
+from redis._parsers.base import BaseParser
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as AnswerIsLate
 
 Word: TypeAlias = str | bytes | int | float
 
@@ -22,143 +26,156 @@ MOST_UNDER_WAY: Final = 1_024
 """Calls beyond these wait until others have been answered."""
 
 ANSWER_SECONDS: Final = 5.0
-"""How long a call waits to be let in, and from then on for its answer."""
+"""How long a call waits for the connection, then to be let in, and from then on for its answer."""
+
+MORE_TO_COME: Final = object()
 
 
 class Call(NamedTuple):
-    """What is sent, and who waits for what comes back."""
+    """Who waits for an answer, and since when."""
 
-    packed: bytes
-    reply: Future[Any]
+    answer: Future[Any]
+    sent_at: float
 
 
-class Line:
-    """One connection. It is the pool's, which closes it with its others; no task outlives the calls it carries.
+class Wire(asyncio.Protocol):
+    """One connection, from the moment it is ready to its end. When it is lost or an answer is late, all calls under way
+    fail with a RedisError: they may have happened."""
 
-    A call raises what Redis answers to it. When the connection is lost or an answer is late, all calls under way fail
-    with a RedisError or an OSError: they may have happened. The next call connects anew.
-    """
-
-    def __init__(self, pool: ConnectionPool) -> None:
-        self._pool = pool
-        self._connection: AbstractConnection | None = None
-        self._connecting: Task[AbstractConnection] | None = None
-        self._lost = False
+    def __init__(self, connection: AbstractConnection) -> None:
+        self.lost = False
+        self._loop = asyncio.get_running_loop()
+        assert connection._writer is not None
+        self._transport = cast(asyncio.Transport, connection._writer.transport)
+        self._before = self._transport.get_protocol()
+        self._transport.set_protocol(self)
+        self._replies = hiredis.Reader(replyError=BaseParser.parse_error, notEnoughData=MORE_TO_COME)
         self._room = asyncio.Semaphore(MOST_UNDER_WAY)
-        self._waiting: list[Call] = []
-        self._carriers: set[Task[None]] = set()
-        self._aboard = 0
-        self._writing, self._reading = asyncio.Lock(), asyncio.Lock()
+        self._calls: deque[Call] = deque()
+        self._to_send: list[bytes] = []
+        self._deadline: asyncio.TimerHandle | None = None
 
-    async def call(self, *command: Word) -> Any:
-        """What Redis answers."""
-        packed = _packed(command)
-        await self._let_in()
-        return await self._post(packed)
+    @property
+    def under_way(self) -> int:
+        """Calls that have no answer yet."""
+        return len(self._calls)
 
-    async def call_all(self, commands: Iterable[Sequence[Word]]) -> list[Any]:
-        """What Redis answers to each; it carries them out in order. Raises the first error once all are answered."""
-        replies = []
-        for packed in [_packed(command) for command in commands]:
-            await self._let_in()
-            replies.append(self._post(packed))
-        if replies:
-            await asyncio.wait(replies)
-        return [reply.result() for reply in replies]
-
-    async def _let_in(self) -> None:
+    async def send(self, packed: bytes) -> Future[Any]:
+        """Have it leave at the end of this turn. Raises ConnectionLost or TimeoutError."""
         if self._room.locked():
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._room.acquire()
         else:
             await self._room.acquire()
+        if self.lost:
+            raise ConnectionLost("The connection to Redis was lost.")
+        if not self._to_send:
+            self._loop.call_soon(self._flush)
+        self._to_send.append(packed)
+        call = Call(self._loop.create_future(), self._loop.time())
+        self._calls.append(call)
+        if self._deadline is None:
+            self._expect_by(call.sent_at + ANSWER_SECONDS)
+        return call.answer
 
-    def _post(self, packed: bytes) -> Future[Any]:
-        """Have it leave at the end of this turn."""
-        call = Call(packed, asyncio.get_running_loop().create_future())
-        if not self._waiting:
-            carrier = asyncio.create_task(self._carry())
-            self._carriers.add(carrier)
-            carrier.add_done_callback(self._carriers.discard)
-        self._waiting.append(call)
-        return call.reply
+    def _flush(self) -> None:
+        packed, self._to_send = self._to_send, []
+        self._transport.writelines(packed)
 
-    async def _carry(self) -> None:
-        """Take the calls of one turn to Redis, and bring back the answers."""
-        calls, self._waiting = self._waiting, []
+    def _expect_by(self, moment: float) -> None:
+        self._deadline = self._loop.call_at(moment, self._look_at_oldest)
+
+    def _look_at_oldest(self) -> None:
+        """One timer serves all calls: it moves on to the oldest whenever it rings."""
+        self._deadline = None
+        if not self._calls:
+            return
+        due = self._calls[0].sent_at + ANSWER_SECONDS
+        if due > self._loop.time():
+            self._expect_by(due)
+        else:
+            self._end(AnswerIsLate("Redis has not answered in time."))
+
+    def data_received(self, data: bytes) -> None:
+        self._replies.feed(data)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self._exchange(calls)
-        except Exception as error:
-            for call in calls:
-                _fail(call.reply, error)
-        finally:
-            for call in calls:
-                call.reply.cancel()  # of those without an answer, when the loop ends
+            while (reply := self._replies.gets()) is not MORE_TO_COME:
+                _settle(self._calls.popleft().answer, reply)
                 self._room.release()
+        except (hiredis.HiredisError, IndexError) as error:
+            self._end(ConnectionLost(f"Redis answers what nobody has asked: {error}."))
 
-    async def _exchange(self, calls: Sequence[Call]) -> None:
-        connecting = self._board()
-        try:
-            await self._converse(await asyncio.shield(connecting), calls)
-        finally:
-            self._aboard -= 1
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(ConnectionLost(f"The connection to Redis was lost: {exc or 'closed'}."))
+        self._before.connection_lost(exc)  # redis-py waits for it where it closes the connection
 
-    def _board(self) -> Task[AbstractConnection]:
-        """Whoever comes first sees to the connection. A lost one is made anew only when all who used it are gone, as
-        they could take answers for theirs that are not."""
-        connecting = self._connecting
-        if connecting is None or (connecting.done() and not self._aboard):
-            self._lost, connecting = False, asyncio.create_task(self._connect())
-            connecting.add_done_callback(_excuse)
-            self._connecting = connecting
-        self._aboard += 1
-        return connecting
+    def _end(self, error: RedisError) -> None:
+        self.lost = True
+        self._transport.abort()
+        while self._calls:
+            _settle(self._calls.popleft().answer, error)
+            self._room.release()
+        if self._deadline is not None:
+            self._deadline.cancel()
 
-    async def _connect(self) -> AbstractConnection:
+
+class Line:
+    """A wire, and another when that is lost. The connection is the pool's, which closes it with its others."""
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+        self._connection: AbstractConnection | None = None
+        self._connecting: Task[Wire] | None = None
+        self._wire: Wire | None = None
+
+    async def call(self, *command: Word) -> Any:
+        """What Redis answers. Raises what it answers, a RedisError or an OSError."""
+        packed = _packed(command)
+        wire = await self._ready()
+        return await (await wire.send(packed))
+
+    async def call_all(self, commands: Iterable[Sequence[Word]]) -> list[Any]:
+        """What Redis answers to each; it carries them out in order. Raises the first error once all are answered."""
+        packed = [_packed(command) for command in commands]
+        wire = await self._ready()
+        answers = [await wire.send(each) for each in packed]
+        replies = await asyncio.gather(*answers, return_exceptions=True)
+        if error := next((reply for reply in replies if isinstance(reply, BaseException)), None):
+            raise error
+        return replies
+
+    async def _ready(self) -> Wire:
+        """Whoever comes first sees to the connection, all wait for that."""
+        if self._wire is not None and not self._wire.lost:
+            return self._wire
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._connect())
+            self._connecting.add_done_callback(_excuse)
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> Wire:
         async with asyncio.timeout(ANSWER_SECONDS):
             if self._connection is None:
                 self._connection = await self._pool.get_connection()
-                self._connection.socket_timeout = None  # the time limits are ours
             else:
+                await self._connection.disconnect(nowait=True)
                 await self._pool.ensure_connection(self._connection)
-            return self._connection
-
-    async def _converse(self, connection: AbstractConnection, calls: Sequence[Call]) -> None:
-        """Who writes first reads first."""
-        try:
-            async with self._writing:
-                if self._lost or not connection.is_connected:  # redis-py would connect
-                    raise ConnectionLost("The connection to Redis was lost.")
-                await connection.send_packed_command([call.packed for call in calls], check_health=False)
-            async with self._reading:
-                for call in calls:
-                    await _answer(call.reply, connection)
-        except BaseException:
-            self._lost = True
-            await connection.disconnect(nowait=True)
-            raise
+        self._wire = Wire(self._connection)
+        return self._wire
 
 
 def _packed(command: Sequence[Word]) -> bytes:
-    packed: bytes = pack_command(tuple(command))  # type: ignore[arg-type]  # its stub knows commands of one word only
+    packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub has one word
     return packed
 
 
-async def _answer(reply: Future[Any], connection: AbstractConnection) -> None:
-    try:
-        answer = await connection.read_response(disable_decoding=True)
-    except ResponseError as error:
-        _fail(reply, error)
+def _settle(answer: Future[Any], reply: Any) -> None:
+    if answer.done():  # the caller was cancelled
+        return
+    if isinstance(reply, Exception):
+        answer.set_exception(reply)
     else:
-        if not reply.done():  # else the caller was cancelled
-            reply.set_result(answer)
-
-
-def _fail(reply: Future[Any], error: Exception) -> None:
-    if not reply.done():
-        reply.set_exception(error)
-        _excuse(reply)
+        answer.set_result(reply)
 
 
 def _excuse(failed: Future[Any]) -> None:

@@ -21,7 +21,7 @@ LINE: Final = ("record", "tally", "lanes", "slots", "pace", "placing")
 LIFE: Final = (*LINE, "life")
 
 PARTS: Final = {
-    "submit": (*LIFE, "allowance", "accept", "recall"),
+    "submit": ("record", "lanes", "slots", "pace", "placing", "allowance", "accept", "recall"),
     "apply": LIFE,
     "claim": (*LIFE, "overdue"),
     "renew": ("record",),

@@ -43,28 +43,27 @@ class Bodies:
         return await asyncio.to_thread(parse, body, self._most_depth)
 
     async def _whole(self, request: Request, most_bytes: int) -> bytes:
-        body = bytearray()
-        async for chunk in self.chunks(request, most_bytes, BodyTooLarge):
+        _check_head(request, most_bytes, BodyTooLarge)
+        body, more = await self._next(request)
+        while more and len(body) <= most_bytes:
+            chunk, more = await self._next(request)
             body += chunk
-        return bytes(body)
+        if len(body) > most_bytes:
+            raise _too_large(most_bytes, BodyTooLarge)
+        return body
 
     async def chunks(self, request: Request, most_bytes: int, too_large: type[Refusal]) -> AsyncIterator[bytes]:
         """The body as it comes. Refuses what says it is too large before reading it.
 
         Raises `too_large`, UnsupportedMediaType, RequestTimeout, or starlette's ClientDisconnect when it ends early.
         """
-        if any(coding.strip().lower() != "identity" for coding in request.headers.getlist("content-encoding")):
-            detail = "Send the body as it is, without a Content-Encoding."
-            raise UnsupportedMediaType(detail, headers={"Accept-Encoding": "identity"}, header="Content-Encoding")
-        refusal = too_large(f"The most is {most_bytes} bytes.", max_bytes=most_bytes)
-        if declared_length(request) > most_bytes:
-            raise refusal
+        _check_head(request, most_bytes, too_large)
         received, more = 0, True
         while more:
             chunk, more = await self._next(request)
             received += len(chunk)
             if received > most_bytes:
-                raise refusal
+                raise _too_large(most_bytes, too_large)
             if chunk:
                 yield chunk
 
@@ -95,6 +94,18 @@ class Bodies:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         return message.get("body", b""), message.get("more_body", False)
+
+
+def _check_head(request: Request, most_bytes: int, too_large: type[Refusal]) -> None:
+    if any(coding.strip().lower() != "identity" for coding in request.headers.getlist("content-encoding")):
+        detail = "Send the body as it is, without a Content-Encoding."
+        raise UnsupportedMediaType(detail, headers={"Accept-Encoding": "identity"}, header="Content-Encoding")
+    if declared_length(request) > most_bytes:
+        raise _too_large(most_bytes, too_large)
+
+
+def _too_large(most_bytes: int, too_large: type[Refusal]) -> Refusal:
+    return too_large(f"The most is {most_bytes} bytes.", max_bytes=most_bytes)
 
 
 def _expect_json(request: Request) -> None:

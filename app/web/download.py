@@ -8,14 +8,17 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import quote
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, MalformedRangeHeader, RedirectResponse, Response
 from starlette.responses import RangeNotSatisfiable as Unsatisfiable
+from starlette.types import Receive, Scope, Send
 
 from app.artifacts import FileStore, artifact_key
 from app.errors import RangeNotSatisfiable, Unavailable
 from app.jobs import Artifact
 from app.web.negotiation import has_current
+from app.web.problems import problem_response
+from app.web.security import secured
 
 PRIVATE: Final = "private, no-cache"
 INERT: Final = "sandbox; default-src 'none'"
@@ -86,6 +89,12 @@ def _disposition(type_: str, name: str) -> str:
 
 class Download(FileResponse):
     """Starlette's, with the two refusals of its range parser as RFC 9110 section 14.2 and our problems have them."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except RangeNotSatisfiable as refusal:
+            await secured(problem_response(refusal, HTTPConnection(scope)))(scope, receive, send)
 
     @classmethod
     def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:

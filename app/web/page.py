@@ -7,16 +7,16 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.errors import NotFound
 from app.web.contract import Answer, Tag, describes
 from app.web.headers import CACHE_CONTROL, ETAG
 from app.web.resource import resource
 
 PAGES: Final = Tag("Pages", "For people.")
-ALLOW: Final = {"Allow": "GET, HEAD, OPTIONS"}
 
 
 def page_routes() -> list[BaseRoute]:
@@ -35,24 +35,22 @@ def page_routes() -> list[BaseRoute]:
         """The page for browsers: submit jobs, and watch them."""
         return await files.get_response("index.html", request.scope)
 
-    return [resource("/", get=index), Mount("/static", files)]
+    async def static(request: Request) -> Response:
+        return await files.get_response(request.path_params["path"], request.scope)
+
+    return [resource("/", get=index), resource("/static/{path:path}", get=static)]
 
 
 class RevalidatedFiles(StaticFiles):
     """Files without a version in their name: a browser asks each time, and is told 304. Each has one URL."""
 
-    def get_path(self, scope: Scope) -> str:
-        path = super().get_path(scope)
-        if not scope["path"].endswith(f"/static/{path}"):
-            raise HTTPException(404)
-        return path
-
     async def get_response(self, path: str, scope: Scope) -> Response:
-        if scope["method"] == "OPTIONS":
-            return Response(status_code=204, headers=ALLOW)
-        if scope["method"] not in ("GET", "HEAD"):
-            raise HTTPException(405, headers=ALLOW)
-        return await super().get_response(path, scope)
+        if path != os.path.normpath(path):
+            raise NotFound
+        try:
+            return await super().get_response(path, scope)
+        except HTTPException:
+            raise NotFound from None
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200

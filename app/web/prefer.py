@@ -40,8 +40,11 @@ class Preferences:
     @classmethod
     def of(cls, request: Request) -> Self:
         """Those of a request; of a name that comes twice the first counts."""
+        lines = request.headers.getlist("prefer")
+        if not lines:
+            return cls()
         wanted: dict[str, str] = {}
-        for name, value in _listed(",".join(request.headers.getlist("prefer"))):
+        for name, value in _listed(",".join(lines)):
             wanted.setdefault(name, value)
         return cls(wanted.get("respond-async") == "", _seconds(wanted.get("wait", "")))
 

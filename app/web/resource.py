@@ -4,11 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
+from app.errors import MethodNotAllowed, NotFound
 from app.web.contract import Described
+from app.web.problems import problem_of, problem_response
+from app.web.security import secured
 
 Door: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -35,16 +39,30 @@ def resource(
 
     by_method["OPTIONS"] = options
 
-    return Described(path, Resource(by_method), described, methods=list(by_method))
+    return Described(path, Resource(by_method, allow), described)
 
 
 class Resource:
-    """The doors of one URL by method, as an ASGI application: Starlette's own for a function catches errors, as our
-    middleware does already."""
+    """The doors of one URL by method, as an ASGI application: every answer is secured, every refusal a problem."""
 
-    def __init__(self, by_method: Mapping[str, Door]) -> None:
+    def __init__(self, by_method: Mapping[str, Door], allow: str) -> None:
         self._by_method = by_method
+        self._allow = allow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._by_method[scope["method"]](Request(scope, receive, send))
-        await response(scope, receive, send)
+        request = Request(scope, receive, send)
+        try:
+            response = await self._by_method.get(scope["method"], self._refuse)(request)
+        except Exception as error:
+            response = problem_of(error, request)
+        await secured(response)(scope, receive, send)
+
+    async def _refuse(self, _: Request) -> Response:
+        raise MethodNotAllowed(headers={"Allow": self._allow})
+
+
+async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    """What answers where there is no route."""
+    if scope["type"] == "websocket":
+        return await WebSocketClose()(scope, receive, send)
+    await secured(problem_response(NotFound(), HTTPConnection(scope)))(scope, receive, send)

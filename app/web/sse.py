@@ -1,6 +1,6 @@
 """The stream doors over HTTP: events of a job, an owner and a batch, as SSE; a job's also as a text bar or a JSON log.
 
-They are plain ASGI applications outside of any middleware, so that the hub's writer calls the server's own `send`.
+They are plain ASGI applications, so that the hub's writer calls the server's own `send`.
 """
 
 import random
@@ -35,6 +35,7 @@ from app.web.negotiation import accept_of, preferred
 from app.web.polls import Polls
 from app.web.problems import problem_response
 from app.web.query import parameters
+from app.web.security import secured
 
 ALLOW: Final = {"Allow": "GET, HEAD, OPTIONS"}
 EVENT_STREAM: Final = "text/event-stream"
@@ -209,9 +210,9 @@ class _Door:
                 raise MethodNotAllowed(headers=ALLOW)
             await self._stream(request, send)
         except (Full, Unavailable):
-            await _come_back(request)(scope, receive, send)
+            await secured(_come_back(request))(scope, receive, send)
         except Refusal as refusal:
-            await problem_response(refusal, request)(scope, receive, send)
+            await secured(problem_response(refusal, request))(scope, receive, send)
 
 
 async def _start(request: Request, writer: Writer, send: Send, form: str) -> None:

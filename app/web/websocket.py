@@ -1,6 +1,6 @@
 """The WebSocket doors: one job's events, and many jobs' and the feed's over one connection.
 
-Like the SSE doors they stand outside of any middleware; the hub's writer calls the server's own `send`.
+Like the SSE doors they are plain ASGI applications; the hub's writer calls the server's own `send`.
 """
 
 from collections.abc import Awaitable, Callable

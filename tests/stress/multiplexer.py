@@ -82,7 +82,8 @@ class Multiplexer:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._posted.wait()
             self._posted.clear()
-            for job_id in sorted(self.pending - self._asked):
+            waiting = self.pending - self._asked
+            for job_id in [job_id for job_id in self.watchers if job_id in waiting]:  # the oldest first
                 await self._send({"op": "subscribe", "job_id": job_id, "after": self._last(job_id), "ref": job_id})
 
     async def _send(self, frame: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 SILENCE_SECONDS: Final = 40.0
 """Beyond the server's keep-alive; then a client gives up the connection."""
+HANG_UP_SECONDS: Final = 0.2
+"""Who hangs up does not wait for all that is still on its way to it."""
 SMALL_BUFFER_BYTES: Final = 128 << 10
 """So that a client that stops reading is soon noticed by the server, and not hidden by the kernel's buffers."""
 LONGEST_LINE: Final = 256 << 10
@@ -107,6 +109,7 @@ async def lines(
             max_size=None,
             max_queue=2,
             ping_interval=None,
+            close_timeout=HANG_UP_SECONDS,
             proxy=None,
         ) as connection:
             on_open(connection)

@@ -58,8 +58,8 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 def test_every_websocket_is_described_and_nothing_else(document: dict[str, Any], tmp_path: Path) -> None:
-    streams = assemble(Settings(data_dir=tmp_path)).streams
-    there = {route.path_format for route in streams if isinstance(route, WebSocketRoute)}
+    routes = assemble(Settings(data_dir=tmp_path)).routes
+    there = {route.path_format for route in routes if isinstance(route, WebSocketRoute)}
     assert {channel["address"] for channel in document["channels"].values()} == there
 
 

@@ -6,21 +6,14 @@ import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import BaseRoute, Router
-from starlette.types import ASGIApp
+from starlette.routing import Router
 from structlog.testing import capture_logs
 
 from app.intake import catalog
 from app.web import health
 from app.web.health import HealthDoors
-from app.web.problems import Problems
 from app.web.resource import resource
-from app.web.security import SecurityHeaders
 from tests.web.conftest import ANYTHING, TRANSCODE, Store, assert_problem, calling
-
-
-def behind_the_middleware(*routes: BaseRoute) -> ASGIApp:
-    return SecurityHeaders(Problems(Router(routes)))
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/nothing", "/nothing", "/static/nothing.js", "/static/..%2fREADME.md"])
@@ -43,7 +36,7 @@ async def test_an_unexpected_error_is_logged_and_shown_by_its_id_alone() -> None
     async def broken(_: Request) -> Response:
         raise RuntimeError("secret")
 
-    async with calling(behind_the_middleware(resource("/broken", get=broken))) as web:
+    async with calling(Router([resource("/broken", get=broken)])) as web:
         with capture_logs() as lines:
             response = await web.get("/broken")
     problem = assert_problem(response, 500, "internal_error")
@@ -63,7 +56,7 @@ async def test_an_error_behind_the_first_byte_breaks_the_answer_off() -> None:
 
         return StreamingResponse(content())  # type: ignore[arg-type]
 
-    async with calling(behind_the_middleware(resource("/half", get=half))) as web:
+    async with calling(Router([resource("/half", get=half)])) as web:
         with pytest.raises(httpx.RemoteProtocolError):
             await web.get("/half")
 
@@ -112,7 +105,7 @@ async def test_without_its_store_a_process_lives_but_is_not_ready(monkeypatch: p
         asked.set()
         await asyncio.Event().wait()
 
-    async with calling(behind_the_middleware(*HealthDoors(silent, lambda: False).routes())) as web:
+    async with calling(Router([*HealthDoors(silent, lambda: False).routes()])) as web:
         assert (await web.get("/livez")).status_code == 200
         response = await web.get("/readyz")
     assert asked.is_set()
@@ -124,5 +117,5 @@ async def test_a_process_about_to_stop_is_not_ready() -> None:
     async def ping() -> None:
         pass
 
-    async with calling(behind_the_middleware(*HealthDoors(ping, lambda: True).routes())) as web:
+    async with calling(Router([*HealthDoors(ping, lambda: True).routes()])) as web:
         assert_problem(await web.get("/readyz"), 503, "unavailable")

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import httpx
@@ -358,6 +359,20 @@ async def test_more_than_there_may_be_is_told_when_to_come_again_and_a_repeat_is
     assert response.headers["retry-after"] == str(seconds)
     assert problem["retry_after"] == seconds
     assert await store.queued() == queued
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
+    assert again.json() == first.json()
+
+
+async def test_a_repeat_is_answered_while_redis_is_nearly_full(settings: Settings, store: Store) -> None:
+    await store.kinds.announce([ANYTHING])
+    keyed = {"Idempotency-Key": "one"}
+    async with calling(create_app(settings)) as web:
+        first = await web.post("/api/jobs", json={"kind": "anything"}, headers=keyed)
+    async with calling(create_app(settings.model_copy(update={"max_redis_memory_share": 0.0}))) as web:
+        async with asyncio.timeout(20):
+            while (await web.post("/api/jobs", json={"kind": "anything"})).status_code != 503:
+                pass
+        again = await web.post("/api/jobs", json={"kind": "anything"}, headers=keyed)
     assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
     assert again.json() == first.json()
 

@@ -3,8 +3,10 @@
 -- Why an owner may have no `more` jobs, if so: too many of its own, or of all, have not ended. Those of a batch that are
 -- still to be made count.
 local function is_full(owner, more, most_of_owner, most_of_all)
-  if redis.call('ZCARD', active_key(owner)) + count('staged:' .. owner) + more > most_of_owner then return 'queue_full' end
-  if count('live') + count('staged') + more > most_of_all then return 'store_full' end
+  local counts = redis.call('HMGET', COUNTS, 'live', 'staged', 'staged:' .. owner)
+  local live, staged, its_staged = tonumber(counts[1] or 0), tonumber(counts[2] or 0), tonumber(counts[3] or 0)
+  if redis.call('ZCARD', active_key(owner)) + its_staged + more > most_of_owner then return 'queue_full' end
+  if live + staged + more > most_of_all then return 'store_full' end
   return nil
 end
 
@@ -27,9 +29,10 @@ local function accept(job, now, delay, start_within, fields, params, payload)
   enlist(job, now, payload)
   local place = wait_in_line(job, now, job.due or now)
   local eta, eta_p90 = estimate(job, now, place)
-  redis.call('HSET', job_key(job.id, 'job'), 'status', 'pending', 'seq', job.seq, 'attempt', 0, 'created', now,
-    'updated', now, unpack(fields))
-  store(job, {due = job.due, start_by = job.start_by, told = place and told_text(0, place, eta, now)})
+  store(job, {
+    status = 'pending', seq = job.seq, attempt = 0, created = now, updated = now, due = job.due, start_by = job.start_by,
+    told = place and told_text(0, place, eta, now),
+  }, fields)
   redis.call('SET', job_key(job.id, 'params'), params)
   if job.start_by then redis.call('ZADD', DEADLINES, job.start_by, job.id) end
   return place, eta, eta_p90

@@ -25,10 +25,13 @@ local function later_key(queue) return PREFIX .. 'later:' .. queue end
 -- A worker that has a free slot wakes for this; the bound is for when none has.
 local function nudge(queue)
   local key = PREFIX .. 'nudge:' .. queue
-  if redis.call('TYPE', key).ok ~= 'list' then redis.call('DEL', key) end
-  redis.call('RPUSH', key, '1')
-  redis.call('LTRIM', key, -64, -1)
-  redis.call('PEXPIRE', key, 60000)
+  local nudges = redis.pcall('RPUSH', key, '1')
+  if type(nudges) == 'table' then -- something else lies there
+    redis.call('DEL', key)
+    nudges = redis.call('RPUSH', key, '1')
+  end
+  if nudges == 1 then redis.call('PEXPIRE', key, 60000) end
+  if nudges > 64 then redis.call('LPOP', key) end
 end
 
 local function less_one(key, field)
@@ -64,6 +67,7 @@ local function push(job, due)
   if redis.call('ZADD', lane_key(queue, job.kind, owner), rank, job.id) == 0 then return end
   redis.call('HINCRBY', queue_key(queue), job.kind, 1)
   if redis.call('HINCRBY', waiting_key(queue), owner, 1) == 1 then join(queue, owner) end
+  if redis.call('ZCARD', lane_key(queue, job.kind, owner)) > 1 then return end -- the lane was there
   if not redis.call('ZSCORE', parked_key(queue), owner) then
     redis.call('ZADD', turns_key(queue, job.kind), redis.call('ZSCORE', turns_key(queue), owner), owner)
   end
@@ -130,8 +134,9 @@ end
 -- How many jobs of other owners are started before an owner's one that has so many of its own in front: of each as many
 -- as it has turns till then.
 local function of_others(queue, owner, mine)
-  local sooner = redis.call('ZRANK', turns_key(queue), owner)
   local owners = redis.call('ZRANGE', turns_key(queue), 0, MOST_OWNERS - 1)
+  if #owners <= 1 and owners[1] == owner then return 0 end
+  local sooner = redis.call('ZRANK', turns_key(queue), owner)
   if not sooner then return 0 end
   local ahead, if_sooner, if_later = 0, 0, 0
   for i, jobs in ipairs(redis.call('HMGET', waiting_key(queue), unpack(owners))) do

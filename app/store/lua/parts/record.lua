@@ -58,9 +58,9 @@ local function load_job(id)
   return SUCCESSORS[job.status] and job
 end
 
--- Set fields of the record; nil (given as false) removes one.
-local function store(job, changes)
-  local set, removed = {}, {}
+-- Set fields of the record; nil (given as false) removes one. `set` are those of a new one, names and values in turn.
+local function store(job, changes, set)
+  local set, removed = set or {}, {}
   for name, value in pairs(changes) do
     job[name] = value or nil
     if value then set[#set + 1] = name; set[#set + 1] = value else removed[#removed + 1] = name end
@@ -88,6 +88,7 @@ local function trim(job, most)
 end
 
 -- One numbered event: into the log (of progress only the latest stays), to the job's watchers, to the owner's feed.
+-- Nobody watches a job that nobody has been told of.
 local function append(job, now, type, data)
   job.seq = job.seq + 1
   local log = job_key(job.id, 'events')
@@ -97,6 +98,6 @@ local function append(job, now, type, data)
     job.progress = job.seq
   end
   local event = job.seq .. '\n' .. now .. '\n' .. type .. '\n' .. data
-  redis.call('PUBLISH', PREFIX .. '{' .. job.id .. '}', event)
+  if job.seq > 1 then redis.call('PUBLISH', PREFIX .. '{' .. job.id .. '}', event) end
   redis.call('PUBLISH', feed_channel(job.owner), job.id .. '\n' .. job.kind .. '\n' .. (job.tags or '') .. '\n' .. event)
 end

@@ -58,6 +58,7 @@ export class JobCard {
     showText(this.error, job.status === "failed" ? errorOf(job.error) : "");
     this.showDownloads(job);
     this.log.element.hidden = !job.attempt;
+    if (done && job.attempt) this.curves.recall();
     this.cancel.hidden = done;
     this.cancel.disabled = Boolean(job.cancel_requested_at);
   }

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from app.errors import REFUSALS
+from app.failures import FAILURES
 from app.settings import Settings
 
 SETTINGS = """# Settings
@@ -20,14 +21,30 @@ Times are seconds and sizes bytes unless a name says otherwise. This page is wri
 | --- | --- | --- |
 """
 
-ERRORS = """# Refusals
+ERRORS = """# Refusals and failures
+
+A request that is not done is refused; a job that was accepted and came to nothing has failed. This page is written by
+`python docs/generate.py`.
+
+## Refusals
 
 What is refused is answered as problem details (RFC 9457, `application/problem+json`) with a `code` that never changes,
 and with `detail` about this very request. `type` leads to the code's entry on a running service's `/docs/errors`. On a
-multiplexed WebSocket the code comes in an `error` frame. This page is written by `python docs/generate.py`.
+multiplexed WebSocket the code comes in an `error` frame.
 
 | status | code | when it comes | how to mend it |
 | --- | --- | --- | --- |
+"""
+
+FAILED = """
+## Failures
+
+Why a job is `failed`: its `error.code`. Handlers have codes of their own beside these; those of the kinds that come
+with Tidings are in [kinds.md](kinds.md). A job is tried again while it has attempts left, unless its handler says that
+none would end otherwise.
+
+| code | when it comes | tried again |
+| --- | --- | --- |
 """
 
 
@@ -51,7 +68,8 @@ def errors_page() -> str:
     for refusal in REFUSALS:
         when, remedy = (" ".join(text.split()) for text in refusal.explained())
         rows.append(f"| {refusal.status} | `{refusal.code}` | {when} | {remedy} |\n")
-    return ERRORS + "".join(rows)
+    failures = (f"| `{one.code}` | {one.when} | {'yes' if one.again else 'no'} |\n" for one in FAILURES)
+    return ERRORS + "".join(rows) + FAILED + "".join(failures)
 
 
 if __name__ == "__main__":

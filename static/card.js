@@ -58,6 +58,7 @@ export class JobCard {
     showText(this.error, job.status === "failed" ? errorOf(job.error) : "");
     this.showDownloads(job);
     this.log.element.hidden = !job.attempt;
+    if (done && job.attempt) this.curves.recall();
     this.cancel.hidden = done;
     this.cancel.disabled = Boolean(job.cancel_requested_at);
   }
@@ -103,10 +104,10 @@ function heading(id, { kind, job_id: jobId }) {
   return element("h3", { id }, kind, " ", element("code", { title: jobId }, jobId.slice(0, 6)));
 }
 
-/** @param {{url: string, name: string, size?: number}} file */
+/** Where it leads to another server `download` says nothing there. @param {{url: string, name: string, size?: number}} file */
 function download({ url, name, size }) {
   const weight = size === undefined ? null : element("small", {}, ` ${bytes(size)}`);
-  return element("a", { class: "download", href: url, download: name }, name, weight);
+  return element("a", { class: "download", href: `${url}?disposition=attachment`, download: name }, name, weight);
 }
 
 function messageOf(job) {

@@ -4,6 +4,7 @@ import { element } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MOST = { plots: 6, lines: 3, points: 400 };
+const LAST_EVENTS = 100;
 
 export class Curves {
   /** @param {(events: number) => Promise<object[]>} load the latest events */
@@ -11,6 +12,7 @@ export class Curves {
     this.load = load;
     this.plots = new Map();
     this.waiting = null;
+    this.recalled = false;
     this.element = element("div", { class: "curves", hidden: true });
   }
 
@@ -18,6 +20,15 @@ export class Curves {
     if (this.waiting) this.waiting.push(event);
     else if (this.element.hidden && event.data.step > 1) this.complete(event);
     else this.plot(event);
+  }
+
+  /** It has ended, and tells us nothing more: if it has measured anything, the end of its log shows that. Asked once. */
+  async recall() {
+    if (this.recalled || this.waiting || !this.element.hidden) return;
+    this.recalled = true;
+    const last = await this.load(LAST_EVENTS).catch(() => []);
+    const event = last.findLast(({ type }) => type === "metric");
+    if (event) await this.complete(event);
   }
 
   /** It was running before we looked: what it measured then comes first. */

@@ -44,11 +44,11 @@ function see(job) {
 
 function place(job) {
   const { job_id: id } = job;
-  const loadLog = (events = LOG_EVENTS) => readLog(id, Math.max(entries.get(id).job.seq - events, 0));
-  const card = new JobCard(job, { cancel: async () => see(await cancel(id)), loadLog });
-  const entry = { job, card, followed: null };
+  const entry = { job, card: null, followed: null };
+  const loadLog = (events = LOG_EVENTS) => readLog(id, Math.max(entry.job.seq - events, 0));
+  entry.card = new JobCard(job, { cancel: async () => see(await cancel(id)), loadLog });
   entries.set(id, entry);
-  board.prepend(card.element);
+  board.prepend(entry.card.element);
   board.dataset.state = "filled";
   forgetOldest();
   return entry;

@@ -37,7 +37,7 @@ class Gateway(Child):
             self.endpoint = f"http://127.0.0.1:{probe.getsockname()[1]}"
         self._folder = folder
         self._meta = f"sqlite3://{folder}/meta.db"
-        quiet = ("--no-usage-report", "--no-banner", "--backup-meta", "0", "--metrics", "127.0.0.1:0")
+        quiet = ("--no-usage-report", "--no-banner", "--keep-etag", "--backup-meta", "0", "--metrics", "127.0.0.1:0")
         places = ("--cache-dir", str(folder / "cache"), "--log", str(folder / "gateway.log"), "--buffer-size", "64M")
         argv = (JUICEFS, "gateway", "--multi-buckets", *quiet, *places, self._meta, self.endpoint[7:])
         super().__init__(*argv, env=os.environ | {"MINIO_ROOT_USER": USER, "MINIO_ROOT_PASSWORD": SECRET})

@@ -1,3 +1,4 @@
+import errno
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -119,6 +120,20 @@ def test_a_root_in_s3_is_a_folder_itself(lake: Lake, tmp_path: Path) -> None:
 def test_a_file_in_s3_is_fetched_under_its_name(lake: Lake, tmp_path: Path) -> None:
     found = lake.locations().fetch("lake/2026/deep/b c%20.csv", tmp_path, untold)
     assert (found, found.read_bytes()) == (tmp_path / "b c%20.csv", LARGE)
+
+
+@pytest.mark.parametrize("later", [LARGE[::-1], LARGE + b"more", LARGE[:1000], b""], ids=len)
+def test_a_file_in_s3_that_changes_while_it_is_fetched_becomes_no_mixture(
+    lake: Lake, tmp_path: Path, later: bytes
+) -> None:
+    def told(moved: int) -> None:
+        if 0 < moved < len(LARGE):
+            lake.put("lake/2026/deep/b c%20.csv", later)
+
+    with pytest.raises(OSError, match="has changed while it was read") as raised:
+        lake.locations().fetch("lake/2026/deep/b c%20.csv", tmp_path, told)
+    assert raised.value.errno == errno.ESTALE
+    assert not tree_of(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from app.artifacts import FileStore
 from app.errors import Unavailable
 from app.jobs import new_job_id
 from app.objects import Disk
-from app.store import Identity, JobStore, Retention, Upload, UploadStore
+from app.store import ByExpiry, Identity, JobStore, Retention, Upload, UploadStore
+from app.store.retention import BY_EXPIRY
 from tests.gateway import Gateway, files_of, signer
 from tests.ground import accepted, completed, running
 from workers import orphans as orphans_module
@@ -162,18 +163,18 @@ async def test_redis_going_away_between_the_questions_deletes_no_more(
     assert old.exists()
 
 
-class Emptied(Retention):
+class Emptied(ByExpiry):
     """Its Redis is emptied just before it is asked, or just after."""
 
     def __init__(self, redis: Redis, when: str) -> None:
-        super().__init__(redis)
+        super().__init__(redis, BY_EXPIRY, lambda job_id: [f"tidings:{{{job_id}}}:job"])
         self._server = redis
         self._when = when
 
-    async def known(self, job_ids: Sequence[str]) -> set[str]:
+    async def known(self, ids: Sequence[str]) -> set[str]:
         if self._when == "before":
             await self._server.flushdb()
-        found = await super().known(job_ids)
+        found = await super().known(ids)
         if self._when == "after":
             await self._server.flushdb()
         return found
@@ -182,10 +183,12 @@ class Emptied(Retention):
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.usefixtures("orphans")
 async def test_redis_being_emptied_in_the_midst_of_a_round_deletes_nothing(
-    redis: Redis, jobs: JobStore, tmp_path: Path, when: str
+    redis: Redis, jobs: JobStore, tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    retention = Retention(redis)
+    monkeypatch.setattr(retention, "by_expiry", Emptied(redis, when))
     files = [left(tmp_path, "artifacts", job_id) for job_id in (await ended(jobs), new_job_id())]
-    await Orphans(tmp_path, FileStore(tmp_path), Identity(redis), Emptied(redis, when), UploadStore(redis, 60)).sweep()
+    await Orphans(tmp_path, FileStore(tmp_path), Identity(redis), retention, UploadStore(redis, 60)).sweep()
     assert all(path.exists() for path in files)
 
 

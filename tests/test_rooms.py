@@ -15,6 +15,7 @@ WORDS = {
     "app.clock",
     "app.errors",
     "app.events",
+    "app.failures",
     "app.jobs",
     "app.limits",
     "app.settings",

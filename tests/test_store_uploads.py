@@ -43,7 +43,7 @@ async def test_an_upload_expires_by_the_clock_of_redis(redis: Redis, uploads: Up
     now = await redis_now_ms(redis)
     assert now + A_MINUTE <= await uploads.expiry() <= now + A_MINUTE + 10_000
     over, kept = await added(uploads, now - 1), await added(uploads, now + A_MINUTE)
-    assert await uploads.expired(10) == [over]
+    assert await uploads.by_expiry.expired(10) == [over]
     assert await uploads.find(over) is None
     found = await uploads.find(kept)
     assert found
@@ -76,7 +76,7 @@ async def test_an_upload_that_is_not_wanted_is_unknown_at_once_and_its_file_to_g
     upload_id = await added(uploads, await redis_now_ms(redis) + A_MINUTE)
     await uploads.end(upload_id)
     assert await uploads.find(upload_id) is None
-    assert await uploads.expired(10) == [upload_id]
+    assert await uploads.by_expiry.expired(10) == [upload_id]
 
 
 async def test_the_file_of_one_that_is_about_to_become_an_upload_belongs_to_somebody(
@@ -85,4 +85,4 @@ async def test_the_file_of_one_that_is_about_to_become_an_upload_belongs_to_some
     unfinished = Unfinished(new_upload_id(), "default", "a.mp4", "video/mp4", 5)
     await UnfinishedStore(redis, 60, 1, 5).begin(unfinished)
     known, unknown = await added(uploads, await redis_now_ms(redis) + A_MINUTE), new_upload_id()
-    assert await uploads.known([unfinished.upload_id, known, unknown]) == {unfinished.upload_id, known}
+    assert await uploads.by_expiry.known([unfinished.upload_id, known, unknown]) == {unfinished.upload_id, known}

@@ -48,8 +48,8 @@ class Orphans:
         self._stored = files.objects
         self._owned: dict[str, tuple[Place, Owned]] = {
             "scratch": (here, retention.alive),
-            "artifacts": (there, retention.known),
-            "uploads": (there, uploads.known),
+            "artifacts": (there, retention.by_expiry.known),
+            "uploads": (there, uploads.by_expiry.known),
         }
 
     async def sweep(self) -> float:

@@ -88,4 +88,6 @@ def _kind(handler: Handler) -> Kind:
         max_attempts=definition.max_attempts,
         max_running=definition.max_running,
         result_ttl_seconds=definition.result_ttl,
+        memory_bytes=definition.memory_bytes,
+        cpu_seconds=definition.cpu_seconds,
     )

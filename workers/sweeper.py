@@ -5,14 +5,14 @@ Every worker runs one (`workers/main.py`), all at once: each step may be repeate
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
 
 from app.artifacts import FileStore
 from app.jobs import is_job_id
-from app.store import Listing, Retention, UnfinishedStore, UploadStore
+from app.store import ByExpiry, Listing, Retention, UnfinishedStore, UploadStore
 
 EARLIEST_SECONDS: Final = 20.0
 LATEST_SECONDS: Final = 30.0
@@ -41,9 +41,9 @@ class Sweeper:
 
     async def sweep(self) -> float:
         """One round. Answers after how many seconds the next is due. Raises Unavailable when Redis is away."""
-        await _clear(self._uploads.expired, self._files.drop_upload, self._uploads.forget)
-        await _clear(self._unfinished.expired, self._files.drop_unfinished, self._unfinished.forget)
-        await _clear(self._retention.expired, self._files.drop_artifacts, self._retention.forget)
+        await _clear(self._uploads.by_expiry, self._files.drop_upload)
+        await _clear(self._unfinished.by_expiry, self._files.drop_unfinished)
+        await _clear(self._retention.by_expiry, self._files.drop_artifacts)
         await self._clear_abandoned()
         while await self._listing.prune():
             pass
@@ -52,21 +52,17 @@ class Sweeper:
     async def _clear_abandoned(self) -> None:
         """Those of requests that never came to their end; what can be resumed may wait for longer."""
         silent = await asyncio.to_thread(self._files.abandoned, ABANDONED_SECONDS)
-        abandoned = sorted(set(silent) - await self._unfinished.known(silent))
+        abandoned = sorted(set(silent) - await self._unfinished.by_expiry.known(silent))
         if gone := await asyncio.to_thread(_drop, self._files.drop_unfinished, abandoned):
             log.info("abandoned uploads deleted", action="uploads.swept", count=len(gone))
 
 
-async def _clear(
-    expired: Callable[[int], Awaitable[list[str]]],
-    drop: Callable[[str], None],
-    forget: Callable[[list[str]], Awaitable[None]],
-) -> None:
+async def _clear(entries: ByExpiry, drop: Callable[[str], None]) -> None:
     """Batch by batch, until one was not full. What cannot be deleted is left for the next round."""
-    while ids := await expired(BATCH):
+    while ids := await entries.expired(BATCH):
         gone = await asyncio.to_thread(_drop, drop, ids)
         if gone:
-            await forget(gone)
+            await entries.forget(gone)
             log.info("expired files deleted", action="files.swept", count=len(gone))
         if len(gone) < BATCH:
             return

@@ -12,6 +12,8 @@ FULL: Final = {"XMinioStorageFull", "QuotaExceeded", "InsufficientCapacity", "In
 TOO_LARGE: Final = {"EntityTooLarge"}
 PASSING: Final = {"408", "425", "429"}
 """Statuses below 500 of what may be tried again."""
+OUTSIDE: Final = "416"
+"""We ask only for what there was."""
 
 _CODE: Final = re.compile(r"<Code>(\w{1,64})</Code>")
 _STATUS: Final = re.compile(r"status code: (\d{3})")
@@ -24,6 +26,11 @@ def plain_errors() -> Iterator[None]:
         yield
     except (BaseError, FileNotFoundError) as error:
         raise _plain(error) from None
+
+
+def changed() -> OSError:
+    """What has been read of it so far is worth nothing."""
+    return OSError(errno.ESTALE, "The object has changed while it was read")
 
 
 def _plain(error: Exception) -> OSError:
@@ -42,5 +49,5 @@ def _plain(error: Exception) -> OSError:
     if code in TOO_LARGE:
         return OSError(errno.EFBIG, f"The object store does not take files of that size{told}")
     if "300" <= status < "500" and status not in PASSING:
-        return PermissionError(f"The object store refuses{told}")
+        return changed() if status == OUTSIDE else PermissionError(f"The object store refuses{told}")
     return ConnectionError(f"The object store does not answer{told}")

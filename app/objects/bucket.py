@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain, islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import obstore
 from obstore.store import S3Store
 
-from app.objects.answers import plain_errors
+from app.objects.answers import changed, plain_errors
 from app.objects.bucket_note import BucketNote
 from app.objects.bucket_room import BucketRoom
 from app.objects.content import Content, Told
@@ -19,6 +19,9 @@ from app.objects.signature import Signer
 from app.objects.unfinished import Unfinished
 from app.periodic import backoff
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 T = TypeVar("T")
 
@@ -75,12 +78,12 @@ class Bucket:
         path.unlink(missing_ok=True)
 
     def fetch(self, key: str, target: Path, told: Told) -> None:
-        """Part by part, so that what breaks off goes on from there."""
-        size = self.size(key, told)
+        """Part by part, so that what breaks off goes on from there. All are of one version: it may be a stranger's."""
+        version = self._patiently(lambda: obstore.head(self._store, key), told)
         try:
             with target.open("xb") as file:
-                while (done := file.tell()) < size:
-                    file.write(self._patiently(lambda: self._part(key, done, size), told))
+                while (done := file.tell()) < version["size"]:
+                    file.write(self._patiently(lambda: self._part(key, version, done), told))
                     told(file.tell())
         except BaseException:
             target.unlink(missing_ok=True)
@@ -130,8 +133,13 @@ class Bucket:
             part_bytes = max(PART_BYTES, math.ceil(stat.st_size / MOST_PARTS))
             obstore.put(self._store, key, content, chunk_size=part_bytes, max_concurrency=PARTS_AT_ONCE)
 
-    def _part(self, key: str, start: int, size: int) -> obstore.Bytes:
-        return obstore.get_range(self._store, key, start=start, end=min(start + PART_BYTES, size))
+    def _part(self, key: str, version: "ObjectMeta", start: int) -> obstore.Bytes:
+        """Each answer says of which version it is, which `If-Match` would not tell of a server without entity tags."""
+        span = (start, min(start + PART_BYTES, version["size"]))
+        part = obstore.get(self._store, key, options={"range": span})
+        if part.meta != version:
+            raise changed()
+        return part.bytes()
 
     def _patiently(self, attempt: Callable[[], T], told: Told) -> T:
         failures, deadline = 0, math.inf

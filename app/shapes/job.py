@@ -1,12 +1,15 @@
 """The job object, as `app.jobs.Job.shown` makes it."""
 
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Final, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from app.failures import FAILURES
 from app.jobs import Status
 from app.shapes.shape import JobId, Link, Moment, Seq, shape
+
+CODES: Final = ", ".join(f"`{failure.code}`" for failure in FAILURES)
 
 
 @shape
@@ -26,8 +29,7 @@ class Progress(TypedDict):
 class ErrorObject(TypedDict):
     """Why a job failed, or an attempt of it."""
 
-    code: str
-    """Stable: handler_error, process_died, timeout, expired, worker_lost, unknown_kind …, or the handler's own."""
+    code: Annotated[str, Field(description=f"Stable: {CODES}, or the handler's own.")]
     message: str
     type: NotRequired[str]
     """The exception's class."""

@@ -5,6 +5,7 @@ Used by the web process (submit, cancel, read, list) and the workers (claim, app
 
 from app.store.acceptance import Acceptance
 from app.store.batches import BatchAcceptance, BatchLook, BatchStore, Order
+from app.store.by_expiry import ByExpiry
 from app.store.claims import Claims, Renewal, Run
 from app.store.identity import Identity
 from app.store.jobs import Change, JobStore
@@ -23,6 +24,7 @@ __all__ = [
     "BatchAcceptance",
     "BatchLook",
     "BatchStore",
+    "ByExpiry",
     "Change",
     "Claims",
     "Filter",

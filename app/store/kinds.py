@@ -23,7 +23,8 @@ KNOWN_MS: Final = 7 * 86_400_000
 class Kind:
     """What can be asked for. `params_schema` is an object schema, times are seconds; `max_running` 0: any number.
 
-    `result_ttl_seconds` is for submissions that do not say; None leaves it to the settings.
+    `result_ttl_seconds` is for submissions that do not say; None leaves it to the settings. `memory_bytes` and
+    `cpu_seconds` bound each process of one run; None does not.
     """
 
     kind: str
@@ -34,6 +35,8 @@ class Kind:
     max_attempts: int
     max_running: int = 0
     result_ttl_seconds: int | None = None
+    memory_bytes: int | None = None
+    cpu_seconds: int | None = None
 
 
 class KindStore:

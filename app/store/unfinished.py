@@ -3,7 +3,6 @@
 How much of it has come only the file says. Swept like uploads are, once nothing has come for its time to live.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final, Self
 
@@ -13,6 +12,7 @@ from redis.asyncio import Redis
 from app.errors import TooManyUnfinished
 from app.events import json_text
 from app.settings import Settings
+from app.store.by_expiry import ByExpiry
 from app.store.clock import redis_now_ms
 from app.store.reach import reaching
 from app.store.scripts import Scripts
@@ -38,11 +38,12 @@ class Unfinished:
 
 
 class UnfinishedStore:
-    """Records with a TTL, one sorted set by expiry for the sweeper, and one of each owner, which bounds how many it has
-    and how many bytes they are to be together."""
+    """Records with a TTL, and a sorted set of each owner, which bounds how many it has and how many bytes they are to
+    be together."""
 
     def __init__(self, redis: Redis, ttl_seconds: int, most: int, most_bytes: int) -> None:
         self._redis = redis
+        self.by_expiry: Final = ByExpiry(redis, BY_EXPIRY, lambda upload_id: [record_key(upload_id)])
         self._scripts = Scripts(redis)
         self._ttl_ms = ttl_seconds * 1000
         self._most, self._most_bytes = most, most_bytes
@@ -100,26 +101,6 @@ class UnfinishedStore:
             pipe.zrem(BY_EXPIRY, unfinished.upload_id)
             pipe.zrem(_owner_key(unfinished.owner), _promise(unfinished))
             await pipe.execute()
-
-    @reaching
-    async def known(self, upload_ids: Sequence[str]) -> set[str]:
-        """Those that have not expired."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for upload_id in upload_ids:
-                pipe.exists(record_key(upload_id))
-            found = await pipe.execute()
-        return {upload_id for upload_id, there in zip(upload_ids, found, strict=True) if there}
-
-    @reaching
-    async def expired(self, limit: int) -> list[str]:
-        """Those whose files are to go."""
-        now = await redis_now_ms(self._redis)
-        return [i.decode() for i in await self._redis.zrangebyscore(BY_EXPIRY, "-inf", now, start=0, num=limit)]
-
-    @reaching
-    async def forget(self, upload_ids: list[str]) -> None:
-        """Their files are gone."""
-        await self._redis.zrem(BY_EXPIRY, *upload_ids)
 
 
 def record_key(upload_id: str) -> str:

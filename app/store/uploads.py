@@ -5,7 +5,6 @@ Written by the upload door; read at submission and by the worker that opens the 
 
 import base64
 import secrets
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -13,9 +12,10 @@ from pydantic_core import from_json
 from redis.asyncio import Redis
 
 from app.events import json_text
+from app.store.by_expiry import ByExpiry
 from app.store.clock import redis_now_ms
 from app.store.reach import reaching
-from app.store.unfinished import record_key as unfinished_key
+from app.store.unfinished import record_key
 
 BY_EXPIRY: Final = "tidings:uploads"
 
@@ -39,10 +39,11 @@ class Upload:
 
 
 class UploadStore:
-    """Records with a TTL, and one sorted set by expiry for the sweeper."""
+    """Records with a TTL; `by_expiry` knows what is about to become an upload, too."""
 
     def __init__(self, redis: Redis, ttl_seconds: int) -> None:
         self._redis = redis
+        self.by_expiry: Final = ByExpiry(redis, BY_EXPIRY, lambda upload_id: (_key(upload_id), record_key(upload_id)))
         self._ttl_ms = ttl_seconds * 1000
 
     @reaching
@@ -65,15 +66,6 @@ class UploadStore:
         return Upload(**from_json(text)) if text else None
 
     @reaching
-    async def known(self, upload_ids: Sequence[str]) -> set[str]:
-        """Those that have not expired, and those that are about to become uploads."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for upload_id in upload_ids:
-                pipe.exists(_key(upload_id), unfinished_key(upload_id))
-            found = await pipe.execute()
-        return {upload_id for upload_id, there in zip(upload_ids, found, strict=True) if there}
-
-    @reaching
     async def keep(self, upload_id: str, span_ms: int | None = None, *, from_ms: int = 0) -> bool:
         """Put the expiry off to so long, or as long as usual, after `from_ms`, at the earliest from now; never bring it
         forward. False when it is gone."""
@@ -93,17 +85,6 @@ class UploadStore:
             pipe.delete(_key(upload_id))
             pipe.zadd(BY_EXPIRY, {upload_id: 0}, xx=True)
             await pipe.execute()
-
-    @reaching
-    async def expired(self, limit: int) -> list[str]:
-        """Uploads whose files are to go."""
-        now = await redis_now_ms(self._redis)
-        return [i.decode() for i in await self._redis.zrangebyscore(BY_EXPIRY, "-inf", now, start=0, num=limit)]
-
-    @reaching
-    async def forget(self, upload_ids: list[str]) -> None:
-        """Their files are gone."""
-        await self._redis.zrem(BY_EXPIRY, *upload_ids)
 
 
 def _key(upload_id: str) -> str:

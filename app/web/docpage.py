@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from app.errors import REFUSALS, Refusal
+from app.failures import FAILURES
 from app.web.curl import curl
 from app.web.markup import Markup, element, joined, page, paragraphs, prose
 from app.web.shapetext import in_words, members
@@ -32,12 +33,12 @@ def docs_page(openapi: Node, asyncapi: Node) -> str:
 
 
 def errors_page() -> str:
-    """Every code, with an id that a problem's `type` leads to."""
+    """Every refusal, with an id that a problem's `type` leads to; and why jobs fail."""
     intro = "Refusals are problem details (RFC 9457). Programs go by the `code`, which never changes."
     about = element("section", element("p", prose(intro)), _links(("/docs", "The API")), class_="about")
-    refusals = element("div", about, *map(_refusal, REFUSALS))
+    content = element("div", about, *map(_refusal, REFUSALS), _failures())
     return page(
-        "Tidings: refusals", "What is refused, why, and how to mend it.", element("main", refusals, class_="single")
+        "Tidings: refusals", "What is refused, why, and how to mend it.", element("main", content, class_="single")
     )
 
 
@@ -51,6 +52,21 @@ def _refusal(refusal: type[Refusal]) -> Markup:
         id=refusal.code,
         class_="refusal",
     )
+
+
+def _failures() -> Markup:
+    told = "Why a job that was accepted has failed: its `error.code`. A handler may have codes of its own."
+    rows = [
+        element(
+            "li",
+            element("code", failure.code),
+            element("span", "tried again" if failure.again else "for good", class_="type"),
+            element("p", prose(failure.when)),
+        )
+        for failure in FAILURES
+    ]
+    listed = element("ul", *rows, class_="members")
+    return element("section", element("h2", "Failures"), element("p", prose(told)), listed, id="failures")
 
 
 def _operations(openapi: Node, tag: str) -> Iterator[tuple[str, str, Node]]:

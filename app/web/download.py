@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 from starlette.requests import HTTPConnection, Request
@@ -14,10 +14,12 @@ from starlette.responses import RangeNotSatisfiable as Unsatisfiable
 from starlette.types import Receive, Scope, Send
 
 from app.artifacts import FileStore, artifact_key
-from app.errors import RangeNotSatisfiable, Unavailable
+from app.errors import BadRequest, RangeNotSatisfiable, Unavailable
 from app.jobs import Artifact
+from app.web.contract import Parameter
 from app.web.negotiation import has_current
 from app.web.problems import problem_response
+from app.web.query import parameters
 from app.web.security import secured
 
 PRIVATE: Final = "private, no-cache"
@@ -33,17 +35,33 @@ PLAYLIST: Final = "application/vnd.apple.mpegurl"
 """Names other artifacts relative to where it is found itself, so nobody is sent elsewhere for it."""
 MOST_PLAYLIST_BYTES: Final = 4 << 20
 
+ASKED: Final = Parameter(
+    "disposition",
+    "`attachment`: to be saved, whatever it is. Else a browser shows pictures, sound and video.",
+    Literal["attachment"],
+)
+
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(; *[\w.+-]+=[\w.+-]+)*", re.ASCII)
 _PLAYABLE = re.compile(r"(video|audio|image(?!/svg))/", re.IGNORECASE)
 
 
-async def download(request: Request, artifact: Artifact, files: FileStore, now_ms: int) -> Response | None:
+def to_be_saved(request: Request) -> bool:
+    """Whether the client asks for that. Raises BadRequest."""
+    asked = parameters(request, once={ASKED.name}).get(ASKED.name)
+    if asked not in (None, "attachment"):
+        raise BadRequest("Send `disposition=attachment`, or leave it out.", parameter=ASKED.name)
+    return asked is not None
+
+
+async def download(
+    request: Request, artifact: Artifact, files: FileStore, now_ms: int, *, saved: bool
+) -> Response | None:
     """The file, a part of it, or 304; 303 where it lies in S3 and is no playlist. None when it is gone."""
     media_type = artifact.content_type if _MEDIA_TYPE.fullmatch(artifact.content_type) else UNKNOWN_TYPE
     playable = _PLAYABLE.match(media_type) is not None
-    disposition = _disposition("inline" if playable else "attachment", artifact.name)
+    disposition = _disposition("inline" if playable and not saved else "attachment", artifact.name)
     answer = {"content-type": media_type, "content-disposition": disposition}
     link = files.link(artifact, request.method, answer, now_ms)
     if link and not (media_type == PLAYLIST and artifact.size <= MOST_PLAYLIST_BYTES):

@@ -35,6 +35,10 @@ class KindObject(TypedDict):
     """At once, over all workers; 0 is no limit."""
     result_ttl_seconds: int | None
     """How long results are kept where the submission does not say; null leaves it to the settings."""
+    memory_bytes: int | None
+    """What each process of a run may take; null is no limit. More is `out_of_memory`."""
+    cpu_seconds: int | None
+    """CPU time of each process of a run; null is no limit. More is `cpu_limit`."""
     paused: bool
     """No job of it is started."""
 

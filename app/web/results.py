@@ -20,7 +20,7 @@ from app.jobs import Artifact, Job, Status
 from app.store import JobStore
 from app.web.answer import JsonAnswer
 from app.web.contract import Answer, Parameter, Tag, describes
-from app.web.download import PRIVATE, download
+from app.web.download import ASKED, PRIVATE, download, to_be_saved
 from app.web.headers import CACHE_CONTROL, CONTENT_RANGE, DISPOSITION, ETAG, RANGES, SIGNED_LOCATION
 from app.web.negotiation import IF_NONE_MATCH, has_current
 from app.web.owned import owned_job
@@ -55,7 +55,7 @@ class ResultDoors:
     @describes(
         "get_result",
         RESULTS,
-        parameters=[IF_NONE_MATCH, RANGE],
+        parameters=[ASKED, IF_NONE_MATCH, RANGE],
         answers=[
             Answer(
                 200,
@@ -72,14 +72,17 @@ class ResultDoors:
 
         The main artifact's file, or a link to it, or the result as JSON where the job saved no file.
         """
+        saved = to_be_saved(request)
         job = await owned_job(self._jobs, request)
         if job.status is not Status.COMPLETED:
             await self._polls.look(request, known=job.seq)
             _not_ready(job)
         _refuse_expired(job)
         if job.main_artifact:
-            return await self._file(request, job, job.main_artifact)
+            return await self._file(request, job, job.main_artifact, saved=saved)
         headers = {"ETag": f'"{job.seq}"', "Cache-Control": PRIVATE}
+        if saved:
+            headers["Content-Disposition"] = 'attachment; filename="result.json"'
         if has_current(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         return JsonAnswer(job.result, headers=headers)
@@ -87,7 +90,7 @@ class ResultDoors:
     @describes(
         "get_artifact",
         RESULTS,
-        parameters=[IF_NONE_MATCH, RANGE],
+        parameters=[ASKED, IF_NONE_MATCH, RANGE],
         answers=[
             Answer(200, "The file.", {"*/*": bytes}, [ETAG, CACHE_CONTROL, DISPOSITION, RANGES]),
             *FILE,
@@ -99,16 +102,17 @@ class ResultDoors:
 
         There as soon as the handler has saved it.
         """
+        saved = to_be_saved(request)
         job = await owned_job(self._jobs, request)
         name = request.path_params["name"]
         artifact = next((a for a in job.artifacts if a.name == name), None)
         if artifact is None:
             raise UnknownArtifact(f"The job has no artifact {name[:200]!r}.", job_id=job.job_id)
         _refuse_expired(job)
-        return await self._file(request, job, artifact)
+        return await self._file(request, job, artifact, saved=saved)
 
-    async def _file(self, request: Request, job: Job, artifact: Artifact) -> Response:
-        response = await download(request, artifact, self._files, job.as_of)
+    async def _file(self, request: Request, job: Job, artifact: Artifact, *, saved: bool) -> Response:
+        response = await download(request, artifact, self._files, job.as_of, saved=saved)
         if response is None:
             raise ResultExpired("The file is gone.", job_id=job.job_id)
         return response

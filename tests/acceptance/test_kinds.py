@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +13,13 @@ import lightgbm
 import pytest
 
 from tests.acceptance.service import Service, by_polling, submit
-from tests.gateway import STORES, store_settings
 from workers.handlers import ffmpeg
-
-ROWS = 20_000
-
-
-@pytest.fixture(scope="module", params=STORES)
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("service"))
-    settings = store_settings(request)
-    with service.up(**{f"TIDINGS_{name.upper()}": str(value) for name, value in settings.items()}):
-        yield service
 
 
 @pytest.fixture
 async def web(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=service.url, timeout=60, trust_env=False, follow_redirects=True) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def sales(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Cents by region; the more of a product, the more cents."""
-    path = tmp_path_factory.mktemp("sales") / "sales.parquet"
-    duckdb.sql(
-        f"""COPY (SELECT ['north', 'south'][1 + i % 2] AS region, i % 50 AS amount, 7 * (i % 50) + i % 3 AS cents
-        FROM range({ROWS}) t(i)) TO '{path}'"""
-    )
-    return path
 
 
 def tidings(service: Service, *arguments: str) -> str:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app.errors import REFUSALS
+from app.failures import FAILURES
 from app.web.markup import element, joined, prose
 
 
@@ -70,7 +71,10 @@ async def test_every_operation_shape_and_socket_is_on_the_page(web: httpx.AsyncC
 
 
 async def test_every_code_is_explained_under_its_id(web: httpx.AsyncClient) -> None:
-    assert Outline((await web.get("/docs/errors")).text).ids == [refusal.code for refusal in REFUSALS]
+    answer = await web.get("/docs/errors")
+    assert Outline(answer.text).ids == [*(refusal.code for refusal in REFUSALS), "failures"]
+    failures = answer.text.partition('id="failures"')[2]
+    assert [failure.code for failure in FAILURES if f"<code>{failure.code}</code>" not in failures] == []
 
 
 async def test_a_problem_leads_to_its_explanation(web: httpx.AsyncClient) -> None:

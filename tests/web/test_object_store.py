@@ -79,8 +79,11 @@ async def test_a_playlist_is_answered_where_its_relative_names_hold(web: httpx.A
 async def test_what_could_run_as_a_page_is_only_downloaded(
     web: httpx.AsyncClient, store: Store, anyone: httpx.AsyncClient, content_type: str, disposition: str, sent: str
 ) -> None:
-    link = (await web.get(f"{await film(store, content_type=content_type)}/result")).headers["location"]
-    found = await anyone.get(link)
+    path = f"{await film(store, content_type=content_type)}/result"
+    asked = await web.get(f"{path}?disposition=attachment")
+    found = await anyone.get(asked.headers["location"])
+    assert found.headers["content-disposition"].startswith("attachment;")
+    found = await anyone.get((await web.get(path)).headers["location"])
     assert found.headers["content-type"] == sent
     assert found.headers["content-disposition"].startswith(f"{disposition};")
     assert "set-cookie" not in found.headers

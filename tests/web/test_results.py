@@ -34,6 +34,19 @@ async def test_the_result_is_the_main_file_whole(web: httpx.AsyncClient, store: 
     assert (await web.get(f"/api/jobs/{run.job_id}/artifacts/first.txt")).text == "first"
 
 
+async def test_a_file_is_for_saving_where_that_is_asked_for(web: httpx.AsyncClient, store: Store) -> None:
+    url = f"{await film(store)}/result"
+    response = await web.get(f"{url}?disposition=attachment")
+    assert response.headers["content-disposition"] == 'attachment; filename="clip.mp4"'
+    plain = f"/api/jobs/{(await store.completed(1)).job_id}/result"
+    response = await web.get(f"{plain}?disposition=attachment")
+    assert response.headers["content-disposition"] == 'attachment; filename="result.json"'
+    for path in (url, plain):
+        for query, parameter in (("disposition=inline", "disposition"), ("as=attachment", "as")):
+            problem = assert_problem(await web.get(f"{path}?{query}"), 400, "invalid_request")
+            assert problem["parameter"] == parameter
+
+
 @pytest.mark.parametrize(
     ("wanted", "part"),
     [

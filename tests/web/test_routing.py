@@ -73,6 +73,8 @@ async def test_the_kinds_are_listed_with_their_schemas(web: httpx.AsyncClient) -
         "max_attempts": 3,
         "max_running": 0,
         "result_ttl_seconds": None,
+        "memory_bytes": None,
+        "cpu_seconds": None,
         "paused": False,
     }
 

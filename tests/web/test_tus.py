@@ -349,7 +349,7 @@ async def test_delete_makes_a_whole_upload_unknown_and_leaves_its_file_to_the_sw
     await patch(web, url, 0, b"1234")
     assert (await web.delete(url, headers=VERSION)).status_code == 204
     assert_problem(await web.get(url), 404, "unknown_upload")
-    assert await store.uploads.expired(9) == store.uploaded() == [url.rpartition("/")[2]]
+    assert await store.uploads.by_expiry.expired(9) == store.uploaded() == [url.rpartition("/")[2]]
 
 
 # The method in a header

@@ -66,10 +66,10 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        self._untold_bytes += len(data)
-        super().data_received(data)
         if not self._answering:
             self._await_head()
+        self._untold_bytes += len(data)
+        super().data_received(data)
         if self._untold_bytes > MOST_HEAD_BYTES and not self._deaf:  # of a head that does not end
             self._refuse(_too_large())
 

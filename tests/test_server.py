@@ -409,6 +409,15 @@ class TestLateHeads:
             assert isinstance(connection, server_module.HttpProtocol)
             assert connection._head_deadline is None
 
+    async def test_a_websocket_has_had_its_head(self) -> None:
+        async with running() as it, it.client() as client:
+            await client.ask(UPGRADE, b"\r\n\r\n")
+            async with it.client() as later:
+                assert await later.rest() == b""
+            await until(lambda: "/socket" in it.app.held)
+            assert it.app.left == []
+            assert not client.reader.at_eof()
+
     async def test_an_idle_connection_is_kept(self) -> None:
         async with running() as it, it.client() as client:
             await client.ask(QUICK, b"\r\n\r\nok")

@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -72,8 +73,8 @@ async def _churn(plan: Plan, fleet: Fleet, readings: Readings) -> list[str]:
         for task in (reading, telling):
             task.cancel()
         await asyncio.gather(reading, telling, return_exceptions=True)
-        await _all_told(audience)
-        return [*audience.refusals, *(line for asked in submitter.asked.values() for line in asked.refusals)]
+        untold = await _untold(audience)
+        return [*audience.refusals, *untold, *(line for asked in submitter.asked.values() for line in asked.refusals)]
 
 
 async def _submit_all(plan: Plan, submitter: Submitter) -> None:
@@ -93,10 +94,13 @@ async def _tell(readings: Readings, submitter: Submitter) -> None:
         print(f"  {time.monotonic() - began:4.0f} s  {len(submitter.asked)} submissions, {figures}", flush=True)
 
 
-async def _all_told(audience: Audience) -> None:
-    async with asyncio.timeout(END_SECONDS):
-        while audience.waiting:
-            await asyncio.sleep(0.1)
+async def _untold(audience: Audience) -> list[str]:
+    """Who does not hear of the end in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            while audience.waiting:
+                await asyncio.sleep(0.1)
+    return [f"not told: {who}" for who in audience.waiting]
 
 
 def main() -> int:

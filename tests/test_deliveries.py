@@ -423,6 +423,16 @@ async def test_what_went_with_its_job_is_not_sent_and_holds_nothing_up(
     assert await redis.ttl(f"tidings:webhooks:host:{HOST}") > 0
 
 
+@pytest.mark.parametrize("told", ["", "{", "[1,2]", '[["kind"],"{}",false,[]]'])
+async def test_one_that_has_gone_bad_does_not_stop_the_others(
+    jobs: JobStore, deliveries: DeliveryStore, history: DeliveryLog, redis: Redis, told: str
+) -> None:
+    bad, good = await ended(jobs), await ended(jobs)
+    await redis.hset(f"tidings:{{{bad}}}:deliveries", "1:told", told)  # type: ignore[misc]  # redis-py
+    assert (await only(deliveries)).job_id == good
+    assert [one.status for one in await listed(history, bad)] == ["failed"]
+
+
 async def test_deliveries_are_kept_as_long_as_their_job_and_as_one_waits(
     jobs: JobStore, deliveries: DeliveryStore, redis: Redis, clock: Clock
 ) -> None:

@@ -24,6 +24,8 @@ ROUTES = {
     "/api/jobs/{id}/cancel": "POST, OPTIONS",
     "/api/jobs/{id}/deliveries": READ,
     "/api/jobs/{id}/deliveries/1/redeliver": "POST, OPTIONS",
+    "/api/batches/{batch}/deliveries": READ,
+    "/api/batches/{batch}/deliveries/1/redeliver": "POST, OPTIONS",
     "/api/deliveries/redeliver": "POST, OPTIONS",
     "/api/webhooks/secrets": "GET, HEAD, POST, OPTIONS",
     "/api/webhooks/secrets/made": "DELETE, OPTIONS",

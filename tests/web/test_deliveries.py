@@ -4,12 +4,15 @@ from typing import Any
 
 import httpx
 import pytest
+from jsonschema_rs import Draft202012Validator
 from pydantic_core import from_json
 
+from app.jobs import new_job_id
 from app.main import create_app
 from app.settings import Settings
-from app.store import DeliveryStore, Due, Outcome
+from app.store import BatchStore, DeliveryStore, Due, Order, Outcome
 from app.webhooks import is_webhook_secret
+from tests.ground import submission
 from tests.web.conftest import Store, assert_problem, calling
 
 HOOK = "https://receiver.example/hook?token=x"
@@ -43,6 +46,22 @@ async def test_the_end_is_told_with_the_object_a_poll_shows(web: httpx.AsyncClie
     assert (one.url, one.event) == (HOOK, "cancelled")
     body, job = from_json(one.body), (await web.get(f"/api/jobs/{job_id}")).json()
     assert body == {"type": "job.cancelled", "timestamp": job["updated_at"], "data": job}
+
+
+@pytest.mark.parametrize("event", ["progress", "log", "completed"])
+async def test_what_is_sent_has_the_shape_that_is_described(
+    web: httpx.AsyncClient, deliveries: DeliveryStore, store: Store, event: str
+) -> None:
+    run = await store.claimed(callback_url=HOOK, callback_events=(event,))
+    await store.apply(run, "progress", {"percent": 5})
+    await store.apply(run, "log", {"level": "info", "line": "l"})
+    await store.apply(run, "completed", {"result": 1})
+    (one,) = await due(deliveries)
+    document = (await web.get("/openapi.json")).json()
+    schema = document["webhooks"]["job"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    (sent,) = document["paths"]["/api/jobs"]["post"]["callbacks"]["job"].values()
+    assert sent == document["webhooks"]["job"]
+    Draft202012Validator(schema | {"components": document["components"]}).validate(from_json(one.body))
 
 
 async def test_events_are_chosen_by_their_type(web: httpx.AsyncClient, deliveries: DeliveryStore) -> None:
@@ -98,6 +117,12 @@ async def test_a_batch_is_told_of_whole(web: httpx.AsyncClient, deliveries: Deli
     assert {name: told[name] for name in told if name not in later} == {
         name: shown[name] for name in shown if name not in later
     }
+    below = f"{batch['links']['self']}/deliveries"
+    (listed,) = (await web.get(below)).json()["deliveries"]
+    assert (listed["event"], listed["webhook_id"]) == ("batch.completed", found[0].webhook_id)
+    await deliveries.settle(found[0], Outcome("delivered", 0, 1, 200))
+    assert (await web.post(f"{below}/1/redeliver")).status_code == 202
+    assert [one.body for one in await due(deliveries)] == [found[0].body]
 
 
 async def test_a_batch_that_tells_another_is_another_request(web: httpx.AsyncClient) -> None:
@@ -113,7 +138,7 @@ async def test_attempts_are_listed(web: httpx.AsyncClient, deliveries: DeliveryS
     outcome = Outcome("retrying", first.claimed_at, 7, 503, "HTTP 503", "busy", retry_in_ms=60_000)
     await deliveries.settle(first, outcome)
     page = (await web.get(f"/api/jobs/{job_id}/deliveries?limit=1")).json()
-    assert (page["job_id"], page["next_cursor"]) == (job_id, "2")
+    assert page["next_cursor"] == "2"
     assert page["deliveries"] == [
         {
             "n": 2,
@@ -136,7 +161,7 @@ async def test_attempts_are_listed(web: httpx.AsyncClient, deliveries: DeliveryS
 async def test_a_job_that_tells_nobody_has_no_deliveries(web: httpx.AsyncClient, store: Store) -> None:
     job = await store.submitted()
     page = (await web.get(f"/api/jobs/{job.job_id}/deliveries")).json()
-    assert page == {"job_id": job.job_id, "deliveries": [], "next_cursor": None}
+    assert page == {"deliveries": [], "next_cursor": None}
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=1234567890", "other=1"])
@@ -175,6 +200,10 @@ async def test_anothers_webhooks_are_unknown(web: httpx.AsyncClient, store: Stor
     run = await store.completed(owner="other", callback_url=HOOK, callback_events=("completed",))
     assert_problem(await web.get(f"/api/jobs/{run.job_id}/deliveries"), 404, "unknown_job")
     assert_problem(await web.post(f"/api/jobs/{run.job_id}/deliveries/1/redeliver"), 404, "unknown_job")
+    order = Order(new_job_id(), "other", [submission()])
+    await BatchStore(store.redis).accept(order)
+    assert_problem(await web.get(f"/api/batches/{order.batch_id}/deliveries"), 404, "unknown_batch")
+    assert_problem(await web.post("/api/batches/x/deliveries/1/redeliver"), 404, "unknown_batch")
 
 
 async def test_a_secret_is_shown_when_it_is_created_and_never_again(web: httpx.AsyncClient) -> None:

@@ -31,9 +31,21 @@ from app.periodic import Periodic
 from app.pressure import Pressure
 from app.server import Server, config
 from app.settings import Settings
-from app.store import BatchStore, JobStore, KindStore, Listing, Memory, Queues, UnfinishedStore, UploadStore
+from app.store import (
+    BatchStore,
+    DeliveryLog,
+    JobStore,
+    KindStore,
+    Listing,
+    Memory,
+    Queues,
+    UnfinishedStore,
+    UploadStore,
+    WebhookSecrets,
+)
 from app.web.batches import BatchDoors
 from app.web.commands import CommandDoors
+from app.web.deliveries import DeliveryDoors
 from app.web.description import DescriptionDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
@@ -47,6 +59,7 @@ from app.web.sse import EventDoors
 from app.web.tus import TusDoors
 from app.web.uploads import UploadDoors
 from app.web.waiting import Waits
+from app.web.webhook_secrets import SecretDoors
 from app.web.websocket import SocketDoors
 
 REDIS_CONNECTIONS: Final = 64
@@ -131,6 +144,8 @@ def assemble(settings: Settings) -> Web:
         *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
         *commands.routes(),
         *BatchDoors(settings, intake, batches, chores).routes(),
+        *DeliveryDoors(jobs, batches, DeliveryLog(redis)).routes(),
+        *SecretDoors(WebhookSecrets(redis, settings.webhook_secrets)).routes(),
         *ResultDoors(jobs, files, polls).routes(),
         *TusDoors(settings, resumptions, reception).routes(),
         *UploadDoors(settings, files, reception).routes(),

@@ -13,13 +13,15 @@ from unittest.mock import patch
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from app.store import JobStore, Listing, scripts
+from app.store import BatchStore, DeliveryLog, DeliveryStore, JobStore, Listing, scripts
 
 T = TypeVar("T")
 
 CLOCK: Final = "clock"
 START: Final = 4_102_444_800_000
 """2100-01-01T00:00:00Z in milliseconds."""
+
+MOST_AT_A_RECEIVER: Final = 2
 
 IN_FRONT: Final = """
 local real, redis = redis, setmetatable({}, {__index = redis})
@@ -87,6 +89,21 @@ class Clock:
         with standing():
             return JobStore(self._redis, **options)
 
+    def batches(self) -> BatchStore:
+        """The same of batches."""
+        with standing():
+            return BatchStore(self._redis)
+
+    def deliveries(self, **options: Any) -> DeliveryStore:
+        """The same of deliveries."""
+        with standing():
+            return DeliveryStore(self._redis, **options)
+
+    def delivery_log(self) -> DeliveryLog:
+        """The same of what became of them."""
+        with standing():
+            return DeliveryLog(self._redis)
+
     def listing(self, jobs: JobStore) -> Listing:
         """The same of what lists jobs."""
         with standing():
@@ -105,6 +122,8 @@ class StillStore:
         with standing(forgotten):
             self.jobs = JobStore(self._client, **options)
             self.listing = Listing(self._client, self.jobs)
+            self.deliveries = DeliveryStore(self._client, per_host=MOST_AT_A_RECEIVER)
+            self.delivery_log = DeliveryLog(self._client)
 
     def ask(self, answer: Coroutine[Any, Any, T]) -> T:
         """What a call of `jobs` answers."""

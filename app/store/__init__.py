@@ -7,6 +7,8 @@ from app.store.acceptance import Acceptance
 from app.store.batches import BatchAcceptance, BatchLook, BatchStore, Order
 from app.store.by_expiry import ByExpiry
 from app.store.claims import Claims, Renewal, Run
+from app.store.deliveries import Claimed, DeliveryStore, Due, Outcome
+from app.store.delivery_log import Delivery, DeliveryLog
 from app.store.identity import Identity
 from app.store.jobs import Change, JobStore
 from app.store.kinds import Kind, KindStore
@@ -18,6 +20,7 @@ from app.store.retention import Retention
 from app.store.unfinished import Unfinished, UnfinishedStore
 from app.store.uploads import Upload, UploadStore
 from app.store.views import Look, View
+from app.store.webhook_secrets import WebhookSecret, WebhookSecrets
 
 __all__ = [
     "Acceptance",
@@ -26,7 +29,12 @@ __all__ = [
     "BatchStore",
     "ByExpiry",
     "Change",
+    "Claimed",
     "Claims",
+    "Delivery",
+    "DeliveryLog",
+    "DeliveryStore",
+    "Due",
     "Filter",
     "Identity",
     "JobStore",
@@ -37,6 +45,7 @@ __all__ = [
     "Memory",
     "Nudges",
     "Order",
+    "Outcome",
     "Page",
     "Queue",
     "Queues",
@@ -48,4 +57,6 @@ __all__ = [
     "Upload",
     "UploadStore",
     "View",
+    "WebhookSecret",
+    "WebhookSecrets",
 ]

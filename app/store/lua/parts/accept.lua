@@ -19,9 +19,9 @@ local function enlist(job, now, payload)
   redis.call('HINCRBY', COUNTS, 'live', 1)
 end
 
--- Record, first event, queue entry and wake-up. `fields` is the record's part that the submission decides. Its position,
--- its eta and the eta's p90; nil where it is not due yet, or where nothing is known.
-local function accept(job, now, delay, start_within, fields, params, payload)
+-- Record, first event, queue entry and wake-up. `fields` is the record's part that the submission decides, `hook` whom the
+-- job is to tell. Its position, its eta and the eta's p90; nil where it is not due yet, or where nothing is known.
+local function accept(job, now, delay, start_within, fields, params, payload, hook)
   job.seq, job.created, job.updated, job.attempt, job.status = 0, now, now, 0, 'pending'
   append(job, now, 'pending', '{"reason":"submitted"}')
   if delay > 0 then job.due = now + delay end
@@ -35,5 +35,7 @@ local function accept(job, now, delay, start_within, fields, params, payload)
   }, fields)
   redis.call('SET', job_key(job.id, 'params'), params)
   if job.start_by then redis.call('ZADD', DEADLINES, job.start_by, job.id) end
+  if job.hooks then webhooks().expect(job.id, job.owner, hook) end
+  if job.untold then webhooks().tell(job, now) end
   return place, eta, eta_p90
 end

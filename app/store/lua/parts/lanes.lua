@@ -22,18 +22,6 @@ local function waiting_key(queue) return PREFIX .. 'waiting:' .. queue end
 local function parked_key(queue) return PREFIX .. 'parked:' .. queue end
 local function later_key(queue) return PREFIX .. 'later:' .. queue end
 
--- A worker that has a free slot wakes for this; the bound is for when none has.
-local function nudge(queue)
-  local key = PREFIX .. 'nudge:' .. queue
-  local nudges = redis.pcall('RPUSH', key, '1')
-  if type(nudges) == 'table' then -- something else lies there
-    redis.call('DEL', key)
-    nudges = redis.call('RPUSH', key, '1')
-  end
-  if nudges == 1 then redis.call('PEXPIRE', key, 60000) end
-  if nudges > 64 then redis.call('LPOP', key) end
-end
-
 local function less_one(key, field)
   if redis.call('HINCRBY', key, field, -1) > 0 then return false end
   redis.call('HDEL', key, field)

@@ -87,8 +87,9 @@ local function trim(job, most)
   end
 end
 
--- One numbered event: into the log (of progress only the latest stays), to the job's watchers, to the owner's feed.
--- Nobody watches a job that nobody has been told of.
+-- One numbered event: into the log (of progress only the latest stays), to the job's watchers, to the owner's feed. What
+-- a webhook is to tell is noted, and queued by `save`, when the record is as the event has left it. Nobody watches a job
+-- that nobody has been told of.
 local function append(job, now, type, data)
   job.seq = job.seq + 1
   local log = job_key(job.id, 'events')
@@ -100,4 +101,8 @@ local function append(job, now, type, data)
   local event = job.seq .. '\n' .. now .. '\n' .. type .. '\n' .. data
   if job.seq > 1 then redis.call('PUBLISH', PREFIX .. '{' .. job.id .. '}', event) end
   redis.call('PUBLISH', feed_channel(job.owner), job.id .. '\n' .. job.kind .. '\n' .. (job.tags or '') .. '\n' .. event)
+  if job.hooks and string.find(job.hooks, ',' .. type .. ',', 1, true) then
+    job.untold = job.untold or {}
+    table.insert(job.untold, {seq = job.seq, at = now, type = type, data = data})
+  end
 end

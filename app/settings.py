@@ -188,6 +188,13 @@ class Settings(BaseSettings):
         15, description="A training is saved so often, or when a tenth of its time has gone since."
     )
 
+    bank_url: str = Field(
+        "", pattern=r"^(https?://.+)?$", description="The bank that `payment` charges through; empty: there is none."
+    )
+    bank_poll_seconds: PositiveFloat = Field(
+        30, ge=0.5, description="A `payment` that waits for the bank's callback asks by itself so often."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Log lines below this are dropped."
     )

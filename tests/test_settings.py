@@ -70,3 +70,10 @@ def test_weights_are_named_by_owner(text: str, weights: dict[str, float]) -> Non
 def test_weights_are_numbers_within_reason(text: str) -> None:
     with pytest.raises(ValidationError, match="owner_weights"):
         Settings.model_validate({"owner_weights": text})
+
+
+@pytest.mark.parametrize("url", ["bank.example", "ftp://bank", "user:not-to-be-told@bank", "https://"])
+def test_a_bank_has_an_address_of_http(url: str) -> None:
+    with pytest.raises(ValidationError, match="bank_url") as raised:
+        Settings(bank_url=url)
+    assert "not-to-be-told" not in str(raised.value)

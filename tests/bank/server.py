@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -35,7 +35,7 @@ class Bank:
             Route("/charges/{id}", self.find),
             Route("/traits", self.behave, methods=["PUT"]),
         ]
-        return Starlette(routes=routes, lifespan=self._lifespan)
+        return Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={ClientDisconnect: gone})
 
     async def charge(self, request: Request) -> Response:
         """202, and one charge per key however often it is asked for. A repeat is answered as the first time."""
@@ -97,6 +97,11 @@ class Bank:
         yield
         await self._courier.close()
         self._ledger.close()
+
+
+def gone(_request: Request, _error: Exception) -> Response:
+    """A worker that was killed while it asked hears nothing, and it is no error of ours."""
+    return Response(status_code=499)
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:

@@ -5,7 +5,7 @@ body as it came and a few headers, is kept with it.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.requests import Request
@@ -60,6 +60,8 @@ class Advance(BaseModel):
     message: Annotated[str, StringConstraints(max_length=500)] | None = None
 
 
+AnyJson: TypeAlias = Annotated[Any, Field(examples=[{"paid": True}])]
+
 CALLBACKS: Final = Tag("Callbacks", "For outside systems that a job waits for; the URL is all they need.")
 ANSWERS: Final = (
     Answer(200, "It was known: said before, or found by asking.", CallbackObject),
@@ -90,7 +92,7 @@ class CallbackDoors:
     @describes(
         "call_back",
         CALLBACKS,
-        body=Any,
+        body=AnyJson,
         answers=ANSWERS,
         refuses=[*JSON_BODY, UnknownCallback, CallbackConflict, CallbackOver, Unavailable],
     )

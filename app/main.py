@@ -31,8 +31,20 @@ from app.periodic import Periodic
 from app.pressure import Pressure
 from app.server import Server, config
 from app.settings import Settings
-from app.store import BatchStore, JobStore, KindStore, Listing, Memory, Queues, UnfinishedStore, UploadStore
+from app.store import (
+    BatchStore,
+    CallbackStore,
+    JobStore,
+    KindStore,
+    Listing,
+    Memory,
+    Queues,
+    Secret,
+    UnfinishedStore,
+    UploadStore,
+)
 from app.web.batches import BatchDoors
+from app.web.callbacks import CallbackDoors
 from app.web.commands import CommandDoors
 from app.web.description import DescriptionDoors
 from app.web.health import HealthDoors
@@ -134,6 +146,7 @@ def assemble(settings: Settings) -> Web:
         *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
         *commands.routes(),
         *BatchDoors(settings, intake, batches, chores).routes(),
+        *CallbackDoors(settings, CallbackStore(redis), Secret.of(redis, settings)).routes(),
         *ResultDoors(jobs, files, polls).routes(),
         *TusDoors(settings, resumptions, reception).routes(),
         *UploadDoors(settings, files, reception).routes(),

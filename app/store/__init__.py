@@ -5,6 +5,7 @@ Used by the web process (submit, cancel, read, list) and the workers (claim, app
 
 from app.store.acceptance import Acceptance
 from app.store.batches import BatchAcceptance, BatchLook, BatchStore, Order
+from app.store.callbacks import CallbackStore
 from app.store.claims import Claims, Renewal, Run
 from app.store.identity import Identity
 from app.store.jobs import Change, JobStore
@@ -14,6 +15,7 @@ from app.store.memory import Memory
 from app.store.nudges import Nudges
 from app.store.queues import Queue, Queues
 from app.store.retention import Retention
+from app.store.secret import Secret
 from app.store.unfinished import Unfinished, UnfinishedStore
 from app.store.uploads import Upload, UploadStore
 from app.store.views import Look, View
@@ -23,6 +25,7 @@ __all__ = [
     "BatchAcceptance",
     "BatchLook",
     "BatchStore",
+    "CallbackStore",
     "Change",
     "Claims",
     "Filter",
@@ -41,6 +44,7 @@ __all__ = [
     "Renewal",
     "Retention",
     "Run",
+    "Secret",
     "Unfinished",
     "UnfinishedStore",
     "Upload",

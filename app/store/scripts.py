@@ -18,7 +18,7 @@ Arguments: TypeAlias = Sequence[str | bytes | int | float]
 
 
 LINE: Final = ("record", "tally", "lanes", "slots", "pace", "placing")
-LIFE: Final = (*LINE, "life")
+LIFE: Final = (*LINE, "life", "waiting")
 
 PARTS: Final = {
     "submit": (*LIFE, "allowance", "accept", "recall"),
@@ -27,6 +27,7 @@ PARTS: Final = {
     "renew": ("record",),
     "sweep": (*LIFE, "overdue"),
     "hold": LIFE,
+    "callback": LIFE,
     "retry": (*LIFE, "accept", "again"),
     "purge": LIFE,
     "prune": ("record", "lanes", "slots"),

@@ -33,6 +33,7 @@ PATH_VARIABLES: Final[Mapping[str, tuple[str, Shape]]] = {
     "name": ("The file's name.", str),
     "kind": ("The kind.", str),
     "queue": ("The queue.", str),
+    "token": ("What the callback URL ends with; it is all the authorization there is.", str),
 }
 """By the name they have in routes."""
 

@@ -29,6 +29,12 @@ def bank(bank_process: BankProcess, monkeypatch: pytest.MonkeyPatch) -> BankProc
     return bank_process
 
 
+@pytest.fixture(autouse=True)
+def _one_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each run."""
+    monkeypatch.setattr("workers.handlers.bank.PAUSES", ())
+
+
 @pytest.fixture
 def pay() -> Pay:
     """One run of one job; each call is another run of it."""
@@ -66,6 +72,23 @@ def test_a_callback_is_not_believed(bank: BankProcess, pay: Pay, lie: Any) -> No
     bank.behave(settle_seconds=3600)
     with pytest.raises(Wait):
         pay(callback=lie)
+
+
+def test_a_look_finds_the_end_that_nobody_told(bank: BankProcess, pay: Pay) -> None:
+    bank.behave(settle_seconds=1)
+    with pytest.raises(Wait):
+        pay()
+    eventually(lambda: charges(bank) == [(1250, "EUR", "succeeded")])
+    found = pay(reconcile=True)
+    assert (found.result, found.lines) == ({"id": bank.charges[-1].id, "status": "succeeded"}, [])
+    assert len(charges(bank)) == 1
+
+
+def test_a_look_finds_nothing_while_the_charge_is_pending(bank: BankProcess, pay: Pay) -> None:
+    bank.behave(settle_seconds=3600)
+    with pytest.raises(Wait):
+        pay()
+    assert pay(reconcile=True).result is None
 
 
 def test_what_a_callback_lied_about_is_told(bank: BankProcess, pay: Pay) -> None:
@@ -181,6 +204,17 @@ def test_it_stays_away_as_long_as_the_bank_asks_for(strange: SmallServer, pay: P
     with pytest.raises(Retry) as caught:
         pay()
     assert caught.value.after == after
+
+
+def test_what_is_gone_a_moment_later_takes_no_attempt(
+    strange: SmallServer, pay: Pay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.handlers.bank.PAUSES", (0, 0))
+    ours = {"id": "ch_1", "status": "succeeded", "amount": 1250, "currency": "EUR", "reference": "mine"}
+    strange.will("/charges", Answer(500), Answer(503), json({"id": "ch_1"}, 201))
+    strange.will("/charges/ch_1", Answer(200, b"<html>"), json(ours))
+    assert pay(reference="mine").result["charge_id"] == "ch_1"
+    assert len({seen.headers["Idempotency-Key"] for seen in strange.seen_at("/charges")}) == 1
 
 
 def test_every_run_uses_the_same_key_and_says_where_to_call_back(strange: SmallServer, pay: Pay) -> None:

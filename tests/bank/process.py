@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,20 +45,14 @@ class BankProcess(Child):
     @property
     def charges(self) -> list[Charge]:
         """As its ledger has them, whether it runs or not."""
-        ledger = Ledger(self._path)
-        try:
+        with closing(Ledger(self._path)) as ledger:
             return ledger.charges()
-        finally:
-            ledger.close()
 
     @property
     def deeds(self) -> dict[str, int]:
         """How often it did what."""
-        ledger = Ledger(self._path)
-        try:
+        with closing(Ledger(self._path)) as ledger:
             return ledger.deeds()
-        finally:
-            ledger.close()
 
     def _answers(self) -> bool:
         try:

@@ -48,7 +48,7 @@ WILD: Final = Traits(
     reorders=0.2,
     lies=0.2,
     answer_seconds=0.2,
-    settle_seconds=4,
+    settle_seconds=3,
 )
 
 

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
+from random import SystemRandom
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import httpx
@@ -19,10 +20,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from workers import Failed, Retry
 
 ANSWER_SECONDS: Final = 10.0
+PAUSES: Final = (0.5, 2.0)
+"""Seconds between the tries of one run, shortened by up to a half."""
 MOST_BYTES: Final = 64 << 10
 LONGEST_PAUSE_SECONDS: Final = 3600
 REFUSALS: Final = (400, 402, 422)
 """For good: nothing is charged, however often it is asked for."""
+
+_random = SystemRandom()
 
 ChargeId: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.:~-]{0,199}$")]
 
@@ -61,6 +66,17 @@ class Bank:
         return await self._ask(Charge, "GET", f"/charges/{named.id}")
 
     async def _ask(self, kind: type[Told], method: str, path: str, **request: Any) -> Told:
+        """What a bank stumbles over is often gone a moment later, and need not take an attempt."""
+        for pause in PAUSES:
+            try:
+                return await self._ask_once(kind, method, path, **request)
+            except Retry as retry:
+                if retry.after is not None:
+                    raise
+            await asyncio.sleep(pause * _random.uniform(0.5, 1.0))
+        return await self._ask_once(kind, method, path, **request)
+
+    async def _ask_once(self, kind: type[Told], method: str, path: str, **request: Any) -> Told:
         try:
             async with asyncio.timeout(ANSWER_SECONDS), self._http.stream(method, path, **request) as answer:
                 body = await _read(answer)

@@ -29,7 +29,7 @@ async def look(ctx: AsyncContext) -> dict[str, Any] | None:
     return None if charge.status == "pending" else {"id": charge.id, "status": charge.status}
 
 
-@job("payment", timeout=60, max_attempts=30, reconcile=look, reconcile_seconds=LOOK_SECONDS)
+@job("payment", timeout=120, max_attempts=30, reconcile=look, reconcile_seconds=LOOK_SECONDS)
 async def payment(ctx: AsyncContext, *, amount: Amount, currency: Currency, reference: Reference) -> dict[str, Any]:
     """Charge an amount through the bank, once."""
     charge = await charged(ctx)

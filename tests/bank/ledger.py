@@ -95,6 +95,10 @@ class Ledger:
         """All of them, the oldest first."""
         return self._charges("ORDER BY rowid")
 
+    def settle(self) -> None:
+        """Whatever was to end some time ends now."""
+        self._db.execute("UPDATE charges SET settles_at = 0")
+
     def note(self, deed: str) -> None:
         """That it was done once more."""
         self._db.execute("INSERT INTO deeds VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1", (deed,))

@@ -42,6 +42,11 @@ class BankProcess(Child):
         """Other traits from now on; those that are not named are none."""
         httpx.put(f"{self.url}/traits", json=traits, trust_env=False).raise_for_status()
 
+    def settle(self) -> None:
+        """Whatever is pending has its end now; nobody is told."""
+        with closing(Ledger(self._path)) as ledger:
+            ledger.settle()
+
     @property
     def charges(self) -> list[Charge]:
         """As its ledger has them, whether it runs or not."""

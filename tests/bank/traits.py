@@ -35,7 +35,7 @@ class Traits(BaseModel):
     answer_seconds: Seconds = 0
     """At most, for each answer."""
     settle_seconds: Seconds = 0
-    """At most, until a charge has succeeded or failed; what is told of it takes up to as long again."""
+    """Until a charge has succeeded or failed, or half of that; what is told of it takes up to as long again."""
 
 
 WILD: Final = Traits(

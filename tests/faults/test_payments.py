@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import pytest
+
 from app.jobs import Job
 from tests.bank.process import BankProcess
 from tests.bank.traits import WILD
@@ -65,7 +67,7 @@ class Run:
 
     async def until_ended(self, count: int) -> None:
         """Until so many payments have ended."""
-        async with asyncio.timeout(100):
+        async with asyncio.timeout(200):
             while len(self.ended) < count:
                 await asyncio.sleep(LOOK_SECONDS)
                 found = [await self.house.job(job_id) for job_id in self.orders.keys() - self.ended.keys()]
@@ -81,6 +83,7 @@ async def running(folder: Path) -> AsyncIterator[Run]:
             yield run
 
 
+@pytest.mark.timeout(300)
 async def test_the_banks_ledger_and_our_jobs_agree_to_the_cent(
     short_path: Path, measured: Callable[[str, float], None]
 ) -> None:

@@ -65,18 +65,18 @@ class Bank:
         named = await self._ask(Named, "POST", "/charges", json=order, headers={"Idempotency-Key": key})
         return await self._ask(Charge, "GET", f"/charges/{named.id}")
 
-    async def _ask(self, kind: type[Told], method: str, path: str, **request: Any) -> Told:
+    async def _ask(self, shape: type[Told], method: str, path: str, **request: Any) -> Told:
         """What a bank stumbles over is often gone a moment later, and need not take an attempt."""
         for pause in PAUSES:
             try:
-                return await self._ask_once(kind, method, path, **request)
+                return await self._ask_once(shape, method, path, **request)
             except Retry as retry:
                 if retry.after is not None:
                     raise
             await asyncio.sleep(pause * _random.uniform(0.5, 1.0))
-        return await self._ask_once(kind, method, path, **request)
+        return await self._ask_once(shape, method, path, **request)
 
-    async def _ask_once(self, kind: type[Told], method: str, path: str, **request: Any) -> Told:
+    async def _ask_once(self, shape: type[Told], method: str, path: str, **request: Any) -> Told:
         try:
             async with asyncio.timeout(ANSWER_SECONDS), self._http.stream(method, path, **request) as answer:
                 body = await _read(answer)
@@ -87,7 +87,7 @@ class Bank:
         if not answer.is_success:
             raise Retry(_pause(answer), f"The bank answers {answer.status_code}: {_words(body)}")
         try:
-            return kind.model_validate_json(body)
+            return shape.model_validate_json(body)
         except ValidationError:
             raise Retry(message="The bank's answer is not understood") from None
 

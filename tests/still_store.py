@@ -13,7 +13,7 @@ from unittest.mock import patch
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from app.store import JobStore, Listing, scripts
+from app.store import CallbackStore, JobStore, Listing, scripts
 
 T = TypeVar("T")
 
@@ -103,6 +103,7 @@ class StillStore:
         with standing(forgotten):
             self.jobs = JobStore(self._client, **options)
             self.listing = Listing(self._client, self.jobs)
+            self.callbacks = CallbackStore(self._client)
 
     def ask(self, answer: Coroutine[Any, Any, T]) -> T:
         """What a call of `jobs` answers."""

@@ -75,12 +75,15 @@ function CHANGES.pending(_, argument)
   return {attempt = interrupted and job.attempt - 1 or job.attempt}, now + (interrupted and 0 or tonumber(argument))
 end
 
--- The clocks of a wait that goes on, since what came was no answer, are as they were.
+-- The clocks of a wait that goes on, since what came was no answer, are as they were. What came early for the next one
+-- cannot be meant.
 local function refuse_answer(changes)
   local n = job.answers - 1
-  drop_answer(job, n)
-  redis.call('HDEL', answers_key(job), n)
-  changes.answers = n > 0 and n or false
+  for _, number in ipairs({n, n + 1}) do
+    drop_answer(job, number)
+    redis.call('HDEL', answers_key(job), number)
+  end
+  changes.answers, changes.early = n > 0 and n or false, false
   return changes, job.wait_until or now
 end
 

@@ -9,6 +9,7 @@ local function enqueue(job, now, due, changes)
   save(job, now, changes)
   leave(job.id, now)
   redis.call('ZREM', DEADLINES, job.id)
+  if job.look then withdraw(job) end -- its lane, where it waited for a look
   wait_in_line(job, now, due)
 end
 

@@ -189,6 +189,22 @@ def test_an_answer_that_makes_no_sense_is_no_end(strange: SmallServer, pay: Pay,
     assert [seen.path for seen in strange.seen] == ["/charges"]
 
 
+@pytest.mark.parametrize("status", [400, 402, 404, 422])
+def test_that_a_charge_cannot_be_looked_up_does_not_mean_that_there_is_none(
+    strange: SmallServer, pay: Pay, status: int
+) -> None:
+    strange.will("/charges/ch_1", Answer(status))
+    with pytest.raises(Retry):
+        pay()
+
+
+def test_a_declined_charge_needs_no_reason(strange: SmallServer, pay: Pay) -> None:
+    ours = {"id": "ch_1", "status": "failed", "amount": 1250, "currency": "EUR", "reference": "mine", "reason": None}
+    strange.will("/charges/ch_1", json(ours))
+    with pytest.raises(Failed, match="no reason given"):
+        pay(reference="mine")
+
+
 @pytest.mark.parametrize("status", [400, 402, 422])
 def test_a_refusal_for_good_is_told_in_the_banks_words(strange: SmallServer, pay: Pay, status: int) -> None:
     strange.will("/charges", Answer(status, b"no such\n currency"))
@@ -197,7 +213,7 @@ def test_a_refusal_for_good_is_told_in_the_banks_words(strange: SmallServer, pay
     assert caught.value.code == "rejected"
 
 
-@pytest.mark.parametrize(("told", "after"), [("7", 7), ("86400", 3600), ("soon", None), ("", None)])
+@pytest.mark.parametrize(("told", "after"), [("7", 7), ("86400", 3600), ("9" * 5000, 3600), ("soon", None), ("", None)])
 def test_it_stays_away_as_long_as_the_bank_asks_for(strange: SmallServer, pay: Pay, told: str, after: Any) -> None:
     strange.will("/charges", Answer(429, headers={"Retry-After": told}))
     with pytest.raises(Retry) as caught:

@@ -25,7 +25,7 @@ PAUSES: Final = (0.5, 2.0)
 MOST_BYTES: Final = 64 << 10
 LONGEST_PAUSE_SECONDS: Final = 3600
 REFUSALS: Final = (400, 402, 422)
-"""For good: nothing is charged, however often it is asked for."""
+"""Of a charge to be made, for good: there is none, however often it is asked for."""
 
 _random = SystemRandom()
 
@@ -48,7 +48,7 @@ class Charge(BaseModel):
     amount: int
     currency: str
     reference: str
-    reason: Annotated[str, Field(max_length=1000)] = ""
+    reason: str | None = None
 
 
 Told = TypeVar("Told", bound=BaseModel)
@@ -82,7 +82,7 @@ class Bank:
                 body = await _read(answer)
         except (httpx.HTTPError, TimeoutError) as error:
             raise Retry(message=f"The bank does not answer: {type(error).__name__}") from None
-        if answer.status_code in REFUSALS:
+        if method == "POST" and answer.status_code in REFUSALS:
             raise Failed(f"The bank refuses, with {answer.status_code}: {_words(body)}", code="rejected")
         if not answer.is_success:
             raise Retry(_pause(answer), f"The bank answers {answer.status_code}: {_words(body)}")
@@ -121,7 +121,7 @@ async def _read(answer: httpx.Response) -> bytes:
 def _pause(answer: httpx.Response) -> float | None:
     """Seconds it asks to be left alone; None for no number."""
     told = answer.headers.get("Retry-After", "")
-    return min(int(told), LONGEST_PAUSE_SECONDS) if told.isascii() and told.isdecimal() else None
+    return min(int(told[:9]), LONGEST_PAUSE_SECONDS) if told.isascii() and told.isdecimal() else None
 
 
 def _words(body: bytes) -> str:

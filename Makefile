@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test stress soak lint types format bench constraints clean
+.PHONY: help setup run demo test stress soak lint types format bench constraints clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ setup: $(VENV)/.installed  ## Install everything into .venv (quick when nothing 
 
 run: setup  ## Run the bundled Valkey, web and worker on http://127.0.0.1:8000 until Ctrl-C
 	@exec $(BIN)/tidings up
+
+demo: setup  ## The same with a small bank that misbehaves, and some payments through it
+	@exec $(BIN)/python -m tests.bank.demo
 
 test: lint types  ## Check style and types, then run every test
 	@sh tests/install_chromium.sh

@@ -168,6 +168,15 @@ class UnknownQueue(Refusal):
     status, code, title = 404, "unknown_queue", "No such queue"
 
 
+class UnknownCallback(Refusal):
+    """No callback is awaited at this URL: it is not one of ours, or its job is no longer kept.
+
+    Call the `callback_url` that the job's handler gave out, as it is.
+    """
+
+    status, code, title = 404, "unknown_callback", "No such callback"
+
+
 class MethodNotAllowed(Refusal):
     """The path exists, but not with this method.
 
@@ -240,6 +249,24 @@ class OffsetMismatch(Refusal):
     """
 
     status, code, title = 409, "offset_mismatch", "The upload does not stand there"
+
+
+class CallbackConflict(Refusal):
+    """This wait has been answered by another callback, which stays.
+
+    Nothing is to be done; what was meant by this one has to be told in another way.
+    """
+
+    status, code, title = 409, "callback_conflict", "Another answer came before"
+
+
+class CallbackOver(Refusal):
+    """The job waits no more: its deadline has passed, it has ended, or it went on without this answer.
+
+    Stop calling; the job's events say what became of it.
+    """
+
+    status, code, title = 410, "callback_over", "Nobody waits for this any more"
 
 
 class ResultExpired(Refusal):

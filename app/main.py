@@ -33,17 +33,20 @@ from app.server import Server, config
 from app.settings import Settings
 from app.store import (
     BatchStore,
+    CallbackStore,
     DeliveryLog,
     JobStore,
     KindStore,
     Listing,
     Memory,
     Queues,
+    Secret,
     UnfinishedStore,
     UploadStore,
     WebhookSecrets,
 )
 from app.web.batches import BatchDoors
+from app.web.callbacks import CallbackDoors
 from app.web.commands import CommandDoors
 from app.web.deliveries import DeliveryDoors
 from app.web.description import DescriptionDoors
@@ -146,6 +149,7 @@ def assemble(settings: Settings) -> Web:
         *BatchDoors(settings, intake, batches, chores).routes(),
         *DeliveryDoors(jobs, batches, DeliveryLog(redis)).routes(),
         *SecretDoors(WebhookSecrets(redis, settings.webhook_secrets)).routes(),
+        *CallbackDoors(settings, CallbackStore(redis), Secret.of(redis, settings)).routes(),
         *ResultDoors(jobs, files, polls).routes(),
         *TusDoors(settings, resumptions, reception).routes(),
         *UploadDoors(settings, files, reception).routes(),

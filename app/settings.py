@@ -28,6 +28,8 @@ from app.webhooks import is_webhook_secret
 
 YEAR = 365 * 86_400
 S3_URL = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?"
+SHORTEST_SECRET = 16
+ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to reach what listens everywhere
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 (macOS) to 108 (Linux) bytes
 
 
@@ -70,6 +72,10 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="How the outside reaches us; when set, links are absolute.")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins beside our own whose pages may open WebSockets; comma-separated."
+    )
+    secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs callback URLs; the same for all processes. Empty: made up once, kept in Redis.",
     )
     data_dir: Path = Field(Path("data"), description="Where the bundled Valkey, uploads and artifacts live.")
     redis_url: str = Field(
@@ -154,6 +160,7 @@ class Settings(BaseSettings):
     max_batch_jobs: PositiveInt = Field(10_000, description="Most jobs of a batch.")
     body_silence_seconds: PositiveFloat = Field(30, description="A request body that stays silent so long is given up.")
     max_params_bytes: PositiveInt = Field(256 << 10, description="Largest params of one job, as JSON.")
+    max_callback_bytes: PositiveInt = Field(256 << 10, description="Largest JSON body of a callback.")
     max_json_depth: PositiveInt = Field(32, description="Deepest nesting of a JSON body.")
     max_upload_bytes: PositiveInt = Field(10 << 30, description="Largest upload.")
     max_unfinished_uploads_per_owner: PositiveInt = Field(
@@ -207,6 +214,13 @@ class Settings(BaseSettings):
     train_threads: NonNegativeInt = Field(0, description="Threads of one `train`; 0: one for each core.")
     train_checkpoint_seconds: PositiveFloat = Field(
         15, description="A training is saved so often, or when a tenth of its time has gone since."
+    )
+
+    bank_url: str = Field(
+        "", pattern=r"^(https?://.+)?$", description="The bank that `payment` charges through; empty: there is none."
+    )
+    bank_poll_seconds: PositiveFloat = Field(
+        30, ge=0.5, description="A `payment` that waits for the bank's callback asks by itself so often."
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -263,6 +277,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"not a queue: {queue!r}")
         return value
 
+    @field_validator("secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(f"must have at least {SHORTEST_SECRET} characters")
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _drop_trailing_slash(cls, value: str) -> str:
@@ -287,6 +308,12 @@ class Settings(BaseSettings):
     def webhook_secrets(self) -> tuple[str, ...]:
         """What signs webhooks of who has no secret of its own."""
         return tuple(secret.get_secret_value() for secret in self.webhook_secret)
+
+    @property
+    def callback_base(self) -> str:
+        """How who is to call back reaches us: where no public URL is set, from this machine alone."""
+        host = ANY_HOST.get(self.host, self.host)
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def admission(self) -> Admission:

@@ -37,7 +37,9 @@ export const ended = ({ status }) => ENDS.has(status);
 
 /** What each event changes about a job, beside its seq. */
 const CHANGES = {
-  pending: ({ data }) => ({ status: "pending", retry_at: data.retry_at ?? null, eta_seconds: null }),
+  pending: ({ data }) => ({
+    status: "pending", retry_at: data.retry_at ?? null, waiting_for: null, eta_seconds: null,
+  }),
   position: ({ data }) => data,
   suspended: ({ at }) => ({ suspended_at: at, position: null }),
   resumed: () => ({ suspended_at: null }),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from app.callbacks import Answer
 from app.errors import IllegalChange, StaleRun
 from app.events import KEPT
 from app.jobs import STATUSES, SUCCESSORS, TERMINAL, Artifact, Job, Status, Submission
@@ -21,6 +22,28 @@ class Entry(NamedTuple):
     type: str
     at: int
     data: dict[str, Any]
+
+
+@dataclass
+class Clocks:
+    """Of a wait, or of the last one: when it ends; ms between heartbeats and until when the next has to come; the same
+    of looks."""
+
+    until: int = 0
+    beat: int = 0
+    beat_by: int | None = None
+    look: int = 0
+    look_at: int | None = None
+
+    @property
+    def ends(self) -> int:
+        """When it is over, as things stand."""
+        return self.until if self.beat_by is None else min(self.until, self.beat_by)
+
+    @property
+    def next(self) -> int:
+        """When something is to be done."""
+        return self.ends if self.look_at is None else min(self.ends, self.look_at)
 
 
 @dataclass(eq=False)
@@ -46,6 +69,16 @@ class ModelJob:
     trimmed: set[int] = field(default_factory=set)
     artifacts: dict[str, tuple[int, str]] = field(default_factory=dict)
     large_result: str | None = None
+    wait: Clocks = field(default_factory=Clocks)
+    answers: int = 0
+    early: bool = False
+    prints: dict[int, str] = field(default_factory=dict)
+    bodies: dict[int, Answer] = field(default_factory=dict)
+
+    @property
+    def latest_answer(self) -> Answer | None:
+        """To the wait before."""
+        return self.bodies.get(self.answers - 1)
 
     def tell(self, type: str, at: int, data: dict[str, Any]) -> Entry:
         """One more event. Of progress only the latest is kept."""
@@ -147,18 +180,21 @@ def permit(job: ModelJob, change: Change, token: str, *, last: bool, alone: bool
             raise StaleRun
     elif not mine or (change.type == "waiting" and not last):
         raise IllegalChange
-    if not _feasible(job, change):
+    if not _feasible(job, change, looks=mine and job.waiting is not None):
         raise IllegalChange
 
 
-def _feasible(job: ModelJob, change: Change) -> bool:
+def _feasible(job: ModelJob, change: Change, *, looks: bool) -> bool:
     match change.type:
         case "pending" if change.argument == "surrendered":
             return not job.cancel
+        case "pending" | "waiting" if looks:
+            return True
         case "pending":
             return change.argument == "interrupted" or change.argument.isdigit()
         case "waiting":
-            return change.argument.isdigit()
+            refused = change.argument == "refused" and job.answers > 0
+            return refused or all(span.isdigit() for span in change.argument.split(" "))
         case "artifact":
             return "name" in from_json(change.argument)
         case _:

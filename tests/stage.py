@@ -11,7 +11,7 @@ from app.artifacts import FileStore
 from app.events import Event, json_text
 from app.jobs import Job
 from app.settings import Settings
-from app.store import JobStore, Run, Upload, UploadStore
+from app.store import JobStore, Run, Secret, Upload, UploadStore
 from app.store.uploads import new_upload_id
 from tests.gateway import PATIENCE_SECONDS
 from tests.ground import OWNER, submission
@@ -42,6 +42,7 @@ class Stage:
             self.uploads,
             self.files,
             self.settings,
+            secret=Secret.of(redis, self.settings),
             patience_seconds=PATIENCE_SECONDS,
         )
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from app.store import BatchStore, DeliveryLog, DeliveryStore, JobStore, Listing, scripts
+from app.store import BatchStore, CallbackStore, DeliveryLog, DeliveryStore, JobStore, Listing, scripts
 
 T = TypeVar("T")
 
@@ -124,6 +124,7 @@ class StillStore:
             self.listing = Listing(self._client, self.jobs)
             self.deliveries = DeliveryStore(self._client, per_host=MOST_AT_A_RECEIVER)
             self.delivery_log = DeliveryLog(self._client)
+            self.callbacks = CallbackStore(self._client)
 
     def ask(self, answer: Coroutine[Any, Any, T]) -> T:
         """What a call of `jobs` answers."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.events import json_text
 from app.store import Change
-from tests.ground import INTERRUPTED, completed, failed, log, progress, retry, waiting
+from tests.ground import INTERRUPTED, completed, failed, log, progress, retry
 
 
 def artifact(name: str, size: int) -> Change:
@@ -14,6 +14,7 @@ def artifact(name: str, size: int) -> Change:
     return Change("artifact", json_text(shown), json_text(shown | {"key": name}))
 
 
+VERIFIED: Final = Change("log", '{"level":"debug","line":"v"}', "verified")
 NOTES: Final = (
     log("a"),
     log("b"),
@@ -22,6 +23,7 @@ NOTES: Final = (
     Change("metric", "{}"),
     artifact("a", 1),
     artifact("b", 2),
+    VERIFIED,
 )
 ENDS: Final = (
     completed({"x": 1}),
@@ -30,7 +32,12 @@ ENDS: Final = (
     Change("cancelled", '{"by":"worker","stage":"processing"}'),
 )
 SURRENDERED: Final = Change("pending", '{"reason":"interrupted"}', "surrendered")
-PAUSES: Final = (retry(0), retry(1_000), INTERRUPTED, SURRENDERED, waiting(1_000), waiting(60_000), waiting(600_000))
+WAITS: Final = tuple(
+    Change("waiting", '{"for":"callback","deadline":"@"}', argument)
+    for argument in ("1000", "60000 1000", "600000 0 1000", "600000 0 1000", "60000 1000 500", "refused", "refused")
+)
+FOUND: Final = Change("pending", "{}", 'answered {"found":\n1}')
+PAUSES: Final = (retry(0), retry(1_000), INTERRUPTED, SURRENDERED, *WAITS, FOUND)
 STRANGE: Final = (
     Change("processing", "{}"),
     Change("cancel_requested", '{"by":"a"}'),

@@ -4,22 +4,36 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 from unittest.mock import ANY
 
 from pydantic_core import from_json
 
+from app.callbacks import Answer, Awaited, Outcome, fingerprint
 from app.clock import rfc3339
-from app.errors import IdempotencyConflict, IllegalChange, NotRetryable, NotSuspendable, ResultExpired, UnknownJob
+from app.errors import (
+    CallbackConflict,
+    CallbackOver,
+    IdempotencyConflict,
+    IllegalChange,
+    NotRetryable,
+    NotSuspendable,
+    ResultExpired,
+    UnknownCallback,
+    UnknownJob,
+)
 from app.jobs import Job, Status, Submission
 from app.store import Change, Renewal
-from tests.job_model import Entry, ModelJob, permit
+from tests.job_model import Clocks, Entry, ModelJob, permit
 
 DAY_MS: Final = 86_400_000
 UNWATCHED_MS: Final = 3_000
 """Who could, looks for what is overdue more often than that."""
 PATIENCE_MS: Final = 11_000
 """For those who could not, to come back."""
+MOST_ANSWERS: Final = 16
+"""Of a job, whose repeats are known."""
 PRIORITY_MS: Final = 600_000
 """By a step of priority a job goes ahead of those that came so much earlier."""
 
@@ -32,7 +46,7 @@ class Known(NamedTuple):
     expires: int
 
 
-class Answer(NamedTuple):
+class Claimed(NamedTuple):
     """What a claim brought, for the worker to ask for once more."""
 
     number: int
@@ -52,7 +66,7 @@ class Model:
         self.told_workers: list[tuple[str, str]] = []
         self.woken: set[str] = set()
         self.issued: list[tuple[str, str]] = []
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[str, Claimed] = {}
         self.turn: dict[str, float] = {}
         self.turns: dict[tuple[str, str], float] = {}
         self.seen: int | None = None
@@ -99,16 +113,18 @@ class Model:
         for name in queues:
             self._bring_in(name)
             while (first := self._next(name, kinds)) and len(runs) < slots:
-                if first in self.overdue:
+                if first.status is Status.PENDING and first in self.overdue:
                     self._settle(first)
                 elif first.of.kind in kinds:
                     self._start(first, worker, tokens.get(first.of.job_id, "none"), lease_ms)
                     runs.append(first)
+                elif first.waiting:
+                    self._stop_looking(first, first.wait.look)
                 else:
                     self._fail(first, "unknown_kind")
             more = more or first is not None
         if runs:
-            self.answers[worker] = Answer(number, [(job, job.token or "") for job in runs], self.now + lease_ms)
+            self.answers[worker] = Claimed(number, [(job, job.token or "") for job in runs], self.now + lease_ms)
         return runs, 0 if more else self._next_due_ms(queues)
 
     def retry(self, job_id: str, by: str) -> None:
@@ -120,6 +136,7 @@ class Model:
             raise ResultExpired
         self.with_files.pop(job_id, None)
         job.series, job.attempt = len(job.log), 0
+        job.bodies.pop(job.answers - 1, None)
         self._pend(job, {"reason": "retry", "by": by})
 
     def suspend(self, job_id: str, by: str, for_ms: int) -> None:
@@ -164,6 +181,40 @@ class Model:
         job.trim(self._most)
         return len(job.log), job.status
 
+    def call_back(self, awaited: Awaited, what: str, answer: Answer | None) -> Outcome:
+        """`answer` is None for a heartbeat and a progress of half."""
+        if (job := self.jobs.get(awaited.job_id)) is None:
+            raise UnknownCallback
+        known = job.prints.get(awaited.wait)
+        if known and answer:
+            return self._compared(known, what, answer)
+        too_late = job.waiting and job.wait.ends <= self.now
+        if known or too_late or job.ended or awaited.wait != job.answers:
+            raise CallbackOver
+        if answer:
+            self._keep_answer(job, fingerprint(what, answer.value), answer)
+            if job.waiting and not (job.token and job.cancel):
+                self._go_on(job)
+                return Outcome.ACCEPTED
+        elif job.waiting:
+            self._hear(job, what)
+        return Outcome.ACCEPTED if job.waiting else Outcome.EARLY
+
+    def _compared(self, known: str, what: str, answer: Answer) -> Outcome:
+        if known == Outcome.RECONCILED:
+            return Outcome.RECONCILED
+        if known != fingerprint(what, answer.value):
+            raise CallbackConflict
+        return Outcome.DUPLICATE
+
+    def _hear(self, job: ModelJob, what: str) -> None:
+        if what == "progress":
+            self._tell(job, "progress", {"percent": 50.0})
+        if job.wait.beat:
+            job.wait.beat_by = self.now + job.wait.beat
+        if not job.token:
+            job.deadline = job.wait.next
+
     def renew(self, tokens: Mapping[str, str], lease_ms: int) -> Renewal:
         mine = [job for job_id, token in tokens.items() if (job := self.jobs.get(job_id)) and job.token == token]
         for job in mine:
@@ -192,6 +243,8 @@ class Model:
         for job in self.jobs.values():
             if job.expires_at and job.expires_at <= now:
                 job.large_result = None
+                job.prints.clear()
+                job.bodies.clear()
 
     # What can be seen
 
@@ -201,7 +254,7 @@ class Model:
 
     def position(self, job: ModelJob) -> int | None:
         """Of its owner's jobs those before it, and of each other owner's as many as have their turn till then."""
-        if job.rank is None:
+        if job.rank is None or job.status is not Status.PENDING:
             return None
         queue, owner = job.of.queue, job.of.owner
         waiting = [other for other in self._in_line(queue) if other.rank is not None]
@@ -324,14 +377,67 @@ class Model:
     def _settle(self, job: ModelJob) -> None:
         if job.status is Status.PENDING:
             self._fail(job, "expired")
-        elif job.waiting:
-            self._fail(job, "callback_timeout")
+        elif job.waiting and not job.token:
+            self._move_on(job)
         elif job.cancel:
             self._end(job, "cancelled", {"by": job.cancel.data["by"], "stage": "worker_lost"})
+        elif job.waiting:
+            self._stop_looking(job, job.wait.look)
         elif job.attempt >= job.of.max_attempts:
             self._fail(job, "worker_lost")
         else:
             self._pend(job, {"reason": "worker_lost"})
+
+    def _move_on(self, job: ModelJob) -> None:
+        """A clock of a wait has run out."""
+        if job.wait.ends <= self.now:
+            self._fail(job, "callback_timeout")
+        else:
+            job.wait.look_at = None
+            job.deadline = job.wait.next
+            self._stand_in_line(job, self.now)
+
+    def _keep_answer(self, job: ModelJob, print_: str, answer: Answer) -> None:
+        job.prints[job.answers], job.bodies[job.answers], job.early = print_, answer, True
+        job.prints.pop(job.answers - MOST_ANSWERS, None)
+
+    def _go_on(self, job: ModelJob) -> None:
+        job.bodies.pop(job.answers - 2, None)
+        job.answers, job.early, job.attempt = job.answers + 1, False, job.attempt - 1
+        self._pend(job, {"reason": "callback"})
+
+    def _wait_on(self, job: ModelJob) -> None:
+        if job.early:
+            self._go_on(job)
+        else:
+            job.deadline = job.wait.next
+
+    def _end_look(self, job: ModelJob, argument: str) -> None:
+        if argument.startswith("answered ") and not job.early:
+            self._keep_answer(job, Outcome.RECONCILED, Answer(False, argument[9:].encode(), ""))
+        self._stop_looking(job, 0 if argument in {"interrupted", "surrendered"} else job.wait.look)
+
+    def _stop_looking(self, job: ModelJob, after: int) -> None:
+        self._leave_line(job)
+        job.token, job.wait.look_at = None, self.now + after
+        self._wait_on(job)
+
+    def _begin_wait(self, job: ModelJob, data: dict[str, Any], argument: str) -> None:
+        job.token, job.waiting = None, data["for"]
+        if argument == "refused":
+            job.answers, job.early = job.answers - 1, False
+            for number in (job.answers, job.answers + 1):
+                job.prints.pop(number, None)
+                job.bodies.pop(number, None)
+            deadline = job.wait.until or self.now
+        else:
+            span, beat, look = map(int, [*argument.split(" "), "0", "0"][:3])
+            deadline = self.now + span
+            job.wait = Clocks(
+                deadline, beat, self.now + beat if beat else None, look, self.now + look if look else None
+            )
+        self._tell(job, "waiting", data | {"deadline": rfc3339(deadline)})
+        self._wait_on(job)
 
     def _carry_out(self, job: ModelJob, change: Change) -> None:
         data = from_json(change.data)
@@ -340,14 +446,18 @@ class Model:
                 self._ask_to_stop(job, data)
             case "pending" | "waiting" | "cancelled" if job.cancel:
                 self._end(job, "cancelled", {"by": job.cancel.data["by"], "stage": "processing"})
+            case "pending" | "waiting" if job.waiting and job.token:
+                self._end_look(job, change.argument)
             case "pending" if change.argument in {"interrupted", "surrendered"}:
                 job.attempt -= 1
                 self._pend(job, data)
             case "pending":
                 self._pend(job, data, int(change.argument))
             case "waiting":
-                job.token, job.waiting, job.deadline = None, data["for"], self.now + int(change.argument)
-                self._tell(job, "waiting", data | {"deadline": rfc3339(job.deadline)})
+                self._begin_wait(job, data, change.argument)
+            case "log" if change.argument == "verified" and job.latest_answer:
+                job.bodies[job.answers - 1] = replace(job.latest_answer, headers="")
+                self._tell(job, "log", data)
             case "completed" | "failed" | "cancelled":
                 job.large_result = change.argument or None
                 self._end(job, change.type, data)
@@ -371,14 +481,15 @@ class Model:
     def _start(self, job: ModelJob, worker: str, token: str, lease_ms: int) -> None:
         assert (job.of.job_id, token) not in self.issued, "a run token comes twice"
         self.issued.append((job.of.job_id, token))
-        job.attempt += 1
         job.worker, job.token, job.parts, job.due, job.deadline = worker, token, 0, None, self.now + lease_ms
-        job.begun = self.now
         queue, owner = job.of.queue, job.of.owner
         self.turn[queue] = max(self.turns[queue, owner], self.turn.get(queue, 0))
         self.turns[queue, owner] = self.turn[queue] + 1
         self._leave_line(job)
-        self._tell(job, "processing", {"attempt": job.attempt, "worker": worker})
+        if not job.waiting:
+            job.attempt += 1
+            job.begun = self.now
+            self._tell(job, "processing", {"attempt": job.attempt, "worker": worker})
 
     def _eta(self, job: ModelJob, data: dict[str, Any]) -> dict[str, float]:
         """The rest at the speed so far, once that can be told."""
@@ -389,6 +500,8 @@ class Model:
 
     def _pend(self, job: ModelJob, data: dict[str, Any], delay_ms: int = 0) -> None:
         job.token, job.waiting, job.deadline = None, None, None
+        if job.wait.look:
+            self._leave_line(job)
         due = self.now + delay_ms
         job.due = due if delay_ms else None
         self._tell(job, "pending", data | ({"retry_at": rfc3339(due)} if "retry_at" in data else {}))
@@ -399,6 +512,7 @@ class Model:
 
     def _end(self, job: ModelJob, status: str, data: dict[str, Any]) -> None:
         job.token, job.waiting, job.deadline, job.due, job.suspended = None, None, None, None, None
+        job.wait = Clocks()
         self._leave_line(job)
         self._tell(job, status, data)
         if job.artifacts:

@@ -92,6 +92,8 @@ def _of_one(job: ModelJob, now: int) -> Iterator[tuple[str, Key]]:
         yield f"{tag}:deliveries", Key(expires and expires + DAY_MS)
     if not expires or expires > now:
         yield f"{tag}:params", Key(expires)
+        if job.prints or job.bodies:
+            yield f"{tag}:answers", Key(expires)
     if job.large_result:
         yield f"{tag}:result", Key(expires)
     if not expires:

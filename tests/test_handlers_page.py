@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.jobs import Status
+from app.store import Secret
 from tests.stage import Stage
 from workers.registry import Registry
 from workers.runner import Runner
@@ -50,7 +51,7 @@ async def test_the_first_handler_runs_as_a_job(redis: Redis, snippets: Path, mon
     monkeypatch.syspath_prepend(snippets)
     stage = Stage(redis, snippets / "data")
     stage.registry = Registry.load(["words"])
-    stage.runner = Runner(stage.registry, stage.jobs, stage.uploads, stage.files, stage.settings)
+    stage.runner = Runner(stage.registry, stage.jobs, stage.uploads, stage.files, stage.settings, secret=Secret(redis))
     (snippets / "text.txt").write_text("The owl and the cat")
     job = await stage.play("words", input=await stage.upload(snippets / "text.txt"), most=1)
     assert (job.status, job.result) == (Status.COMPLETED, {"the": 2})

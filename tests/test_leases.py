@@ -13,7 +13,7 @@ from app.artifacts import FileStore
 from app.errors import Unavailable
 from app.jobs import Status, new_job_id
 from app.settings import Settings
-from app.store import JobStore, Renewal, Run, UploadStore
+from app.store import JobStore, Renewal, Run, Secret, UploadStore
 from tests import chores
 from tests.watching import until
 from tests.working import begun, history, job_of, reached, sooner_or_later, working
@@ -66,7 +66,7 @@ def counting(redis: Redis) -> Counting:
 @pytest.fixture
 def leases(redis: Redis, counting: Counting, tmp_path: Path) -> Leases:
     settings = Settings(data_dir=tmp_path)
-    runner = Runner(Registry(()), counting, UploadStore(redis, 60), FileStore(tmp_path), settings)
+    runner = Runner(Registry(()), counting, UploadStore(redis, 60), FileStore(tmp_path), settings, secret=Secret(redis))
     return Leases(counting, runner, LEASE)
 
 

@@ -46,7 +46,10 @@ async def test_a_context_knows_its_run(stage: Stage, mode: str) -> None:
     run = await stage.claimed(mode, deed="facts")
     await stage.runner.run(run)
     params = {"deed": "facts", "arguments": None}
-    assert (await stage.job(run.job_id)).result == [run.job_id, 1, run.token, params, None, None]
+    *facts, url, callback = (await stage.job(run.job_id)).result
+    assert facts == [run.job_id, 1, run.token, params]
+    assert url.startswith(f"http://127.0.0.1:8000/api/callbacks/{run.job_id}.0.")
+    assert callback is None
 
 
 @every_mode

@@ -91,3 +91,10 @@ def test_networks_and_ports_of_webhooks_are_lists() -> None:
     for name, value in (("webhook_allow_networks", "10.0.0.1/8"), ("webhook_ports", "0"), ("webhook_ports", "http")):
         with pytest.raises(ValidationError, match=name):
             Settings.model_validate({name: value})
+
+
+@pytest.mark.parametrize("url", ["bank.example", "ftp://bank", "user:not-to-be-told@bank", "https://"])
+def test_a_bank_has_an_address_of_http(url: str) -> None:
+    with pytest.raises(ValidationError, match="bank_url") as raised:
+        Settings(bank_url=url)
+    assert "not-to-be-told" not in str(raised.value)

@@ -21,13 +21,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from pydantic_core import from_json
 
+from app.callbacks import Answer, Awaited, Outcome
 from app.errors import (
+    CallbackConflict,
+    CallbackOver,
     IdempotencyConflict,
     IllegalChange,
     NotRetryable,
     NotSuspendable,
     ResultExpired,
     StaleRun,
+    UnknownCallback,
     UnknownJob,
 )
 from app.events import json_text
@@ -70,12 +74,15 @@ AIDS: Final = (
 )
 """Keys that only help to find or to wake; an index may still list what is gone."""
 REFUSALS: Final = (
+    CallbackConflict,
+    CallbackOver,
     IdempotencyConflict,
     IllegalChange,
     NotRetryable,
     NotSuspendable,
     ResultExpired,
     StaleRun,
+    UnknownCallback,
     UnknownJob,
 )
 
@@ -167,6 +174,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert [(r.job_id, r.token, r.kind, r.owner, r.attempt, r.max_attempts) for r in claims.runs] == [
             (job.of.job_id, job.token, job.of.kind, job.of.owner, job.attempt, job.of.max_attempts) for job in runs
         ]
+        assert [(run.looks, run.wait, run.answer) for run in claims.runs] == [
+            (job.waiting is not None, job.answers, job.latest_answer) for job in runs
+        ]
         assert claims.next_due_ms == next_due_ms
 
     @precondition(lambda self: self.model.held)
@@ -179,10 +189,34 @@ class StoreMachine(RuleBasedStateMachine):
         if then:
             self.claim("w2")
 
+    @precondition(lambda self: self.ids)
+    @rule(
+        job_id=one_of(lambda self: [*self.model.waiting, *self.model.waiting, *self.ids[-2:], "none"]),
+        off=st.sampled_from((0, 0, 0, -1, 1)),
+        what=st.sampled_from(("completed", "completed", "failed", "progress", "heartbeat")),
+        body=st.sampled_from((b"1", b"1", b'{"a":\n2}')),
+        then=st.booleans(),
+    )
+    def call_back(self, job_id: str, off: int, what: str, body: bytes, then: bool) -> None:
+        job = self.model.jobs.get(job_id)
+        awaited = Awaited(job_id, max(0, (job.answers if job else 0) + off))
+        answer = Answer(what == "failed", body, '{"x-s":"s"}') if what in {"completed", "failed"} else None
+        said = self._said(awaited, what, answer)
+        self.same(said, lambda: self.model.call_back(awaited, what, answer))
+        if then:
+            self.claim("w1")
+
+    def _said(self, awaited: Awaited, what: str, answer: Answer | None) -> Coroutine[Any, Any, Outcome]:
+        callbacks = self.store.callbacks
+        if answer:
+            return callbacks.answer(awaited, answer)
+        return callbacks.heartbeat(awaited) if what == "heartbeat" else callbacks.progress(awaited, 50.0, None)
+
     @precondition(lambda self: self.model.waiting)
-    @rule(job_id=one_of(lambda self: self.model.waiting), answer=turns)
-    def call_back(self, job_id: str, answer: Change) -> None:
-        self._apply(job_id, "", [answer])
+    @rule(job_id=one_of(lambda self: self.model.waiting), turn=turns)
+    def meddle_with_a_wait(self, job_id: str, turn: Change) -> None:
+        """By who holds no run."""
+        self._apply(job_id, "", [turn])
 
     @precondition(lambda self: self.model.live)
     @rule(

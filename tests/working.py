@@ -9,7 +9,7 @@ from typing import Any, Final
 from app.artifacts import FileStore
 from app.jobs import Job, Status
 from app.settings import Settings
-from app.store import JobStore, KindStore, UploadStore
+from app.store import JobStore, KindStore, Secret, UploadStore
 from tests.ground import accepted
 from tests.watching import until
 from workers.main import connect
@@ -32,7 +32,7 @@ async def working(
     redis = connect(url)
     jobs, uploads, files = store(redis), UploadStore(redis, 60), FileStore(data_dir)
     registry = Registry.load(handlers)
-    runner = Runner(registry, jobs, uploads, files, chosen)
+    runner = Runner(registry, jobs, uploads, files, chosen, secret=Secret(redis))
     worker = JobWorker(
         redis=redis, store=jobs, kinds=KindStore(redis), registry=registry, runner=runner, settings=chosen
     )

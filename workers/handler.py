@@ -20,6 +20,13 @@ class Handler:
             raise TypeError(f"{self.path}: with process=True a handler is a plain def")
         if definition.process and not function.__qualname__.isidentifier():
             raise TypeError(f"{self.path}: with process=True a handler is defined at the top of its module")
+        if (reconcile := definition.reconcile) and not self._runs_like(reconcile):
+            raise TypeError(f"{self.path}: reconcile runs where the handler does, so both are async def, or none is")
+
+    def _runs_like(self, function: Callable[..., Any]) -> bool:
+        """A process finds it by name in the handler's module."""
+        beside = (function.__module__, function.__qualname__.isidentifier()) == (self.function.__module__, True)
+        return inspect.iscoroutinefunction(function) is self.is_async and (beside or not self.definition.process)
 
     @property
     def path(self) -> str:

@@ -20,7 +20,17 @@ from app.overdue import Overdue
 from app.periodic import Periodic
 from app.queue import decode, encode
 from app.settings import Settings
-from app.store import BatchStore, Identity, JobStore, KindStore, Listing, Retention, UnfinishedStore, UploadStore
+from app.store import (
+    BatchStore,
+    Identity,
+    JobStore,
+    KindStore,
+    Listing,
+    Retention,
+    Secret,
+    UnfinishedStore,
+    UploadStore,
+)
 from workers.orphans import Orphans
 from workers.registry import HandlersError, Registry
 from workers.run.awaiting import gone
@@ -56,7 +66,8 @@ async def work(settings: Settings) -> None:
     files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
     await asyncio.to_thread(files.prepare)
     registry = Registry.load(settings.handlers)
-    runner = Runner(registry, store, uploads, files, settings, patience_seconds=STORE_PATIENCE_SECONDS)
+    secret = Secret.of(redis, settings)
+    runner = Runner(registry, store, uploads, files, settings, secret=secret, patience_seconds=STORE_PATIENCE_SECONDS)
     worker = JobWorker(
         redis=redis, store=store, kinds=KindStore(redis), registry=registry, runner=runner, settings=settings
     )

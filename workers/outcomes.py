@@ -23,11 +23,16 @@ class Retry(Exception):
 
 
 class Wait(Exception):
-    """Give up the slot until an outside system calls back, at most so many seconds; then the handler runs anew."""
+    """Give up the slot until an outside system calls back, at most so many seconds; then the handler runs anew.
 
-    def __init__(self, deadline: Seconds) -> None:
+    With `heartbeat` it has to be heard of that often meanwhile: a heartbeat, or progress. Either clock that runs out
+    fails the job with `callback_timeout`.
+    """
+
+    def __init__(self, deadline: Seconds, heartbeat: Seconds | None = None) -> None:
         super().__init__("The handler waits for a callback.")
         self.deadline = as_seconds(deadline)
+        self.heartbeat = None if heartbeat is None else as_seconds(heartbeat)
 
 
 class Failed(Exception):

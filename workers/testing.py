@@ -75,13 +75,15 @@ def run_handler(
     attempt: int = 1,
     run_token: str = "test.1",  # noqa: S107  it protects nothing
     callback: Any = None,
+    reconcile: bool = False,
     cancel_when: Callable[[Told], object] = lambda _: False,
     **params: Any,
 ) -> Ran:
     """One attempt of a function marked by `@job`; in params, a path stands for an uploaded file.
 
     `cancel_when` is asked at each event whether the job is to be cancelled. `callback` is what `ctx.callback` holds:
-    the body of the call that a `Wait` waited for. `run_token` ends in a dot and a number.
+    the body of the call that a `Wait` waited for. `run_token` ends in a dot and a number. With `reconcile`
+    it is the kind's function of that name that runs, and what it answers is the result.
 
     Raises InvalidParams (a ValueError), and what the handler raises: Retry, Wait, Failed, Cancelled, ProcessDied,
     TimeoutError when it took longer than its kind may, or any exception; for an exception of a process that is not
@@ -90,8 +92,11 @@ def run_handler(
     definition = getattr(handler, MARK, None)
     if not isinstance(definition, Definition):
         raise TypeError(f"{handler!r} is not marked by @job")
+    if reconcile and not definition.reconcile:
+        raise TypeError(f"{definition.kind} has no reconcile")
     attempts, timeout_ms = max(definition.max_attempts, attempt), int(definition.timeout * 1000)
     run = Run(job_id or new_job_id(), run_token, definition.kind, OWNER, attempt, attempts, timeout_ms, "")
+    run = replace(run, looks=reconcile)
     trial = _Trial(Handler(handler, definition), run, callback, cancel_when)
     try:
         return asyncio.run(trial.carry_out(params))

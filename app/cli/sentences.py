@@ -20,6 +20,7 @@ PENDING: Final = MappingProxyType(
         "retry": "to be tried again",
         "worker_lost": "its worker was lost",
         "interrupted": "its worker was shut down",
+        "callback": "called back",
     }
 )
 

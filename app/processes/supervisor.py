@@ -21,7 +21,7 @@ import structlog
 
 from app.processes.child import Child
 from app.processes.embedded import Valkey, ValkeyError
-from app.settings import Settings
+from app.settings import ANY_HOST, Settings
 
 # -P: a folder named `app` where we happen to be started is not ours.
 COMMAND = (sys.executable, "-P", "-m", "app.cli")
@@ -32,7 +32,6 @@ LONGEST_DELAY_SECONDS = 10.0
 STEADY_SECONDS = 30.0  # a child that lived this long starts again with the first delay
 IDLE_SECONDS = 3600.0  # nothing is due; the end of a child wakes us
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to reach what listens everywhere
 
 log = structlog.get_logger()
 

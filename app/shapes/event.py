@@ -14,7 +14,7 @@ from app.shapes.shape import JobId, Link, Moment, Seq, shape
 class PendingData(TypedDict):
     """It waits for a worker."""
 
-    reason: Literal["submitted", "retry", "worker_lost", "interrupted"]
+    reason: Literal["submitted", "retry", "worker_lost", "interrupted", "callback"]
     retry_at: NotRequired[Moment]
     error: NotRequired[ErrorObject]
     """Why the last attempt failed."""

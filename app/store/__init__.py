@@ -6,6 +6,7 @@ Used by the web process (submit, cancel, read, list) and the workers (claim, app
 from app.store.acceptance import Acceptance
 from app.store.batches import BatchAcceptance, BatchLook, BatchStore, Order
 from app.store.by_expiry import ByExpiry
+from app.store.callbacks import CallbackStore
 from app.store.claims import Claims, Renewal, Run
 from app.store.deliveries import Claimed, DeliveryStore, Due, Outcome
 from app.store.delivery_log import Delivery, DeliveryLog
@@ -17,6 +18,7 @@ from app.store.memory import Memory
 from app.store.nudges import Nudges
 from app.store.queues import Queue, Queues
 from app.store.retention import Retention
+from app.store.secret import Secret
 from app.store.unfinished import Unfinished, UnfinishedStore
 from app.store.uploads import Upload, UploadStore
 from app.store.views import Look, View
@@ -28,6 +30,7 @@ __all__ = [
     "BatchLook",
     "BatchStore",
     "ByExpiry",
+    "CallbackStore",
     "Change",
     "Claimed",
     "Claims",
@@ -52,6 +55,7 @@ __all__ = [
     "Renewal",
     "Retention",
     "Run",
+    "Secret",
     "Unfinished",
     "UnfinishedStore",
     "Upload",

@@ -20,7 +20,7 @@ Arguments: TypeAlias = Sequence[str | bytes | int | float]
 
 TELLING: Final = ("record", "nudge", "webhooks")
 LINE: Final = (*TELLING, "tally", "lanes", "slots", "pace", "placing")
-LIFE: Final = (*LINE, "life")
+LIFE: Final = (*LINE, "life", "waiting")
 
 PARTS: Final = {
     "submit": (*TELLING, "lanes", "slots", "pace", "placing", "allowance", "accept", "recall"),
@@ -29,6 +29,7 @@ PARTS: Final = {
     "renew": ("record",),
     "sweep": (*LIFE, "overdue"),
     "hold": LIFE,
+    "callback": LIFE,
     "retry": (*LIFE, "accept", "again"),
     "purge": LIFE,
     "prune": ("record", "nudge", "lanes", "slots"),

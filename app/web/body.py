@@ -44,6 +44,13 @@ class Bodies:
         _expect_json(request)
         return await asyncio.to_thread(parse, body, self._most_depth)
 
+    async def checked_json(self, request: Request, most_bytes: int) -> bytes:
+        """The same body as it came: signatures are of bytes."""
+        body = await self._whole(request, most_bytes)
+        _expect_json(request)
+        parse(body, self._most_depth)
+        return body
+
     async def _whole(self, request: Request, most_bytes: int) -> bytes:
         _check_head(request, most_bytes, BodyTooLarge)
         body, more = await self._next(request)

@@ -8,7 +8,7 @@ from app.events import json_text
 
 HERE: Final = "http://127.0.0.1:8000"
 
-VARIABLES: Final = {"{job_id}": "$JOB", "{upload_id}": "$UPLOAD", "{name}": "clip.mp4"}
+VARIABLES: Final = {"{job_id}": "$JOB", "{upload_id}": "$UPLOAD", "{token}": "$TOKEN", "{name}": "clip.mp4"}
 """What the reader is to set, and what he has."""
 
 SAID: Final = {
@@ -23,7 +23,7 @@ Node = Mapping[str, Any]
 
 
 def curl(openapi: Node, path: str, method: str, operation: Node) -> str:
-    """The whole command, with `$JOB` for a job's id, and `$UPLOAD` for an upload's."""
+    """The whole command, with `$JOB` for a job's id, `$UPLOAD` for an upload's, `$TOKEN` for a callback's."""
     server = openapi["servers"][0]["url"]
     for variable, value in VARIABLES.items():
         path = path.replace(variable, value)
@@ -51,5 +51,5 @@ def _options(openapi: Node, method: str, operation: Node) -> Iterator[str]:
 
 
 def _example(openapi: Node, schema: Node) -> Any:
-    name = schema["$ref"].rpartition("/")[2]
-    return openapi["components"]["schemas"][name].get("examples", [{}])[0]
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return openapi["components"]["schemas"].get(name, schema).get("examples", [{}])[0]

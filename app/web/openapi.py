@@ -38,6 +38,7 @@ PATH_VARIABLES: Final[Mapping[str, tuple[str, Shape]]] = {
     "queue": ("The queue.", str),
     "n": ("The delivery.", Annotated[int, Field(ge=1)]),
     "secret_id": ("The secret.", str),
+    "token": ("What the callback URL ends with; it is all the authorization there is.", str),
 }
 """By the name they have in routes."""
 

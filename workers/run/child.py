@@ -196,7 +196,8 @@ def prepare(module: str, memory_bytes: int | None, cpu_seconds: int | None) -> N
 
 def perform(order: Mapping[str, Any], link: ChildLink) -> str:
     """The handler's result, as JSON text. Raises what the handler raises."""
-    function = getattr(importlib.import_module(order["module"]), order["function"])
+    module = importlib.import_module(order["module"])
+    function = getattr(module, order["function"])
     arguments = order["arguments"]
     if arguments is None:
         arguments = _arguments(function, order["params"])
@@ -213,6 +214,8 @@ def perform(order: Mapping[str, Any], link: ChildLink) -> str:
         callback_url=order["callback_url"],
         callback=order["callback"],
     )
+    if order["reconcile"]:
+        return result_text(getattr(module, order["reconcile"])(context), bounds)
     return result_text(function(context, **arguments), bounds)
 
 

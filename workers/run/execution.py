@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -15,7 +15,7 @@ from app.store import Run
 from workers.context import AsyncContext, Context
 from workers.handler import Handler
 from workers.outcomes import Cancelled, Failed, Retry, Wait
-from workers.run import reports, verdict
+from workers.run import entries, reports, verdict
 from workers.run.ending import Ending, Raised, Returned
 from workers.run.entries import Bounds, Entry
 from workers.run.flusher import Flusher
@@ -28,6 +28,9 @@ from workers.run.scratch import Scratch
 from workers.run.spares import Need, Spares
 from workers.run.stop import Reason, Stop
 from workers.signature import is_plain
+
+LOOK_SECONDS: Final = 30.0
+"""For a look at whether a wait is answered: meanwhile its clocks cannot run out."""
 
 log = structlog.get_logger()
 
@@ -52,6 +55,7 @@ class Execution:
         self._spares = spares
         self._call = {"callback_url": callback_url, "callback": callback}
         self._handler = handler
+        self._function = (run.looks and handler.definition.reconcile) or handler.function
         self._scratch = Scratch(stores.data_dir, run)
         self._bounds = bounds
         self._public_url = stores.public_url
@@ -89,7 +93,7 @@ class Execution:
         Cancelled, it abandons the run: kills what can be killed, writes nothing, and returns when nothing is left of
         it, which for a thread may be never.
         """
-        timer = asyncio.get_running_loop().call_later(self._run.timeout_ms / 1000, self.stop, Reason.TIMEOUT)
+        timer = asyncio.get_running_loop().call_later(self._most_seconds, self.stop, Reason.TIMEOUT)
         try:
             await asyncio.wait([self._host.ended])
             timer.cancel()
@@ -102,8 +106,13 @@ class Execution:
             timer.cancel()
             await self._scratch.remove(last=self._last and self._stop.reason is not Reason.LOST)
 
+    @property
+    def _most_seconds(self) -> float:
+        seconds = self._run.timeout_ms / 1000
+        return min(seconds, LOOK_SECONDS) if self._run.looks else seconds
+
     def _start(self, arguments: Mapping[str, Any]) -> Host:
-        function, run = self._handler.function, self._run
+        run, given = self._run, {} if self._run.looks else arguments
         if self._handler.definition.process:
             process = self._spares.process(self._need())
             return ProcessHost(process, self._order(arguments), self._outbox, self._operations, self._bounds)
@@ -117,9 +126,9 @@ class Execution:
         }
         if self._handler.is_async:
             awaiting = AsyncContext(LoopLink(self._outbox, self._operations, self._stop), self._bounds, **facts)
-            return LoopHost(partial(function, awaiting, **arguments), self._bounds)
+            return LoopHost(partial(self._function, awaiting, **given), self._bounds)
         blocking = Context(ThreadLink(self._outbox, self._operations, self._stop), self._bounds, **facts)
-        return ThreadHost(partial(function, blocking, **arguments), self._bounds)
+        return ThreadHost(partial(self._function, blocking, **given), self._bounds)
 
     def _need(self) -> Need:
         definition = self._handler.definition
@@ -129,6 +138,7 @@ class Execution:
         return {
             "module": self._handler.function.__module__,
             "function": self._handler.function.__name__,
+            "reconcile": self._function.__name__ if self._run.looks else None,
             "params": self._run.params,
             "arguments": arguments if is_plain(arguments) else None,
             "bounds": asdict(self._bounds),
@@ -144,17 +154,28 @@ class Execution:
         if self._stop.reason is Reason.LOST:
             return
         end = self._judge(self.ending)
+        if self._run.looks and (trouble := verdict.trouble(self._stop.reason, self.ending)):
+            await self._outbox.put_waiting(entries.log(self._bounds, trouble, "warning"))
         await self._flusher.finish(end)
         self._last = end.type in TERMINAL
         log.info("run ended", action="run.ended", job_id=self._run.job_id, kind=self._run.kind, became=end.type)
 
     def _judge(self, ending: Ending) -> Entry:
+        if isinstance(ending, Raised):
+            self._note(ending.error)
+        if self._run.looks:
+            return verdict.looked(self._run, self._stop.reason, ending)
         match ending:
             case Returned(result):
                 return verdict.completed(self._run, result, self._bounds, self._public_url)
             case Raised(error):
-                self._note(error)
-                return verdict.stopped(self._run, self._stop.reason) or verdict.raised(self._run, error)
+                stopped = verdict.stopped(self._run, self._stop.reason)
+                return stopped or verdict.raised(self._run, error, self._look_seconds)
+
+    @property
+    def _look_seconds(self) -> float:
+        definition = self._handler.definition
+        return definition.reconcile_seconds if definition.reconcile else 0
 
     def _note(self, error: BaseException) -> None:
         """Tracebacks stay in the house."""

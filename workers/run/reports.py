@@ -25,7 +25,7 @@ def of_error(error: BaseException) -> dict[str, Any]:
             cause = of_error(error.__cause__) if error.__cause__ else None
             return {"as": "retry", "after": error.after, "message": _text(str(error)), "cause": cause}
         case Wait():
-            return {"as": "wait", "deadline": error.deadline}
+            return {"as": "wait", "deadline": error.deadline, "heartbeat": error.heartbeat}
         case Failed():
             return {"as": "failed", "message": _text(str(error)), "code": error.code}
         case Cancelled():
@@ -46,8 +46,8 @@ def error(report: Mapping[str, Any]) -> BaseException:
             retry = Retry(after, message)
             retry.__cause__ = error(cause) if cause else None
             return retry
-        case {"as": "wait", "deadline": deadline}:
-            return Wait(deadline)
+        case {"as": "wait", "deadline": deadline, "heartbeat": heartbeat}:
+            return Wait(deadline, heartbeat)
         case {"as": "failed", "message": message, "code": code}:
             return Failed(message, code)
         case {"as": "cancelled"}:

@@ -8,11 +8,11 @@ from workers.run.awaiting import in_thread
 
 
 class Scratch:
-    """`<data dir>/scratch/<job id>/<attempt>-<seq of the claim>`."""
+    """`<data dir>/scratch/<job id>/<attempt>-<the rest of the run token>`."""
 
     def __init__(self, data_dir: Path, run: Run) -> None:
         self._job_folder = data_dir.resolve() / "scratch" / run.job_id
-        self.folder = self._job_folder / f"{run.attempt}-{run.number}"
+        self.folder = self._job_folder / f"{run.attempt}-{run.token.removeprefix(run.job_id)[1:]}"
 
     @property
     def path(self) -> Path:

@@ -12,13 +12,14 @@ from app.events import json_text
 from app.jobs import job_url
 from app.store import Run
 from workers.outcomes import Failed, Retry, Wait
-from workers.run.ending import HandlerRaised, ProcessDied
+from workers.run.ending import Ending, HandlerRaised, ProcessDied, Raised, Returned
 from workers.run.entries import Bounds, Entry
 from workers.run.stop import Reason
 
 FIRST_BACKOFF_SECONDS: Final = 1.0
 LONGEST_BACKOFF_SECONDS: Final = 300.0
 MOST_MESSAGE: Final = 2_000
+WAITING: Final = '{"for":"callback","deadline":"@"}'
 
 _random = SystemRandom()
 
@@ -46,17 +47,48 @@ def stopped(run: Run, reason: Reason | None) -> Entry | None:
             return Entry("pending", '{"reason":"interrupted"}', "interrupted")
 
 
-def raised(run: Run, error: BaseException) -> Entry:
-    """The handler ended itself."""
+def raised(run: Run, error: BaseException, look_seconds: float = 0) -> Entry:
+    """The handler ended itself. If it waits, somebody looks for the answer every so many seconds; with 0, nobody."""
     match error:
         case Wait():
-            return Entry("waiting", '{"for":"callback","deadline":"@"}', _ms(error.deadline))
+            spans = (error.deadline, error.heartbeat or 0, look_seconds)
+            return Entry("waiting", WAITING, " ".join(map(_ms, spans)))
         case Failed():
             return failed(error.code, str(error))
         case Retry():
             return _again(run, error.after, _described(error.__cause__ or error))
         case _:
             return _again(run, None, _described(error))
+
+
+def looked(run: Run, reason: Reason | None, ending: Ending) -> Entry:
+    """A run that looked for the answer of a wait is over: the job goes on with what was found, or goes on waiting."""
+    match ending:
+        case Returned(result) if result != "null":
+            return Entry("pending", "{}", f"answered {result}")
+        case Raised() if reason not in {None, Reason.TIMEOUT} and (entry := stopped(run, reason)):
+            return entry
+        case Raised(Failed() as error):
+            return failed(error.code, str(error))
+        case _:
+            return Entry("waiting", "{}")
+
+
+def trouble(reason: Reason | None, ending: Ending) -> str | None:
+    """What its log is told of a look that went wrong."""
+    match ending:
+        case Raised() if reason is Reason.TIMEOUT:
+            return "Looking for an answer took too long."
+        case Raised(error) if reason is None and not isinstance(error, Failed):
+            told = _described(error)
+            return f"Looking for an answer failed: {told.get('type', told['code'])}: {told['message']}"
+        case _:
+            return None
+
+
+def refused() -> Entry:
+    """What was called back is no answer: the wait goes on."""
+    return Entry("waiting", WAITING, "refused")
 
 
 def failed(code: str, message: str) -> Entry:

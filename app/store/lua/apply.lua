@@ -3,9 +3,11 @@
 -- ARGV: id, run token ('' for who holds no run), most events to keep, which part of what the run tells this is (0: it
 -- is not told in parts), then per event: type, data, argument. A part that was written before is not written again.
 -- The argument: completed → result JSON or ''; pending → delay in ms, 'interrupted', or 'surrendered' by
--- who cannot say that the work has stopped, which is illegal once a cancel was asked for; waiting → delay in ms;
--- artifact → its entry as JSON; else ''. '"@"' in the data of pending and waiting becomes the time that delay leads to;
--- a worker's `cancelled` gets its data here.
+-- who cannot say that the work has stopped, which is illegal once a cancel was asked for; waiting → ms until its deadline,
+-- and perhaps between heartbeats and between looks (0: none), or 'refused' by who was resumed by what is no answer;
+-- artifact → its entry as JSON; log → 'verified' where it says so of the answer; else ''. '"@"' in the data of pending and
+-- waiting becomes the time that delay leads to; a worker's `cancelled` gets its data here.
+-- A look ends with pending or waiting, with 'answered <JSON>' where it found an answer; no event is made of that.
 -- Returns {'ok' | 'unknown' | 'stale' | 'illegal', seq, status}
 
 local id, token, part = ARGV[1], ARGV[2], tonumber(ARGV[4])
@@ -17,6 +19,15 @@ local running = job.status == 'processing' and job.token ~= nil
 local by_worker = running and job.token == token
 if by_worker and part > 0 and part <= (job.part or 0) then return {'ok', job.seq, job.status} end
 
+local looks = by_worker and job.waiting
+
+-- Whole ms until the deadline, between heartbeats and between looks; nil where a text does not say so.
+local function spans_of(text)
+  local deadline, beat, look = string.match(text, '^(%d+) ?(%d*) ?(%d*)$')
+  if not deadline or not (is_span(deadline) and is_span(beat .. '0') and is_span(look .. '0')) then return nil end
+  return tonumber(deadline), tonumber(beat) or 0, tonumber(look) or 0
+end
+
 local function has_text(object, member)
   local decoded, value = pcall(cjson.decode, object)
   return decoded and type(value) == 'table' and type(value[member]) == 'string'
@@ -26,9 +37,11 @@ end
 local NEEDS = {}
 function NEEDS.pending(_, argument)
   if argument == 'surrendered' then return not job.cancel end
-  return argument == 'interrupted' or is_span(argument)
+  return looks or argument == 'interrupted' or is_span(argument)
 end
-function NEEDS.waiting(data, argument) return has_text(data, 'for') and is_span(argument) end
+function NEEDS.waiting(data, argument)
+  return looks or has_text(data, 'for') and (spans_of(argument) or argument == 'refused' and job.answers)
+end
 function NEEDS.cancel_requested(data) return has_text(data, 'by') end
 function NEEDS.artifact(_, argument) return has_text(argument, 'name') end
 
@@ -62,10 +75,33 @@ function CHANGES.pending(_, argument)
   return {attempt = interrupted and job.attempt - 1 or job.attempt}, now + (interrupted and 0 or tonumber(argument))
 end
 
+-- The clocks of a wait that goes on, since what came was no answer, are as they were. What came early for the next one
+-- cannot be meant.
+local function refuse_answer(changes)
+  local n = job.answers - 1
+  for _, number in ipairs({n, n + 1}) do
+    drop_answer(job, number)
+    redis.call('HDEL', answers_key(job), number)
+  end
+  changes.answers, changes.early = n > 0 and n or false, false
+  return changes, job.wait_until or now
+end
+
 function CHANGES.waiting(data, argument)
-  local deadline = now + tonumber(argument)
-  leave(id, now)
-  return {token = false, worker = false, part = false, waiting = cjson.decode(data)['for']}, deadline
+  local changes = {token = false, worker = false, part = false, waiting = cjson.decode(data)['for']}
+  if argument == 'refused' then return refuse_answer(changes) end
+  local deadline, beat, look = spans_of(argument)
+  changes.wait_until = now + deadline
+  changes.beat, changes.beat_by = beat > 0 and beat, beat > 0 and now + beat
+  changes.look, changes.look_at = look > 0 and look, look > 0 and now + look
+  return changes, changes.wait_until
+end
+
+function CHANGES.log(_, argument)
+  if argument == 'verified' and job.answers then
+    redis.call('HDEL', answers_key(job), job.answers - 1 .. ':headers')
+  end
+  return {}
 end
 
 function CHANGES.artifact(_, argument)
@@ -73,11 +109,18 @@ function CHANGES.artifact(_, argument)
   return {}
 end
 
+local function end_look(argument)
+  local found = string.match(argument, '^answered (.*)$')
+  if found and not job.early then keep_answer(job, 'reconciled', 'completed', found, '') end
+  stop_looking(job, now, (argument == 'interrupted' or argument == 'surrendered') and 0 or job.look or 0)
+end
+
 local function carry_out(type, data, argument)
   if type == 'cancel_requested' then return request_cancel(job, now, data) end
   if job.cancel and STOPPED[type] then -- asked to stop, and it has stopped: there is no next attempt, nor a wait
     type, data = 'cancelled', '{"by":' .. cjson.encode(job.cancel_by) .. ',"stage":"processing"}'
   end
+  if looks and (type == 'pending' or type == 'waiting') then return end_look(argument) end
   local changes, due = {}, nil
   if CHANGES[type] then changes, due = CHANGES[type](data, argument) end
   if due then data = string.gsub(data, '"@"', '"' .. rfc3339(due) .. '"', 1) end
@@ -91,7 +134,7 @@ local function carry_out(type, data, argument)
     enqueue(job, now, due, changes)
   else
     save(job, now, changes)
-    if due then redis.call('ZADD', DEADLINES, due, id) end
+    if type == 'waiting' then wait_on(job, now) end
   end
 end
 

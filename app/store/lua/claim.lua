@@ -16,8 +16,13 @@ local now = now_ms()
 
 local function run_of(job)
   local params = redis.pcall('GET', job_key(job.id, 'params'))
+  local n, answer = job.answers or 0, {}
+  if n > 0 then
+    local latest = n - 1 .. ':'
+    answer = redis.call('HMGET', answers_key(job), latest .. 'how', latest .. 'body', latest .. 'headers')
+  end
   return {job.id, job.token, job.kind, job.owner, job.attempt, job.max_attempts, job.timeout,
-    type(params) == 'string' and params or ''}
+    type(params) == 'string' and params or '', n, job.waiting and 1 or 0, unpack(answer)}
 end
 
 -- The runs of the same call, made before; those that have been lost since are left out.
@@ -59,22 +64,37 @@ local function note_start(queue, owner)
   if till then park(queue, owner, till) end
 end
 
-local function start(job)
-  job.attempt = job.attempt + 1
-  -- No seq comes twice, unless Redis lost it again; then another worker's name tells the tokens apart.
-  local token = job.id .. '.' .. string.match(worker, '[^-]*$') .. '.' .. (job.seq + 1)
-  forget_position(job)
-  append(job, now, 'processing', '{"attempt":' .. job.attempt .. ',"worker":"' .. worker .. '"}')
-  save(job, now, {
-    status = 'processing', attempt = job.attempt, token = token, worker = worker, due = false, start_by = false,
-    started = job.started or now, begun = now, told = false,
-  })
+-- No seq comes twice, unless Redis lost it again; then another worker's name tells the tokens apart.
+local function new_token(job, mark)
+  return job.id .. '.' .. string.match(worker, '[^-]*$') .. mark .. '.' .. (job.seq + 1)
+end
+
+-- The job is this worker's, for a lease.
+local function hand_out(job)
   pass_turn(job.queue, job.owner, 1 / (terms.weights[job.owner] or 1))
   withdraw(job)
   enter(job)
   note_start(job.queue, job.owner)
   redis.call('ZADD', DEADLINES, now + lease, job.id)
   return run_of(job)
+end
+
+-- To look for the answer of a wait.
+local function start_look(job)
+  store(job, {token = new_token(job, '-' .. now), worker = worker}) -- no event, so the seq may come again
+  return hand_out(job)
+end
+
+local function start(job)
+  job.attempt = job.attempt + 1
+  local token = new_token(job, '')
+  forget_position(job)
+  append(job, now, 'processing', '{"attempt":' .. job.attempt .. ',"worker":"' .. worker .. '"}')
+  save(job, now, {
+    status = 'processing', attempt = job.attempt, token = token, worker = worker, due = false, start_by = false,
+    started = job.started or now, begun = now, told = false,
+  })
+  return hand_out(job)
 end
 
 -- A job in a queue that does not wait there: one that is live is awaited at least.
@@ -84,7 +104,9 @@ local function set_right(job)
 end
 
 local function look_at(job)
-  if job.status ~= 'pending' then
+  if job.waiting and not job.token and job.look and not job.look_at then
+    if terms.kinds[job.kind] then runs[#runs + 1] = start_look(job) else stop_looking(job, now, job.look) end
+  elseif job.status ~= 'pending' then
     set_right(job)
   elseif job.start_by and job.start_by <= now then
     settle(job, now)

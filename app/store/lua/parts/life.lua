@@ -9,6 +9,7 @@ local function enqueue(job, now, due, changes)
   save(job, now, changes)
   leave(job.id, now)
   redis.call('ZREM', DEADLINES, job.id)
+  if job.look then withdraw(job) end -- its lane, where it waited for a look
   wait_in_line(job, now, due)
 end
 
@@ -25,12 +26,13 @@ local function finish(job, now, status)
   save(job, now, {
     status = status, finished = now, expires = expires, token = false, worker = false, part = false,
     due = false, waiting = false, start_by = false, begun = false, suspended = false, told = false,
+    wait_until = false, beat = false, beat_by = false, look = false, look_at = false,
   })
   for _, part in ipairs({'job', 'events', 'artifacts'}) do
     redis.call('PEXPIREAT', job_key(job.id, part), expires + TOMBSTONE_MS)
   end
   if job.hooks then webhooks().expire(job.id, expires + TOMBSTONE_MS) end
-  for _, part in ipairs({'params', 'result'}) do redis.call('PEXPIREAT', job_key(job.id, part), expires) end
+  for _, part in ipairs({'params', 'result', 'answers'}) do redis.call('PEXPIREAT', job_key(job.id, part), expires) end
   if redis.call('EXISTS', job_key(job.id, 'artifacts')) == 1 then redis.call('ZADD', EXPIRING, expires, job.id) end
 end
 

@@ -25,6 +25,8 @@ local function recover(job, now)
   if job.cancel then
     append(job, now, 'cancelled', '{"by":' .. cjson.encode(job.cancel_by) .. ',"stage":"worker_lost"}')
     finish(job, now, 'cancelled')
+  elseif job.waiting then
+    stop_looking(job, now, job.look or 0)
   elseif job.attempt >= job.max_attempts then
     fail(job, now, 'worker_lost', 'The worker was lost, and no attempt is left.')
   else
@@ -33,9 +35,22 @@ local function recover(job, now)
   end
 end
 
-local function settle(job, now)
-  if job.status == 'processing' and job.waiting then
+-- A wait of which a clock ran out. To look for its answer it goes into its lane, as it is.
+local function move_on(job, now)
+  if (job.wait_until or 0) <= now then
     fail(job, now, 'callback_timeout', 'No callback came before the deadline.')
+  elseif job.beat_by and job.beat_by <= now then
+    fail(job, now, 'callback_timeout', 'No heartbeat came in time.')
+  else
+    store(job, {look_at = false})
+    redis.call('ZADD', DEADLINES, clock_of(job), job.id)
+    wait_in_line(job, now, now)
+  end
+end
+
+local function settle(job, now)
+  if job.status == 'processing' and job.waiting and not job.token then
+    move_on(job, now)
   elseif job.status == 'processing' then
     recover(job, now)
   elseif job.status == 'pending' and job.start_by then
@@ -57,7 +72,7 @@ local function attempt(step, id, ...)
   redis.call('ZREM', DEADLINES, id)
   leave(id, now_ms())
   write_off(id, now_ms())
-  for _, part in ipairs({'job', 'events', 'artifacts', 'params', 'result', 'deliveries'}) do
+  for _, part in ipairs({'job', 'events', 'artifacts', 'params', 'result', 'deliveries', 'answers'}) do
     redis.call('PEXPIRE', job_key(id, part), TOMBSTONE_MS)
   end
   return false

@@ -42,7 +42,8 @@ local function rfc3339(ms)
 end
 
 local NUMBERS = {'seq', 'attempt', 'max_attempts', 'progress', 'trimmed', 'ttl', 'timeout', 'start_by', 'part',
-  'priority', 'due', 'started', 'begun', 'expires', 'percent'}
+  'priority', 'due', 'started', 'begun', 'expires', 'percent', 'answers',
+  'wait_until', 'beat', 'beat_by', 'look', 'look_at'}
 
 local NEEDED = {'kind', 'owner', 'queue', 'seq', 'attempt', 'max_attempts', 'timeout', 'ttl', 'created', 'updated'}
 

@@ -123,6 +123,24 @@ class UnknownArtifact(Refusal):
     status, code, title = 404, "unknown_artifact", "No such artifact"
 
 
+class UnknownDelivery(Refusal):
+    """The job has no webhook of that number, or it is no longer kept.
+
+    Take an `n` of `GET /api/jobs/{job_id}/deliveries`.
+    """
+
+    status, code, title = 404, "unknown_delivery", "No such delivery"
+
+
+class UnknownSecret(Refusal):
+    """There is no such webhook secret, or it is not yours.
+
+    Take a `secret_id` of `GET /api/webhooks/secrets`.
+    """
+
+    status, code, title = 404, "unknown_secret", "No such secret"
+
+
 class UnknownUpload(Refusal):
     """There is no such upload, or it is not yours, or it has expired.
 
@@ -204,6 +222,15 @@ class NotSuspendable(Refusal):
     """
 
     status, code, title = 409, "not_suspendable", "The job does not wait in a queue"
+
+
+class TooManySecrets(Refusal):
+    """The owner has as many webhook secrets as it may: all of them sign each webhook.
+
+    Delete those that no receiver needs any more.
+    """
+
+    status, code, title = 409, "too_many_secrets", "No more secrets"
 
 
 class OffsetMismatch(Refusal):

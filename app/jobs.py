@@ -92,7 +92,7 @@ class Submission:
     """What is written when a job is accepted. Times are milliseconds, `params` and `metadata` JSON objects as text.
 
     It is due after `delay_ms`, or at `run_at_ms` (since 1970) where that is set. `start_within_ms` counts from then; 0
-    lets it wait for ever.
+    lets it wait for ever. `callback_events` are those of which `callback_url` is told, if there is one.
     """
 
     kind: str
@@ -110,6 +110,8 @@ class Submission:
     start_within_ms: int = 0
     idempotency_key: str = ""
     fingerprint: str = ""
+    callback_url: str = ""
+    callback_events: tuple[str, ...] = ()
     job_id: str = field(default_factory=new_job_id)
 
 

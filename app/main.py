@@ -31,9 +31,21 @@ from app.periodic import Periodic
 from app.pressure import Pressure
 from app.server import Server, config
 from app.settings import Settings
-from app.store import BatchStore, JobStore, KindStore, Listing, Memory, Queues, UnfinishedStore, UploadStore
+from app.store import (
+    BatchStore,
+    DeliveryLog,
+    JobStore,
+    KindStore,
+    Listing,
+    Memory,
+    Queues,
+    UnfinishedStore,
+    UploadStore,
+    WebhookSecrets,
+)
 from app.web.batches import BatchDoors
 from app.web.commands import CommandDoors
+from app.web.deliveries import DeliveryDoors, SecretDoors
 from app.web.description import DescriptionDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
@@ -134,6 +146,8 @@ def assemble(settings: Settings) -> Web:
         *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
         *commands.routes(),
         *BatchDoors(settings, intake, batches, chores).routes(),
+        *DeliveryDoors(jobs, DeliveryLog(redis)).routes(),
+        *SecretDoors(WebhookSecrets(redis, settings.webhook_secrets)).routes(),
         *ResultDoors(jobs, files, polls).routes(),
         *TusDoors(settings, resumptions, reception).routes(),
         *UploadDoors(settings, files, reception).routes(),

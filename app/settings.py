@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import (
     AliasChoices,
     Field,
+    IPvAnyNetwork,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -23,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.jobs import is_queue_name
 from app.limits import Admission, Shares
+from app.webhooks import is_webhook_secret
 
 YEAR = 365 * 86_400
 S3_URL = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?"
@@ -49,6 +51,8 @@ def _root(place: str, info: ValidationInfo) -> Path | str:
     _check_s3(info)
     return place
 
+
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 Weight = Annotated[float, Field(ge=0.01, le=100)]
 """More would make one owner's next turn so late or so soon that others' no longer count."""
@@ -177,6 +181,23 @@ class Settings(BaseSettings):
     max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")
     max_subscriptions: PositiveInt = Field(1_000, description="Subscriptions of one multiplexed WebSocket.")
 
+    webhook_secret: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="`whsec_…` that signs the webhooks of owners who have made none of their own; while it is rotated "
+        "several, separated by spaces, all of which sign.",
+    )
+    webhook_retry_scale: PositiveFloat = Field(
+        1.0, le=10, description="Times the pauses between attempts at a webhook; 0.001 makes days into minutes."
+    )
+    webhook_allow_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        (), description="Networks that are not public and may be sent webhooks all the same, as CIDRs; comma-separated."
+    )
+    webhook_ports: Annotated[tuple[Port, ...], NoDecode] = Field(
+        (), description="Ports that webhooks may be sent to; comma-separated; empty: any."
+    )
+    webhook_concurrency: PositiveInt = Field(200, description="Webhooks a worker sends at once.")
+    webhook_per_host: PositiveInt = Field(10, description="Webhooks sent to one receiver at once.")
+
     report_memory: PositiveInt = Field(2 << 30, description="Memory of one `report`'s query.")
     report_temp_space: PositiveInt = Field(20 << 30, description="Disk that one `report` may use meanwhile.")
     report_threads: NonNegativeInt = Field(0, description="Threads of one `report`; 0: one for each core.")
@@ -192,11 +213,24 @@ class Settings(BaseSettings):
         "info", description="Log lines below this are dropped."
     )
 
-    @field_validator("allowed_origins", "handlers", "queues", mode="before")
+    @field_validator("allowed_origins", "handlers", "queues", "webhook_allow_networks", "webhook_ports", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("webhook_secret", mode="before")
+    @classmethod
+    def _split_spaces(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _check_secrets(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        """It never tells the value."""
+        if not all(is_webhook_secret(secret.get_secret_value()) for secret in value):
+            raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
         return value
 
     @field_validator("owner_weights", mode="before")
@@ -248,6 +282,11 @@ class Settings(BaseSettings):
     def store_folder(self) -> Path:
         """Where files lie that lie on a disk; with S3, uploads that are still coming in."""
         return Path(unquote(urlsplit(self.store_url).path)) if self.store_url.startswith("file:") else self.data_dir
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """What signs webhooks of who has no secret of its own."""
+        return tuple(secret.get_secret_value() for secret in self.webhook_secret)
 
     @property
     def admission(self) -> Admission:

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from app.store import JobStore, Listing, scripts
+from app.store import BatchStore, DeliveryLog, DeliveryStore, JobStore, Listing, scripts
 
 T = TypeVar("T")
 
@@ -84,6 +84,21 @@ class Clock:
         """One that goes by this clock."""
         with standing():
             return JobStore(self._redis, **options)
+
+    def batches(self) -> BatchStore:
+        """The same of batches."""
+        with standing():
+            return BatchStore(self._redis)
+
+    def deliveries(self, **options: Any) -> DeliveryStore:
+        """The same of deliveries."""
+        with standing():
+            return DeliveryStore(self._redis, **options)
+
+    def delivery_log(self) -> DeliveryLog:
+        """The same of what became of them."""
+        with standing():
+            return DeliveryLog(self._redis)
 
     def listing(self, jobs: JobStore) -> Listing:
         """The same of what lists jobs."""

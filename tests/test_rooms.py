@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-SHAPES = {"app.shapes.batch", "app.shapes.event", "app.shapes.job", "app.shapes.shape"}
+SHAPES = {"app.shapes.batch", "app.shapes.delivery", "app.shapes.event", "app.shapes.job", "app.shapes.shape"}
 
 WORDS = {
     "app.batches",
@@ -18,6 +18,7 @@ WORDS = {
     "app.jobs",
     "app.limits",
     "app.settings",
+    "app.webhooks",
     *SHAPES,
 }
 

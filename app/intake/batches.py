@@ -18,7 +18,7 @@ from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
 from app.intake.misfits import MOST_SHOWN, misfits_of
 from app.intake.params import pointer
-from app.intake.submissions import JobRequest, Submissions, Tag, fingerprint, parse
+from app.intake.submissions import CallbackUrl, JobRequest, Submissions, Tag, fingerprint, parse
 from app.jobs import Submission, new_job_id
 from app.store import BatchAcceptance, BatchStore, Kind, Order
 
@@ -43,6 +43,8 @@ class BatchRequest(BaseModel):
     """Each as the body of `POST /api/jobs`."""
     tags: list[Tag] = []
     """Added to each job's own."""
+    callback_url: CallbackUrl | None = None
+    """Where it is told, once, that all of them have ended. Jobs may have their own."""
 
 
 class Wanted(NamedTuple):
@@ -72,8 +74,10 @@ class Batches:
         Raises InvalidBatch, or for the first job that does not fit what a submission raises, with the misfits of others
         too; IdempotencyConflict, SubmitTooFast, QueueFull, StoreFull or Unavailable.
         """
-        requests = await self._requests(self._parsed(body))
-        order = Order(new_job_id(), owner, (), idempotency_key, await _fingerprint(requests) if idempotency_key else "")
+        batch = self._parsed(body)
+        requests, url = await self._requests(batch), batch.callback_url or ""
+        digest = await _fingerprint(requests, url) if idempotency_key else ""
+        order = Order(new_job_id(), owner, (), idempotency_key, digest, url)
         earlier = await self._store.recall(order) if idempotency_key else None
         if earlier:
             return earlier
@@ -89,10 +93,13 @@ class Batches:
             message = f"must be 1 to {self._most_jobs}"
             raise InvalidBatch(f"jobs: {message}", errors=[{"pointer": "/jobs", "message": message}])
         try:
-            return BatchRequest.model_validate(body)
+            batch = BatchRequest.model_validate(body)
+            errors = [_misfit(*misfit) for misfit in self._submissions.callback_misfits(batch.callback_url)]
         except ValidationError as error:
             errors = misfits_of(error)
-            raise InvalidBatch(f"{errors[0]['pointer'][1:]}: {errors[0]['message']}", errors=errors) from None
+        if errors:
+            raise InvalidBatch(f"{errors[0]['pointer'][1:]}: {errors[0]['message']}", errors=errors)
+        return batch
 
     async def _requests(self, batch: BatchRequest) -> list[JobRequest]:
         misfits, requests = Misfits(), []
@@ -174,9 +181,9 @@ async def _in_turns(items: Sequence[T]) -> AsyncIterator[tuple[int, T]]:
         yield number, item
 
 
-async def _fingerprint(requests: Sequence[JobRequest]) -> str:
-    """Alike for batches of the same jobs in the same order, and for nothing else that has a key."""
-    digest = hashlib.sha256(b"batch")
+async def _fingerprint(requests: Sequence[JobRequest], callback_url: str) -> str:
+    """Alike for batches of the same jobs in the same order that tell the same, and for nothing else that has a key."""
+    digest = hashlib.sha256(f"batch{callback_url}".encode())
     async for _, request in _in_turns(requests):
         digest.update(fingerprint(request).encode())
     return digest.hexdigest()
@@ -184,6 +191,10 @@ async def _fingerprint(requests: Sequence[JobRequest]) -> str:
 
 def _tagged(request: JobRequest, tags: Sequence[str]) -> JobRequest:
     return request.model_copy(update={"tags": list(dict.fromkeys([*request.tags, *tags]))}) if tags else request
+
+
+def _misfit(name: str, message: str) -> dict[str, str]:
+    return {"pointer": pointer(name), "message": message}
 
 
 def _known(kind: Kind | UnknownKind) -> Kind:

@@ -30,6 +30,7 @@ from app.jobs import Submission
 from app.pressure import Pressure
 from app.settings import YEAR, Settings
 from app.store import Acceptance, JobStore, Kind
+from app.webhooks import DEFAULT_EVENTS, LONGEST_URL, MOST_EVENTS, checked_event, checked_url, port_of
 
 LONGEST_TAG: Final = 64
 
@@ -55,6 +56,17 @@ Moment = Annotated[
 """Milliseconds since 1970; in a request RFC 3339 with an offset, or seconds."""
 
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TAG), AfterValidator(_plain)]
+
+CallbackUrl = Annotated[
+    str,
+    AfterValidator(checked_url),
+    WithJsonSchema({"type": "string", "format": "uri", "maxLength": LONGEST_URL, "pattern": "^https?://"}),
+]
+"""Without credentials and fragment."""
+
+CallbackEvents = Annotated[
+    list[Annotated[str, AfterValidator(checked_event)]], Field(min_length=1, max_length=MOST_EVENTS)
+]
 
 
 class JobRequest(BaseModel):
@@ -90,6 +102,10 @@ class JobRequest(BaseModel):
     max_attempts: int | None = Field(None, ge=1)
     result_ttl_seconds: int | None = Field(None, ge=1, le=YEAR)
     """How long the ended job, its result and its files are kept."""
+    callback_url: CallbackUrl | None = None
+    """Where its events are sent, each signed, in a request of its own."""
+    callback_events: CallbackEvents | None = None
+    """The types of events that are sent, else `completed`, `failed` and `cancelled`."""
 
 
 class Submissions:
@@ -142,6 +158,12 @@ class Submissions:
         if errors := [{"pointer": pointer(name), "message": message} for name, message in self._misfits(request)]:
             raise InvalidJob(f"{errors[0]['pointer'][1:]}: {errors[0]['message']}", errors=errors)
 
+    def callback_misfits(self, callback_url: str | None) -> Iterator[tuple[str, str]]:
+        """What of it does not fit this deployment."""
+        ports = self._settings.webhook_ports
+        if callback_url and ports and port_of(callback_url) not in ports:
+            yield "callback_url", f"must have one of the ports {', '.join(map(str, ports))}"
+
     def _misfits(self, request: JobRequest) -> Iterator[tuple[str, str]]:
         settings = self._settings
         bounds = {
@@ -154,6 +176,9 @@ class Submissions:
                 yield name, f"must be at most {most}"
         if request.run_at is not None and request.delay_seconds is not None:
             yield "run_at", "cannot be combined with delay_seconds"
+        if request.callback_events and not request.callback_url:
+            yield "callback_events", "needs a callback_url"
+        yield from self.callback_misfits(request.callback_url)
         if len(request.tags) > settings.max_tags:
             yield "tags", f"must be at most {settings.max_tags}"
         if request.metadata and len(json_text(request.metadata).encode()) > settings.max_metadata_bytes:
@@ -184,6 +209,8 @@ class Submissions:
             start_within_ms=round((request.start_within_seconds or 0) * 1000),
             idempotency_key=idempotency_key,
             fingerprint=fingerprint(request) if idempotency_key else "",
+            callback_url=request.callback_url or "",
+            callback_events=tuple(dict.fromkeys(request.callback_events or DEFAULT_EVENTS)),
         )
 
     def _result_ttl_seconds(self, request: JobRequest, kind: Kind) -> int:

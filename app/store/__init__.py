@@ -6,6 +6,8 @@ Used by the web process (submit, cancel, read, list) and the workers (claim, app
 from app.store.acceptance import Acceptance
 from app.store.batches import BatchAcceptance, BatchLook, BatchStore, Order
 from app.store.claims import Claims, Renewal, Run
+from app.store.deliveries import Claimed, DeliveryStore, Due, Outcome
+from app.store.delivery_log import Delivery, DeliveryLog
 from app.store.identity import Identity
 from app.store.jobs import Change, JobStore
 from app.store.kinds import Kind, KindStore
@@ -17,6 +19,7 @@ from app.store.retention import Retention
 from app.store.unfinished import Unfinished, UnfinishedStore
 from app.store.uploads import Upload, UploadStore
 from app.store.views import Look, View
+from app.store.webhook_secrets import WebhookSecret, WebhookSecrets
 
 __all__ = [
     "Acceptance",
@@ -24,7 +27,12 @@ __all__ = [
     "BatchLook",
     "BatchStore",
     "Change",
+    "Claimed",
     "Claims",
+    "Delivery",
+    "DeliveryLog",
+    "DeliveryStore",
+    "Due",
     "Filter",
     "Identity",
     "JobStore",
@@ -35,6 +43,7 @@ __all__ = [
     "Memory",
     "Nudges",
     "Order",
+    "Outcome",
     "Page",
     "Queue",
     "Queues",
@@ -46,4 +55,6 @@ __all__ = [
     "Upload",
     "UploadStore",
     "View",
+    "WebhookSecret",
+    "WebhookSecrets",
 ]

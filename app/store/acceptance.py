@@ -7,6 +7,7 @@ from app.errors import InvalidJob, QueueFull, Refusal, StoreFull, SubmitTooFast
 from app.jobs import Job, Submission
 from app.limits import Allowance
 from app.store.views import TAG_SEPARATOR
+from app.webhooks import receiver_of
 
 FULL_RETRY_SECONDS: Final = 15
 """When it is worth trying again where too many jobs are waiting."""
@@ -30,7 +31,13 @@ def record_fields(s: Submission) -> list[str | int]:
     fields += ["priority", s.priority] if s.priority else []
     fields += ["tags", TAG_SEPARATOR.join(s.tags)] if s.tags else []
     fields += ["metadata", s.metadata] if s.metadata else []
+    fields += ["hooks", f",{','.join(s.callback_events)},"] if s.callback_url else []
     return fields
+
+
+def hook_of(callback_url: str) -> str:
+    """Whom the scripts are to tell: the receiver and the URL, or nobody."""
+    return f"{receiver_of(callback_url)} {callback_url}" if callback_url else ""
 
 
 def too_late(place: str = "") -> InvalidJob:

@@ -22,7 +22,7 @@ from app.events import json_text
 from app.jobs import Status, Submission
 from app.limits import POLL, Admission, Allowance
 from app.queue import payload
-from app.store.acceptance import not_admitted, record_fields, too_late
+from app.store.acceptance import hook_of, not_admitted, record_fields, too_late
 from app.store.jobs import PREFIX
 from app.store.reach import reaching
 from app.store.scripts import Scripts
@@ -80,6 +80,7 @@ class Order:
     submissions: Sequence[Submission] = ()
     idempotency_key: str = ""
     fingerprint: str = ""
+    callback_url: str = ""
 
 
 class BatchStore:
@@ -176,6 +177,7 @@ class BatchStore:
                 latest_run_at_ms,
                 admission.longest_delay_ms,
                 what,
+                hook_of(order.callback_url),
             ),
         )
         return reply
@@ -192,7 +194,7 @@ class BatchStore:
             return None
         allowed, left, next_ms, poll_ms, seq, ended, *flat = reply
         allowance = Allowance(POLL, most, max(1, most * poll_ms // 1000), left, next_ms)
-        batch = _batch_of(batch_id, flat[0], poll_ms) if flat else None
+        batch = batch_of(batch_id, flat[0], poll_ms) if flat else None
         return BatchLook(bool(allowed), allowance, poll_ms, seq, bool(ended), batch)
 
     async def _command(self, batch_id: str, owner: str, what: str) -> None:
@@ -216,7 +218,8 @@ def _entry_of(order: Order) -> Any:
 
     def entry(s: Submission) -> str:
         fields = [*record_fields(s), "batch", order.batch_id]
-        return json_text([s.job_id, fields, s.params, s.delay_ms, s.run_at_ms, s.start_within_ms])
+        spans = (s.delay_ms, s.run_at_ms, s.start_within_ms)
+        return json_text([s.job_id, fields, s.params, *spans, hook_of(s.callback_url)])
 
     return entry
 
@@ -234,7 +237,8 @@ def _pieces(entries: Iterable[str]) -> Iterator[list[str]]:
         yield piece
 
 
-def _batch_of(batch_id: str, flat: Sequence[bytes], poll_ms: int) -> Batch:
+def batch_of(batch_id: str, flat: Sequence[bytes], poll_ms: int) -> Batch:
+    """The batch whose record this is, names and values in turn."""
     record = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
 
     def moment(name: str) -> int | None:

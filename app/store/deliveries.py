@@ -4,11 +4,19 @@ They are queued by the scripts that write the events (`lua/parts/webhooks.lua`),
 JSON is made here, of the same bytes on every attempt. Receivers take turns: see `lua/deliver.lua`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
 
 from redis.asyncio import Redis
+
+from app.events import json_text
+from app.store.nudges import Nudges
+from app.store.scripts import Scripts
+from app.store.told import Told
+
+NUDGES: Final = "/webhooks"
+"""Where the scripts wake deliverers; no queue is called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +64,15 @@ class DeliveryStore:
     """Raises Unavailable when Redis cannot be reached; what was not answered may have happened."""
 
     def __init__(self, redis: Redis, *, public_url: str = "", per_host: int = 10) -> None:
-        self._redis = redis
+        self._scripts = Scripts(redis)
+        self._nudges = Nudges(redis)
         self._public_url = public_url
         self._per_host = per_host
 
     async def claim(self, worker: str, slots: int, *, lease_ms: int) -> Claimed:
         """Take what is due, up to `slots`, for `lease_ms`: what is not settled by then is due again."""
-        raise NotImplementedError
+        wait, now, *found = await self._scripts.run("deliver", (worker, slots, lease_ms, self._per_host))
+        return Claimed(tuple(self._due(now, *entry) for entry in found), None if wait < 0 else wait)
 
     async def settle(self, due: Due, outcome: Outcome) -> None:
         """Write down what an attempt came to; nothing where its lease was lost."""
@@ -70,8 +80,48 @@ class DeliveryStore:
 
     async def settle_many(self, settled: Iterable[tuple[Due, Outcome]]) -> None:
         """The same of many in one round trip."""
-        raise NotImplementedError
+        calls = [self._settlement(due, outcome) for due, outcome in settled]
+        if calls:
+            await self._scripts.run_many("settle", calls)
 
     async def wait(self, seconds: float) -> bool:
         """Until a webhook is queued, but not longer; whether one was. Holds a connection of the pool meanwhile."""
-        raise NotImplementedError
+        return await self._nudges.wait([NUDGES], seconds) is not None
+
+    def _due(self, now: int, *entry: Any) -> Due:
+        job_id, n, seq, at, owner, url, host, event, attempt, token, kept = entry
+        told = Told(job_id.decode(), seq, at, event.decode(), kept)
+        return Due(
+            job_id=told.subject,
+            n=n,
+            webhook_id=f"{told.subject}-{seq}",
+            owner=owner.decode(errors="replace"),
+            url=url.decode(),
+            host=host.decode(),
+            event=told.type,
+            attempt=attempt,
+            token=token.decode(),
+            body=told.body(self._public_url),
+            claimed_at=now,
+        )
+
+    def _settlement(self, due: Due, outcome: Outcome) -> Sequence[str | int]:
+        return (
+            due.job_id,
+            due.n,
+            due.host,
+            due.token,
+            self._per_host,
+            outcome.status,
+            json_text(_attempt(due, outcome)),
+            "" if outcome.http_status is None else outcome.http_status,
+            max(0, outcome.retry_in_ms or 0),
+            max(0, outcome.pause_host_ms or 0),
+        )
+
+
+def _attempt(due: Due, outcome: Outcome) -> dict[str, Any]:
+    """As `delivery_log.py` reads it."""
+    told = {"http_status": outcome.http_status, "error": outcome.error, "response_excerpt": outcome.response_excerpt}
+    attempt = {"attempt": due.attempt, "started_at": outcome.started_at, "duration_ms": outcome.duration_ms}
+    return attempt | {name: value for name, value in told.items() if value is not None}

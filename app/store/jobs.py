@@ -23,7 +23,7 @@ from app.events import json_text
 from app.jobs import Job, Outlook, Status, Submission
 from app.limits import POLL, Admission, Allowance, Shares
 from app.queue import payload
-from app.store.acceptance import Acceptance, not_admitted, record_fields, too_late
+from app.store.acceptance import Acceptance, hook_of, not_admitted, record_fields, too_late
 from app.store.claims import Claims, Renewal, Run, terms
 from app.store.scripts import Scripts
 from app.store.views import Look, View, view_of
@@ -115,6 +115,7 @@ class JobStore:
                 s.run_at_ms,
                 self._admission.longest_delay_ms,
                 what,
+                hook_of(s.callback_url),
             ),
         )
         return reply

@@ -17,7 +17,8 @@ from app.store.reach import reaching
 Arguments: TypeAlias = Sequence[str | bytes | int | float]
 
 
-LINE: Final = ("record", "tally", "lanes", "slots", "pace", "placing")
+TELLING: Final = ("record", "nudge", "webhooks")
+LINE: Final = (*TELLING, "tally", "lanes", "slots", "pace", "placing")
 LIFE: Final = (*LINE, "life")
 
 PARTS: Final = {
@@ -29,7 +30,7 @@ PARTS: Final = {
     "hold": LIFE,
     "retry": (*LIFE, "accept", "again"),
     "purge": LIFE,
-    "prune": ("record", "lanes", "slots"),
+    "prune": ("record", "nudge", "lanes", "slots"),
     "place": LINE,
     "read": (*LINE, "view"),
     "poll": (*LINE, "view", "allowance"),
@@ -38,6 +39,9 @@ PARTS: Final = {
     "command": (*LIFE, "accept"),
     "begin": ("record",),
     "chore": (*LIFE, "overdue", "accept", "again"),
+    "deliver": (*TELLING, "receiving"),
+    "settle": (*TELLING, "receiving"),
+    "redeliver": (*TELLING, "receiving"),
 }
 """The scripts, and what each has in front."""
 

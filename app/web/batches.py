@@ -81,6 +81,7 @@ class BatchDoors:
             )
         ],
         refuses=[*JSON_BODY, InvalidBatch, *NOT_ACCEPTED],
+        calls_back="batch",
     )
     async def submit(self, request: Request) -> Response:
         """Submit a batch.

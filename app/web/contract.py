@@ -101,7 +101,8 @@ JSON_BODY: Final = (InvalidJson, BodyTooLarge, UnsupportedMediaType)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """All of one operation. `body` is shaped as an answer's content; `paths` are the path's variables."""
+    """All of one operation. `body` is shaped as an answer's content; `calls_back` names what is sent to the body's
+    `callback_url`."""
 
     name: str
     tag: Tag
@@ -112,6 +113,7 @@ class Contract:
     body_optional: bool = False
     answers: Sequence[Answer]
     refuses: Sequence[type[Refusal]] = ()
+    calls_back: str = ""
 
     @property
     def body_by_media_type(self) -> Mapping[str, Shape]:

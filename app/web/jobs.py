@@ -103,6 +103,7 @@ class JobDoors:
             Answer(202, "Accepted: it is queued.", JobObject, ACCEPTED),
         ],
         refuses=[*JSON_BODY, *NOT_ACCEPTED],
+        calls_back="job",
     )
     async def submit(self, request: Request) -> Response:
         """Submit a job.

@@ -4,12 +4,15 @@ OpenAPI 3.2, the first version that can describe the events of a stream (`itemSc
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from pydantic import Field
 from starlette.routing import BaseRoute
 
 from app.errors import Refusal
+from app.shapes.delivery import BatchWebhook, JobWebhook
 from app.shapes.problem import Problem
 from app.shapes.shape import JobId
 from app.web.contract import Answer, Contract, Header, Parameter, Shape, operations
@@ -33,11 +36,29 @@ PATH_VARIABLES: Final[Mapping[str, tuple[str, Shape]]] = {
     "name": ("The file's name.", str),
     "kind": ("The kind.", str),
     "queue": ("The queue.", str),
+    "n": ("The delivery.", Annotated[int, Field(ge=1)]),
+    "secret_id": ("The secret.", str),
 }
 """By the name they have in routes."""
 
-WEBHOOKS: Final[Mapping[str, Any]] = {}
-"""What we send to others, path items by name; none yet."""
+WEBHOOKS: Final[Mapping[str, tuple[str, Shape]]] = {
+    "job": ("An event of a job", JobWebhook),
+    "batch": ("All jobs of a batch have ended", BatchWebhook),
+}
+"""What we send to others, by name; a contract that `calls_back` names one."""
+
+WEBHOOK_HEADERS: Final = (
+    Parameter(
+        "webhook-id", "The same on every attempt: the id of the job or batch, and the event's seq.", str, "header"
+    ),
+    Parameter("webhook-timestamp", "Of this attempt: seconds since 1970.", int, "header"),
+    Parameter("webhook-signature", "`v1,` and the HMAC-SHA256 in base64, for each secret.", str, "header"),
+)
+WEBHOOK_ANSWERS: Final[Mapping[str, Any]] = {
+    "2XX": {"description": "It is delivered."},
+    "410": {"description": "The receiver wants no more of this job."},
+    "default": {"description": "The attempt has failed; `Retry-After` is obeyed."},
+}
 
 
 def openapi(routes: Sequence[BaseRoute], server: str) -> dict[str, Any]:
@@ -54,7 +75,7 @@ def openapi(routes: Sequence[BaseRoute], server: str) -> dict[str, Any]:
         "servers": [{"url": server}],
         "tags": [{"name": name, "description": what} for name, what in tags.items()],
         "paths": paths,
-        "webhooks": dict(WEBHOOKS),
+        "webhooks": {name: fold.webhook(name) for name in WEBHOOKS},
         "components": {"schemas": dict(sorted(fold.schemas.components.items()))},
     }
 
@@ -81,7 +102,21 @@ class _Fold:
         if contract.body is not None:
             required = not contract.body_optional
             operation["requestBody"] = {"required": required, "content": self._content(contract.body_by_media_type)}
+        if contract.calls_back:
+            url = "{$request.body#/callback_url}"
+            operation["callbacks"] = {contract.calls_back: {url: self.webhook(contract.calls_back)}}
         return {name: value for name, value in operation.items() if value}
+
+    def webhook(self, name: str) -> dict[str, Any]:
+        summary, shape = WEBHOOKS[name]
+        told = {
+            "summary": summary,
+            "description": "Standard Webhooks; `docs/webhooks.md` has the whole of it.",
+            "parameters": [self._parameter(replace(header, required=True)) for header in WEBHOOK_HEADERS],
+            "requestBody": {"required": True, "content": self._content({"application/json": shape})},
+            "responses": dict(WEBHOOK_ANSWERS),
+        }
+        return {"post": told}
 
     def _variable(self, name: str) -> dict[str, Any]:
         what, shape = PATH_VARIABLES[name]

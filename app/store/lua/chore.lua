@@ -24,11 +24,11 @@ local function cancel(job) request_cancel(job, now, '{"by":' .. by .. '}') end
 local function retry(job) if job.status == 'failed' then again(job, now, owner, payload(job.id), ANY, ANY) end end
 
 local function make(number, text)
-  local job_id, fields, params, delay, run_at, start_within = unpack(cjson.decode(text))
+  local job_id, fields, params, delay, run_at, start_within, hook = unpack(cjson.decode(text))
   local job = {id = job_id}
   for i = 1, #fields, 2 do job[fields[i]] = fields[i + 1] end
   local due = run_at > 0 and run_at or redis.call('HGET', key, 'created') + delay
-  accept(job, now, math.max(0, due - now), start_within, fields, params, payload(job_id))
+  accept(job, now, math.max(0, due - now), start_within, fields, params, payload(job_id), hook)
   redis.call('ZADD', batch_key(id, 'jobs'), number, job_id)
   less_one(COUNTS, 'staged')
   less_one(COUNTS, 'staged:' .. owner)

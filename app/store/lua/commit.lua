@@ -2,7 +2,7 @@
 -- `chore` makes them.
 -- ARGV: id, owner, how many jobs, the longest of their result TTLs in ms, idempotency key, fingerprint, its TTL ms, most
 -- submissions a minute, most live jobs of an owner, most of all, the latest moment at which one is to run (ms since 1970;
--- 0: none), the longest delay in ms, 'known' to accept nothing new.
+-- 0: none), the longest delay in ms, 'known' to accept nothing new, whom to tell ('<host> <url>' or '').
 -- Returns {'accepted' | 'replayed', id, when, how many jobs, submissions left, ms until one more},
 -- {'conflict', id}, {'unknown'},
 -- {'too_late'}, {'lost'} where something else than that many jobs has been staged, or {'too_fast' | 'queue_full' |
@@ -32,6 +32,10 @@ if answer[1] ~= 'accepted' then
 end
 redis.call('HSET', batch_key(id), 'owner', owner, 'total', total, 'ttl', ARGV[4], 'status', 'processing', 'pending', total,
   'processing', 0, 'completed', 0, 'failed', 0, 'cancelled', 0, 'percent', 0, 'seq', 1, 'created', now, 'updated', now)
+if ARGV[14] ~= '' then
+  redis.call('HSET', batch_key(id), 'hooks', 1)
+  expect_webhooks(id, owner, ARGV[14])
+end
 redis.call('PERSIST', staged)
 redis.call('HINCRBY', COUNTS, 'staged', total)
 redis.call('HINCRBY', COUNTS, 'staged:' .. owner, total)

@@ -1,7 +1,8 @@
 -- submit: an earlier job of the same idempotency key, else record, first event, queue entry and wake-up, all or none.
 -- ARGV: id, record fields as a flat JSON array, params, delay ms, arq payload, idempotency key, fingerprint, its TTL ms,
 -- start within ms of being due (0: whenever), most submissions a minute, most live jobs of an owner, most of all, when to
--- run (ms since 1970, instead of the delay; 0: now), the longest delay in ms, 'known' to accept nothing new.
+-- run (ms since 1970, instead of the delay; 0: now), the longest delay in ms, 'known' to accept nothing new, whom to tell
+-- ('<host> <url>' or '').
 -- Returns {'accepted' | 'replayed', id, when, position or false, eta or false, eta p90 or false, submissions left, ms
 -- until one more}, {'conflict', id}, {'unknown'}, {'too_late'}, or {'too_fast' | 'queue_full' | 'store_full', submissions
 -- left, ms until one more}; an error, with nothing written, for times beyond reason.
@@ -26,7 +27,7 @@ if not allowed then return {'too_fast', left, next_ms} end
 local full = is_full(job.owner, 1, tonumber(ARGV[11]), tonumber(ARGV[12]))
 if full then return {full, left, next_ms} end
 
-local place, eta, eta_p90 = accept(job, now, delay, start_within, fields, ARGV[3], ARGV[5])
+local place, eta, eta_p90 = accept(job, now, delay, start_within, fields, ARGV[3], ARGV[5], ARGV[16])
 local answer = {now, place or false, eta or false, eta_p90 or false, left, next_ms}
 remember(job.owner, ARGV[6], ARGV[7], ARGV[8], job.id, answer)
 return {'accepted', job.id, unpack(answer)}

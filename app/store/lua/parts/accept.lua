@@ -17,9 +17,9 @@ local function enlist(job, now, payload)
   redis.call('HINCRBY', COUNTS, 'live', 1)
 end
 
--- Record, first event, queue entry and wake-up. `fields` is the record's part that the submission decides. Its position,
--- its eta and the eta's p90; nil where it is not due yet, or where nothing is known.
-local function accept(job, now, delay, start_within, fields, params, payload)
+-- Record, first event, queue entry and wake-up. `fields` is the record's part that the submission decides, `hook` whom the
+-- job is to tell. Its position, its eta and the eta's p90; nil where it is not due yet, or where nothing is known.
+local function accept(job, now, delay, start_within, fields, params, payload, hook)
   job.seq, job.created, job.updated, job.attempt, job.status = 0, now, now, 0, 'pending'
   append(job, now, 'pending', '{"reason":"submitted"}')
   if delay > 0 then job.due = now + delay end
@@ -32,5 +32,7 @@ local function accept(job, now, delay, start_within, fields, params, payload)
   store(job, {due = job.due, start_by = job.start_by, told = place and told_text(0, place, eta, now)})
   redis.call('SET', job_key(job.id, 'params'), params)
   if job.start_by then redis.call('ZADD', DEADLINES, job.start_by, job.id) end
+  if job.hooks then expect_webhooks(job.id, job.owner, hook) end
+  if job.untold then queue_webhooks(job, now) end
   return place, eta, eta_p90
 end

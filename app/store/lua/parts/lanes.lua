@@ -22,15 +22,6 @@ local function waiting_key(queue) return PREFIX .. 'waiting:' .. queue end
 local function parked_key(queue) return PREFIX .. 'parked:' .. queue end
 local function later_key(queue) return PREFIX .. 'later:' .. queue end
 
--- A worker that has a free slot wakes for this; the bound is for when none has.
-local function nudge(queue)
-  local key = PREFIX .. 'nudge:' .. queue
-  if redis.call('TYPE', key).ok ~= 'list' then redis.call('DEL', key) end
-  redis.call('RPUSH', key, '1')
-  redis.call('LTRIM', key, -64, -1)
-  redis.call('PEXPIRE', key, 60000)
-end
-
 local function less_one(key, field)
   if redis.call('HINCRBY', key, field, -1) > 0 then return false end
   redis.call('HDEL', key, field)

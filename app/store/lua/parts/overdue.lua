@@ -57,7 +57,7 @@ local function attempt(step, id, ...)
   redis.call('ZREM', DEADLINES, id)
   leave(id, now_ms())
   write_off(id, now_ms())
-  for _, part in ipairs({'job', 'events', 'artifacts', 'params', 'result'}) do
+  for _, part in ipairs({'job', 'events', 'artifacts', 'params', 'result', 'deliveries'}) do
     redis.call('PEXPIRE', job_key(id, part), TOMBSTONE_MS)
   end
   return false

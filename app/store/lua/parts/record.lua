@@ -87,7 +87,8 @@ local function trim(job, most)
   end
 end
 
--- One numbered event: into the log (of progress only the latest stays), to the job's watchers, to the owner's feed.
+-- One numbered event: into the log (of progress only the latest stays), to the job's watchers, to the owner's feed. What
+-- a webhook is to tell is noted, and queued by `save`, when the record is as the event has left it.
 local function append(job, now, type, data)
   job.seq = job.seq + 1
   local log = job_key(job.id, 'events')
@@ -99,4 +100,8 @@ local function append(job, now, type, data)
   local event = job.seq .. '\n' .. now .. '\n' .. type .. '\n' .. data
   redis.call('PUBLISH', PREFIX .. '{' .. job.id .. '}', event)
   redis.call('PUBLISH', feed_channel(job.owner), job.id .. '\n' .. job.kind .. '\n' .. (job.tags or '') .. '\n' .. event)
+  if job.hooks and string.find(job.hooks, ',' .. type .. ',', 1, true) then
+    job.untold = job.untold or {}
+    table.insert(job.untold, {seq = job.seq, at = now, type = type, data = data})
+  end
 end

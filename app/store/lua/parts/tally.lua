@@ -4,6 +4,7 @@
 --   batch:{id}:staged  list: what its jobs are still to be made from; they count as pending
 --   batch:{id}:jobs    job → its number, from 1
 local CHORES = PREFIX .. 'chores' -- batches in which something is to be done, by when somebody last did
+local batch_over -- the batch that has just completed and is to tell so, when its change has a number
 local WHOLE = 10000 -- a job that is over, in hundredths of a percent
 
 local function batch_key(id, part) return PREFIX .. 'batch:{' .. id .. '}' .. (part and ':' .. part or '') end
@@ -12,25 +13,36 @@ local function batch_channel(id) return PREFIX .. 'batch:' .. id end
 -- A change has a number, and its watchers are to look.
 local function note_change(id, now)
   redis.call('HSET', batch_key(id), 'updated', now)
-  redis.call('PUBLISH', batch_channel(id), redis.call('HINCRBY', batch_key(id), 'seq', 1))
+  local seq = redis.call('HINCRBY', batch_key(id), 'seq', 1)
+  redis.call('PUBLISH', batch_channel(id), seq)
+  if batch_over == id then
+    batch_over = nil
+    local event = {type = 'batch.completed', seq = seq, at = now}
+    queue_delivery(id, event, now, cjson.encode(redis.call('HGETALL', batch_key(id))))
+  end
 end
 
 -- A batch has completed when none of its jobs is live, nor to be run again; from then on its keys have a TTL. It may come
 -- to life again.
 local function weigh(id, now)
   local key = batch_key(id)
-  local batch = redis.call('HMGET', key, 'pending', 'processing', 'retry_from', 'status', 'ttl')
+  local batch = redis.call('HMGET', key, 'pending', 'processing', 'retry_from', 'status', 'ttl', 'hooks')
   local over = batch[1] + batch[2] == 0 and not batch[3]
   if over and batch[4] ~= 'completed' then
     local expires = now + batch[5]
     redis.call('HSET', key, 'status', 'completed', 'finished', now, 'expires', expires)
     redis.call('PEXPIREAT', key, expires + TOMBSTONE_MS)
     redis.call('PEXPIREAT', batch_key(id, 'jobs'), expires + TOMBSTONE_MS)
+    if batch[6] then
+      redis.call('PEXPIREAT', deliveries_key(id), expires + TOMBSTONE_MS)
+      batch_over = id
+    end
   elseif not over and batch[4] == 'completed' then
     redis.call('HSET', key, 'status', 'processing')
     redis.call('HDEL', key, 'finished', 'expires')
     redis.call('PERSIST', key)
     redis.call('PERSIST', batch_key(id, 'jobs'))
+    if batch[6] then redis.call('PERSIST', deliveries_key(id)) end
   end
 end
 
@@ -68,4 +80,5 @@ local function save(job, now, changes)
   changes.progress, changes.trimmed = job.progress or false, job.trimmed or false
   if job.batch then tally(job, now, changes) end
   store(job, changes)
+  if job.untold then queue_webhooks(job, now) end
 end

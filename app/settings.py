@@ -195,7 +195,7 @@ class Settings(BaseSettings):
     webhook_ports: Annotated[tuple[Port, ...], NoDecode] = Field(
         (), description="Ports that webhooks may be sent to; comma-separated; empty: any."
     )
-    webhook_concurrency: PositiveInt = Field(200, description="Webhooks a worker sends at once.")
+    webhook_concurrency: NonNegativeInt = Field(200, description="Webhooks a worker sends at once; 0: none.")
     webhook_per_host: PositiveInt = Field(10, description="Webhooks sent to one receiver at once.")
 
     report_memory: PositiveInt = Field(2 << 30, description="Memory of one `report`'s query.")

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ class Receiver:
         self.requests: list[Request] = []
         self.connections = 0
         self._answers = deque([answer()])
+        self.wait: Callable[[], Awaitable[object]] | None = None  # before it answers
 
     def will(self, *answers: bytes) -> None:
         self._answers = deque(answers)
@@ -59,6 +60,8 @@ class Receiver:
     async def _reply(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Whether the connection is good for another."""
         self.requests.append(request)
+        if self.wait:
+            await self.wait()
         reply = self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
         if reply == SILENCE:
             await reader.read()

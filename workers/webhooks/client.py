@@ -26,7 +26,9 @@ from aiohttp import (
 )
 from yarl import URL
 
-from workers.webhooks.dialer import NotPermitted
+from app.settings import Settings
+from workers.webhooks.addresses import Addresses
+from workers.webhooks.dialer import NotPermitted, connector
 
 ATTEMPT_SECONDS: Final = 15.0
 """For all of it: name, connection, request and answer."""
@@ -84,6 +86,11 @@ class Client:
             auto_decompress=False,
             trust_env=False,
         )
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """As the operator wants it. To be made on a running loop."""
+        return cls(connector(Addresses(settings.webhook_allow_networks), settings.webhook_ports))
 
     async def __aenter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ import structlog
 
 from app.errors import Unavailable
 from app.periodic import Periodic
-from app.store.deliveries import DeliveryStore, Due, Outcome
+from app.store import DeliveryStore, Due, Outcome
 from workers.run.awaiting import gone
 from workers.webhooks.client import ATTEMPT_SECONDS
 from workers.webhooks.sender import Sender

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from app import __version__
-from app.store.deliveries import Due, Outcome
+from app.store import Due, Outcome
 from workers.webhooks.client import Answer, Client, Unanswered
 from workers.webhooks.schedule import Schedule, wished_ms
 from workers.webhooks.signature import signed

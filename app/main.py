@@ -45,7 +45,7 @@ from app.store import (
 )
 from app.web.batches import BatchDoors
 from app.web.commands import CommandDoors
-from app.web.deliveries import DeliveryDoors, SecretDoors
+from app.web.deliveries import DeliveryDoors
 from app.web.description import DescriptionDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
@@ -60,6 +60,7 @@ from app.web.sse import EventDoors
 from app.web.tus import TusDoors
 from app.web.uploads import UploadDoors
 from app.web.waiting import Waits
+from app.web.webhook_secrets import SecretDoors
 from app.web.websocket import SocketDoors
 
 REDIS_CONNECTIONS: Final = 64
@@ -146,7 +147,7 @@ def assemble(settings: Settings) -> Web:
         *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
         *commands.routes(),
         *BatchDoors(settings, intake, batches, chores).routes(),
-        *DeliveryDoors(jobs, DeliveryLog(redis)).routes(),
+        *DeliveryDoors(jobs, batches, DeliveryLog(redis)).routes(),
         *SecretDoors(WebhookSecrets(redis, settings.webhook_secrets)).routes(),
         *ResultDoors(jobs, files, polls).routes(),
         *TusDoors(settings, resumptions, reception).routes(),

@@ -21,6 +21,8 @@ CLOCK: Final = "clock"
 START: Final = 4_102_444_800_000
 """2100-01-01T00:00:00Z in milliseconds."""
 
+MOST_AT_A_RECEIVER: Final = 2
+
 IN_FRONT: Final = """
 local real, redis = redis, setmetatable({}, {__index = redis})
 function redis.call(command, ...)
@@ -118,6 +120,8 @@ class StillStore:
         with standing(forgotten):
             self.jobs = JobStore(self._client, **options)
             self.listing = Listing(self._client, self.jobs)
+            self.deliveries = DeliveryStore(self._client, per_host=MOST_AT_A_RECEIVER)
+            self.delivery_log = DeliveryLog(self._client)
 
     def ask(self, answer: Coroutine[Any, Any, T]) -> T:
         """What a call of `jobs` answers."""

@@ -22,6 +22,7 @@ from tests.ground import completed, log, progress
 from tests.small_server import EVENTS, JOB_ID, KINDS, Answer, SmallServer, event, job, json, problem, serving, stream
 
 JOB = f"/api/jobs/{JOB_ID}"
+COMMANDS = ("up", "web", "worker", "submit", "watch", "cancel", "kinds", "webhooks")
 COMMAND = (sys.executable, "-m", "app.cli")
 
 
@@ -55,10 +56,10 @@ def will_end(server: SmallServer, status: str, **fields: Any) -> None:
 
 def test_without_a_command_it_says_what_there_is() -> None:
     shown = run("--help").output
-    assert all(command in shown for command in ("up", "web", "worker", "submit", "watch", "cancel", "kinds"))
+    assert all(command in shown for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", ["up", "web", "worker", "submit", "watch", "cancel", "kinds"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
@@ -179,6 +180,17 @@ def test_kinds_lists_params_with_types(server: SmallServer) -> None:
     assert "transcode" in shown
     assert "input: file (required)" in shown
     assert "height: integer" in shown
+
+
+def test_the_secret_that_was_made_is_printed_alone(server: SmallServer) -> None:
+    listed = {"secrets": [{"secret_id": "a"}, {"secret_id": "made", "secret": "whsec_x"}]}
+    server.will("/api/webhooks/secrets", json(listed))
+    assert asked(server, "webhooks", "secret").stdout == "whsec_x\n"
+
+
+def test_where_none_can_be_shown_a_new_secret_is_made(server: SmallServer) -> None:
+    server.will("/api/webhooks/secrets", json({"secrets": [{"secret_id": "a"}]}), json({"secret": "whsec_y"}, 201))
+    assert asked(server, "webhooks", "secret").stdout == "whsec_y\n"
 
 
 def test_kinds_as_json_is_what_the_service_says(server: SmallServer) -> None:

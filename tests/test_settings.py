@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.settings import Settings
+from app.webhooks import new_webhook_secret
 
 
 @pytest.mark.parametrize("name", ["result_ttl_seconds", "upload_ttl_seconds", "idempotency_ttl_seconds"])
@@ -70,3 +71,23 @@ def test_weights_are_named_by_owner(text: str, weights: dict[str, float]) -> Non
 def test_weights_are_numbers_within_reason(text: str) -> None:
     with pytest.raises(ValidationError, match="owner_weights"):
         Settings.model_validate({"owner_weights": text})
+
+
+def test_secrets_of_webhooks_are_several_and_never_told() -> None:
+    secrets = [new_webhook_secret(), new_webhook_secret()]
+    settings = Settings(webhook_secret=" ".join(secrets))
+    assert settings.webhook_secrets == tuple(secrets)
+    assert secrets[0] not in repr(settings)
+    with pytest.raises(ValidationError, match="24 to 64 bytes") as refused:
+        Settings(webhook_secret="not-to-be-told")
+    assert "not-to-be-told" not in str(refused.value)
+
+
+def test_networks_and_ports_of_webhooks_are_lists() -> None:
+    chosen = {"webhook_allow_networks": "10.0.0.0/8, ::1/128", "webhook_ports": "443,8443"}
+    settings = Settings.model_validate(chosen)
+    assert list(map(str, settings.webhook_allow_networks)) == ["10.0.0.0/8", "::1/128"]
+    assert settings.webhook_ports == (443, 8443)
+    for name, value in (("webhook_allow_networks", "10.0.0.1/8"), ("webhook_ports", "0"), ("webhook_ports", "http")):
+        with pytest.raises(ValidationError, match=name):
+            Settings.model_validate({name: value})

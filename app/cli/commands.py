@@ -1,4 +1,4 @@
-"""The `tidings` command: three commands that serve (up, web, worker), four that ask a running service.
+"""The `tidings` command: three commands that serve (up, web, worker), others that ask a running service.
 
 Here settings are read, once, and handed down. What serves is imported only when asked for: `app` must not import
 `workers`, and asking should not wait for what only serving needs.
@@ -63,6 +63,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+webhooks = typer.Typer(help="What signs your webhooks.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(webhooks, name="webhooks")
 
 
 def main() -> None:
@@ -183,6 +186,13 @@ def kinds(as_json: AsJson = False, url: Url = "") -> None:
         cells = clean(kind["kind"]), clean(kind["description"]), "\n".join(map(clean, lines))
         table.add_row(*map(Text, cells))
     Console().print(table)
+
+
+@webhooks.command("secret")
+def webhook_secret(url: Url = "") -> None:
+    """Print a secret that signs your webhooks: the one the service has made, else a new one beside the others."""
+    with _client(url) as client:
+        typer.echo(client.webhook_secret())
 
 
 def _serve(module: str, name: str, **options: object) -> NoReturn:

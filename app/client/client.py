@@ -98,6 +98,12 @@ class Client:
         kinds: list[Json] = self._ask("GET", "/api/kinds")["kinds"]
         return kinds
 
+    def webhook_secret(self) -> str:
+        """One that signs the owner's webhooks: the one the service has made by itself, else a new one."""
+        listed: list[Json] = self._ask("GET", "/api/webhooks/secrets")["secrets"]
+        seen = [secret["secret"] for secret in listed if "secret" in secret]
+        return str(seen[0] if seen else self._ask("POST", "/api/webhooks/secrets")["secret"])
+
     def submit(self, kind: str, params: Mapping[str, Any], *, tags: Sequence[str] = ()) -> Json:
         """Submit a job, once however often the request has to be repeated. Returns the job object."""
         body = {"kind": kind, "params": params} | ({"tags": tags} if tags else {})

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from app.shapes.batch import BatchObject
 from app.shapes.job import JobObject
-from app.shapes.shape import JobId, Moment, shape
+from app.shapes.shape import Moment, shape
 
 
 @shape
@@ -54,9 +54,8 @@ class DeliveryObject(TypedDict):
 
 @shape
 class DeliveryPage(TypedDict):
-    """A job's webhooks, latest first."""
+    """Webhooks of a job or a batch, latest first."""
 
-    job_id: JobId
     deliveries: list[DeliveryObject]
     next_cursor: str | None
     """For the page after this one; null on the last."""

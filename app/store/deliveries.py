@@ -4,6 +4,7 @@ They are queued by the scripts that write the events (`lua/parts/webhooks.lua`),
 JSON is made here, of the same bytes on every attempt. Receivers take turns: see `lua/deliver.lua`.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -14,6 +15,10 @@ from app.events import json_text
 from app.store.nudges import Nudges
 from app.store.scripts import Scripts
 from app.store.told import Told
+
+logger = logging.getLogger(__name__)
+
+LOST: Final = "What it was to tell has gone bad."
 
 NUDGES: Final = "/webhooks"
 """Where the scripts wake deliverers; no queue is called so."""
@@ -72,7 +77,10 @@ class DeliveryStore:
     async def claim(self, worker: str, slots: int, *, lease_ms: int) -> Claimed:
         """Take what is due, up to `slots`, for `lease_ms`: what is not settled by then is due again."""
         wait, now, *found = await self._scripts.run("deliver", (worker, slots, lease_ms, self._per_host))
-        return Claimed(tuple(self._due(now, *entry) for entry in found), None if wait < 0 else wait)
+        claimed = [self._due(now, *entry) for entry in found]
+        unspeakable = [due for due in claimed if not due.body]
+        await self.settle_many([(due, Outcome("failed", now, 0, error=LOST)) for due in unspeakable])
+        return Claimed(tuple(due for due in claimed if due.body), None if wait < 0 else wait)
 
     async def settle(self, due: Due, outcome: Outcome) -> None:
         """Write down what an attempt came to; nothing where its lease was lost."""
@@ -101,7 +109,7 @@ class DeliveryStore:
             event=told.type,
             attempt=attempt,
             token=token.decode(),
-            body=told.body(self._public_url),
+            body=_body(told, self._public_url),
             claimed_at=now,
         )
 
@@ -118,6 +126,15 @@ class DeliveryStore:
             max(0, outcome.retry_in_ms or 0),
             max(0, outcome.pause_host_ms or 0),
         )
+
+
+def _body(told: Told, public_url: str) -> bytes:
+    """Nothing of what has gone bad in Redis: it must not stop the others of its claim."""
+    try:
+        return told.body(public_url)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        logger.warning("gave up webhook %s-%d: %r", told.subject, told.seq, error)
+        return b""
 
 
 def _attempt(due: Due, outcome: Outcome) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """What a webhook says: the job, or the batch, as its event has left it. Made by `deliveries.py`, of what the script
-that wrote the event has kept (`queue_webhooks` in `lua/parts/webhooks.lua`).
+that wrote the event has kept (`tell` in `lua/parts/webhooks.lua`).
 
 The same text each time for the same event, so that every attempt sends the same bytes.
 """

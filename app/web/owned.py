@@ -1,11 +1,12 @@
-"""The job in a request's path, for the doors that do not count how often they are asked for it."""
+"""The job or the batch in a request's path, for the doors that do not count how often they are asked for it."""
 
 from starlette.requests import Request
 
 from app.auth import owner_of
-from app.errors import UnknownJob
+from app.batches import Batch
+from app.errors import UnknownBatch, UnknownJob
 from app.jobs import Job, is_job_id
-from app.store import JobStore
+from app.store import BatchStore, JobStore
 
 
 async def owned_job(jobs: JobStore, request: Request) -> Job:
@@ -15,6 +16,15 @@ async def owned_job(jobs: JobStore, request: Request) -> Job:
     if view is None or view.job.owner != owner_of(request):
         raise UnknownJob(job_id=job_id[:64])
     return view.job
+
+
+async def owned_batch(batches: BatchStore, request: Request) -> Batch:
+    """The batch in the path. Raises UnknownBatch in the same cases."""
+    batch_id = request.path_params["batch_id"]
+    batch = await batches.read(batch_id) if is_job_id(batch_id) else None
+    if batch is None or batch.owner != owner_of(request):
+        raise UnknownBatch(batch_id=batch_id[:64])
+    return batch
 
 
 def asking_again(job: Job) -> dict[str, str]:

@@ -34,7 +34,7 @@ redis.call('HSET', batch_key(id), 'owner', owner, 'total', total, 'ttl', ARGV[4]
   'processing', 0, 'completed', 0, 'failed', 0, 'cancelled', 0, 'percent', 0, 'seq', 1, 'created', now, 'updated', now)
 if ARGV[14] ~= '' then
   redis.call('HSET', batch_key(id), 'hooks', 1)
-  expect_webhooks(id, owner, ARGV[14])
+  webhooks().expect(id, owner, ARGV[14])
 end
 redis.call('PERSIST', staged)
 redis.call('HINCRBY', COUNTS, 'staged', total)

@@ -32,7 +32,7 @@ local function accept(job, now, delay, start_within, fields, params, payload, ho
   store(job, {due = job.due, start_by = job.start_by, told = place and told_text(0, place, eta, now)})
   redis.call('SET', job_key(job.id, 'params'), params)
   if job.start_by then redis.call('ZADD', DEADLINES, job.start_by, job.id) end
-  if job.hooks then expect_webhooks(job.id, job.owner, hook) end
-  if job.untold then queue_webhooks(job, now) end
+  if job.hooks then webhooks().expect(job.id, job.owner, hook) end
+  if job.untold then webhooks().tell(job, now) end
   return place, eta, eta_p90
 end

@@ -5,7 +5,7 @@ local function again(job, now, by, payload, most_of_owner, most_of_all)
   local full = is_full(job.owner, 1, most_of_owner, most_of_all)
   if full then return full end
   for _, part in ipairs({'job', 'events', 'artifacts', 'params'}) do redis.call('PERSIST', job_key(job.id, part)) end
-  if job.hooks then redis.call('PERSIST', deliveries_key(job.id)) end
+  if job.hooks then redis.call('PERSIST', job_key(job.id, 'deliveries')) end
   redis.call('ZREM', EXPIRING, job.id)
   enlist(job, now, payload)
   append(job, now, 'pending', '{"reason":"retry","by":' .. cjson.encode(by) .. '}')

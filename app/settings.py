@@ -121,7 +121,9 @@ class Settings(BaseSettings):
     queues: Annotated[tuple[str, ...], NoDecode] = Field(
         ("default",), min_length=1, description="Queues a worker serves, most urgent first; comma-separated."
     )
-    concurrency: PositiveInt = Field(10, description="Jobs a worker runs at once.")
+    concurrency: NonNegativeInt = Field(
+        10, description="Jobs a worker runs at once; 0: none, for one that only sends webhooks."
+    )
     spare_process_seconds: float = Field(
         60, ge=0, description="How long the next process of a process kind that was run is kept ready; 0: not at all."
     )

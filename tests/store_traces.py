@@ -88,6 +88,8 @@ def _of_one(job: ModelJob, now: int) -> Iterator[tuple[str, Key]]:
     tag, expires = f"tidings:{{{job.of.job_id}}}", job.expires_at
     for part in ("job", "events", *(["artifacts"] if job.artifacts else [])):
         yield f"{tag}:{part}", Key(expires and expires + DAY_MS)
+    if job.of.callback_url:
+        yield f"{tag}:deliveries", Key(expires and expires + DAY_MS)
     if not expires or expires > now:
         yield f"{tag}:params", Key(expires)
     if job.large_result:

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from pydantic_core import from_json
 
 from app.errors import (
     IdempotencyConflict,
@@ -30,7 +31,7 @@ from app.errors import (
     UnknownJob,
 )
 from app.events import json_text
-from app.jobs import TERMINAL, Job, Submission
+from app.jobs import TERMINAL, Job, Status, Submission
 from app.store import Change
 from app.store.jobs import worker_channel
 from app.store.nudges import nudge_key
@@ -48,6 +49,8 @@ Machines = Callable[..., Callable[[], "StoreMachine"]]
 
 EXAMPLES: Final = int(os.environ.get("STORE_MACHINE_EXAMPLES", "80"))
 SEED: Final = os.environ.get("STORE_MACHINE_SEED")
+TOLD: Final = (*map(str, Status), "waiting", "cancel_requested", "suspended", "resumed", "artifact", "log")
+"""Of which events a job that has a `callback_url` tells."""
 LIMITS: Final = {"max_log_events": 8, "idempotency_ttl_ms": 5 * DAY_MS}
 MOST_LIVE: Final = 5
 QUEUES: Final = ("default", "other")
@@ -63,6 +66,7 @@ AIDS: Final = (
     "tidings:submits:",
     "tidings:reached",
     "tidings:watch",
+    "tidings:webhooks:",
 )
 """Keys that only help to find or to wake; an index may still list what is gone."""
 REFUSALS: Final = (
@@ -117,11 +121,14 @@ class StoreMachine(RuleBasedStateMachine):
         idempotency_key=st.sampled_from(("", "", "", "c", "b:c")),
         count=st.sampled_from((1, 1, 3)),
         fingerprint=st.sampled_from(("f", "f", "g")),
+        callback_url=st.sampled_from(("", "", "http://a/")),
         then=st.booleans(),
     )
     def submit(self, count: int, then: bool, owners: Sequence[str], **fields: Any) -> None:
         for _, owner in zip(range(count), cycle(owners), strict=False):
-            of = submission(job_id=f"job{len(self.ids)}", owner=owner, tags=("x", "y z"), **fields)
+            of = submission(
+                job_id=f"job{len(self.ids)}", owner=owner, tags=("x", "y z"), callback_events=TOLD, **fields
+            )
             self.same(self._answer(of), partial(self.model.submit, of))
             self.ids += [of.job_id] if of.job_id in self.model.jobs else []
         if then:
@@ -249,6 +256,7 @@ class StoreMachine(RuleBasedStateMachine):
         self._every_event_was_published_once_and_in_order()
         self._exactly_what_is_documented_is_kept()
         self._workers_were_woken()
+        self._what_is_to_be_told_is_queued()
 
     def _readers_see_it_as_it_is(self, job_id: str) -> None:
         log = self.model.jobs[job_id].retained
@@ -273,6 +281,13 @@ class StoreMachine(RuleBasedStateMachine):
         nudged = {queue for queue in QUEUES if self.store.redis.delete(nudge_key(queue))}
         assert nudged >= self.model.woken
         self.model.woken.clear()
+
+    def _what_is_to_be_told_is_queued(self) -> None:
+        for job_id, job in self.model.jobs.items():
+            kept: Any = self.store.redis.hgetall(f"tidings:{{{job_id}}}:deliveries")
+            queued = [from_json(kept[n]) for n in sorted(filter(bytes.isdigit, kept), key=int)]
+            told = [entry for entry in job.log if job.of.callback_url and entry.type in TOLD]
+            assert [(one["event"], one["seq"], one["at"]) for one in queued] == [(e.type, e.seq, e.at) for e in told]
 
     def _exactly_what_is_documented_is_kept(self) -> None:
         found = keys(self.store.redis)

@@ -4,11 +4,11 @@ They are queued by the scripts that write the events (`lua/parts/webhooks.lua`),
 JSON is made here, of the same bytes on every attempt. Receivers take turns: see `lua/deliver.lua`.
 """
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import structlog
 from redis.asyncio import Redis
 
 from app.events import json_text
@@ -16,9 +16,12 @@ from app.store.nudges import Nudges
 from app.store.scripts import Scripts
 from app.store.told import Told
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 LOST: Final = "What it was to tell has gone bad."
+
+MOST_CLAIMED: Final = 64
+"""In one call: to make their JSON takes the loop some milliseconds."""
 
 NUDGES: Final = "/webhooks"
 """Where the scripts wake deliverers; no queue is called so."""
@@ -75,8 +78,10 @@ class DeliveryStore:
         self._per_host = per_host
 
     async def claim(self, worker: str, slots: int, *, lease_ms: int) -> Claimed:
-        """Take what is due, up to `slots`, for `lease_ms`: what is not settled by then is due again."""
-        wait, now, *found = await self._scripts.run("deliver", (worker, slots, lease_ms, self._per_host))
+        """Take what is due, up to `slots` and not too many in one call, for `lease_ms`: what is not settled by then is
+        due again."""
+        most = min(slots, MOST_CLAIMED)
+        wait, now, *found = await self._scripts.run("deliver", (worker, most, lease_ms, self._per_host))
         claimed = [self._due(now, *entry) for entry in found]
         unspeakable = [due for due in claimed if not due.body]
         await self.settle_many([(due, Outcome("failed", now, 0, error=LOST)) for due in unspeakable])
@@ -133,7 +138,7 @@ def _body(told: Told, public_url: str) -> bytes:
     try:
         return told.body(public_url)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        logger.warning("gave up webhook %s-%d: %r", told.subject, told.seq, error)
+        log.warning("webhook given up", action="webhook.bad", job_id=told.subject, seq=told.seq, error=repr(error))
         return b""
 
 

@@ -15,7 +15,7 @@ from workers.webhooks.addresses import Addresses
 from workers.webhooks.client import Client
 from workers.webhooks.dialer import connector
 from workers.webhooks.schedule import Schedule
-from workers.webhooks.sender import LONGEST_PAUSE_MS, Sender
+from workers.webhooks.sender import BROKEN, LONGEST_PAUSE_MS, Sender
 
 OLD: Final = "whsec_" + "b2xk" * 11
 NEW: Final = "whsec_" + "bmV3" * 11
@@ -106,6 +106,15 @@ async def test_retry_after_is_obeyed(
     receiver.will(answer(status, Retry_After=retry_after))
     outcome = await attempted(due(receiver.url))
     assert (outcome.retry_in_ms, outcome.pause_host_ms) == (retry_in_ms, pause_host_ms)
+
+
+async def test_a_mistake_of_ours_counts_as_an_attempt_and_is_logged(
+    receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = await attempted(due(receiver.url), ["whsec_"])
+    assert (outcome.status, outcome.error) == ("retrying", BROKEN)
+    assert "webhook not sent" in capsys.readouterr().out
+    assert not receiver.requests
 
 
 async def test_no_answer_is_told_in_words_and_tried_again() -> None:

@@ -49,6 +49,7 @@ REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (ClientConnectionError, "The connection was lost before there was an answer."),
     (InvalidURL, NOWHERE),
     (ClientError, "The answer was not understood as HTTP."),
+    (RuntimeError, "The connection failed."),  # as uvloop puts it
     (Exception, NOWHERE),
 )
 """The first that fits; of a connector's error also by what the system said."""
@@ -113,7 +114,7 @@ class Client:
         except TimeoutError as error:
             if answer is None:
                 raise Unanswered(f"No answer within {self._seconds:g} s.") from error
-        except (ClientError, OSError, ValueError) as error:
+        except (ClientError, OSError, RuntimeError, ValueError) as error:
             if answer is None:
                 raise Unanswered(_reason(error)) from error
         return answer

@@ -121,13 +121,9 @@ class Deliverer:
     # Attempts
 
     async def _attempt(self, due: Due, until: float) -> None:
-        """What could not be attempted comes again when its lease is over."""
         try:
             outcome = await self._sender.attempt(due)
-        except Unavailable:
-            return
-        except Exception:
-            log.exception("webhook not attempted", action="webhook.broken", job_id=due.job_id, n=due.n)
+        except Unavailable:  # nothing was sent; it comes again when its lease is over
             return
         self._settled.append(Settled(due, outcome, until))
         if outcome.status == "failed":

@@ -5,6 +5,8 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Final, Protocol
 
+import structlog
+
 from app import __version__
 from app.store import Due, Outcome
 from workers.webhooks.client import Answer, Client, Unanswered
@@ -16,7 +18,11 @@ TOO_MUCH: Final = frozenset({429, 503})
 LONGEST_PAUSE_MS: Final = 600_000
 """Of a whole host at a receiver's wish: others that receive there are not to wait a day because one wants to."""
 
+BROKEN: Final = "Something went wrong here."
+
 HEADERS: Final = {"Content-Type": "application/json", "User-Agent": f"Tidings/{__version__}"}
+
+log = structlog.get_logger()
 
 
 class Secrets(Protocol):
@@ -39,13 +45,16 @@ class Sender:
         Raises Unavailable when the secrets cannot be read; then nothing was sent.
         """
         secrets = await self._secrets.of(due.owner)
-        headers = HEADERS | signed(due.webhook_id, due.claimed_at, due.body, secrets)
         loop, answer, error = asyncio.get_running_loop(), None, None
         began = loop.time()
         try:
+            headers = HEADERS | signed(due.webhook_id, due.claimed_at, due.body, secrets)
             answer = await self._client.post(due.url, headers, due.body)
         except Unanswered as why:
             error = str(why)
+        except Exception:  # a bug of ours must not have it sent for ever
+            log.exception("webhook not sent", action="webhook.broken", job_id=due.job_id, n=due.n)
+            error = BROKEN
         duration_ms = round((loop.time() - began) * 1000)
         return self._outcome(due, Outcome("delivered", due.claimed_at, duration_ms, error=error), answer)
 

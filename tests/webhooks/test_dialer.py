@@ -28,6 +28,7 @@ NAMES = {
     "private.test": ["10.1.2.3", "172.16.1.1", "192.168.1.1", "fd00::1"],
     "metadata.test": ["169.254.169.254", "fd00:ec2::254"],
     "xn--bcher-kva.test": ["127.0.0.1"],
+    "localhost.": ["127.0.0.1"],
 }
 
 REACHING = [
@@ -45,6 +46,7 @@ REACHING = [
     "http://127。0。0。1:{port}/",
     "http://localhost:{port}/",
     "http://LocalHost:{port}/",
+    "http://localhost.:{port}/",
     "http://loopback.test:{port}/",
     "http://any.test:{port}/",
     "http://bücher.test:{port}/",
@@ -64,7 +66,6 @@ LEADING_NOWHERE = [
     "http://127.0.1:{port}/",
     "http://0:{port}/",
     "http://127.0.0.1.:{port}/",
-    "http://localhost.:{port}/",
     "http://[::1]:{port}/",
     "http://[::]:{port}/",
     "http://[0:0:0:0:0:0:0:1]:{port}/",
@@ -124,7 +125,7 @@ def look_up_here(host: str) -> Collection[str]:
     """The names above, and what the system makes of numbers and of localhost; no name server is asked."""
     if host in NAMES:
         return NAMES[host]
-    if host.rstrip(".").lower() == "localhost" or not host.endswith(".test"):
+    if host == "localhost" or host[:1].isdigit() or ":" in host:
         return look_up(host)
     raise OSError("unknown")
 

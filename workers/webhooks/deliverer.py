@@ -56,8 +56,8 @@ class Deliverer:
         self._under_way: set[asyncio.Task[None]] = set()
         self._settled: deque[Settled] = deque()
         self._vacant = asyncio.Event()
-        self._claims = Periodic("webhook_claim", self._claim)
         self._grace_over = False
+        self._claims = Periodic("webhook_claim", self._claim)
         self._settling = Periodic("webhook_settling", self._settle)
         self._nudges = Periodic("webhook_nudge", self._await_nudge)
 

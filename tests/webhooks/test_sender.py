@@ -12,7 +12,7 @@ from app.store import Due, Outcome
 from tests.faults.house import free_port
 from tests.webhooks.receiver import Receiver, answer, receiving
 from workers.webhooks.addresses import Addresses
-from workers.webhooks.client import Client
+from workers.webhooks.client import NOWHERE, Client
 from workers.webhooks.dialer import connector
 from workers.webhooks.schedule import Schedule
 from workers.webhooks.sender import BROKEN, LONGEST_PAUSE_MS, Sender
@@ -115,6 +115,12 @@ async def test_a_mistake_of_ours_counts_as_an_attempt_and_is_logged(
     assert (outcome.status, outcome.error) == ("retrying", BROKEN)
     assert "webhook not sent" in capsys.readouterr().out
     assert not receiver.requests
+
+
+async def test_that_an_address_is_not_permitted_only_the_log_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = await attempted(due("http://10.0.0.1/"))
+    assert outcome.error == NOWHERE
+    assert "Cannot connect to host 10.0.0.1:80 ssl:default [not permitted]" in capsys.readouterr().out
 
 
 async def test_no_answer_is_told_in_words_and_tried_again() -> None:

@@ -52,6 +52,8 @@ class Sender:
             answer = await self._client.post(due.url, headers, due.body)
         except Unanswered as why:
             error = str(why)
+            cause = str(why.__cause__) or error  # more than its owner is told
+            log.info("webhook not answered", action="webhook.unanswered", job_id=due.job_id, n=due.n, cause=cause)
         except Exception:  # a bug of ours must not have it sent for ever
             log.exception("webhook not sent", action="webhook.broken", job_id=due.job_id, n=due.n)
             error = BROKEN

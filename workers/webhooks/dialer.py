@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from errno import EACCES
 from typing import Final, TypeAlias, TypeVar
 
 from aiohttp import AddrInfoType, TCPConnector
@@ -46,7 +47,7 @@ def connector(
     def socket_for(target: AddrInfoType) -> socket.socket:
         family, type_, protocol, _, (address, port, *_) = target
         if not addresses.permit(str(address)) or (ports and port not in ports):
-            raise NotPermitted("not permitted")
+            raise NotPermitted(EACCES, "not permitted")
         return socket.socket(family, type_, protocol)
 
     return TCPConnector(

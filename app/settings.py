@@ -127,7 +127,9 @@ class Settings(BaseSettings):
     queues: Annotated[tuple[str, ...], NoDecode] = Field(
         ("default",), min_length=1, description="Queues a worker serves, most urgent first; comma-separated."
     )
-    concurrency: PositiveInt = Field(10, description="Jobs a worker runs at once.")
+    concurrency: NonNegativeInt = Field(
+        10, description="Jobs a worker runs at once; 0: none, for one that only sends webhooks."
+    )
     spare_process_seconds: float = Field(
         60, ge=0, description="How long the next process of a process kind that was run is kept ready; 0: not at all."
     )
@@ -202,7 +204,7 @@ class Settings(BaseSettings):
     webhook_ports: Annotated[tuple[Port, ...], NoDecode] = Field(
         (), description="Ports that webhooks may be sent to; comma-separated; empty: any."
     )
-    webhook_concurrency: PositiveInt = Field(200, description="Webhooks a worker sends at once.")
+    webhook_concurrency: NonNegativeInt = Field(200, description="Webhooks a worker sends at once; 0: none.")
     webhook_per_host: PositiveInt = Field(10, description="Webhooks sent to one receiver at once.")
 
     report_memory: PositiveInt = Field(2 << 30, description="Memory of one `report`'s query.")

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [report]`: prints machine, versions, date and command, then one JSON object of figures."""
+"""`python -m benchmarks [report|webhooks]`: prints machine, versions, date, command and one JSON object of figures."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import fanout, latency, memory, report, throughput
+from benchmarks import fanout, latency, memory, report, throughput, webhooks
 from benchmarks.rig import Rig, rig
 
 AT_MOST = {
@@ -24,10 +24,12 @@ AT_MOST = {
     "poll_304_cpu_us": 250,
     "finished_job_bytes": 3_000,
     "report_overhead_percent": 10,
+    "webhook_beside_black_hole_max_ms": 1_000,
 }
 AT_LEAST = {
     "submissions_per_second_median": 2_500,
     "poll_304s_per_second_median": 4_000,
+    "webhooks_per_second_median": 500,
 }
 
 
@@ -39,6 +41,8 @@ def main() -> None:
     print("versions  python", platform.python_version(), *(f"{name} {version(name)}" for name in packages))
     if sys.argv[1:] == ["report"]:
         figures = report.measure()
+    elif sys.argv[1:] == ["webhooks"]:
+        figures = uvloop.run(webhooks.measure())
     else:
         with rig() as running:
             figures = uvloop.run(_measure(running))

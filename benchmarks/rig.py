@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -26,14 +26,19 @@ class Rig:
     web_pid: int
 
     def cpu_seconds(self) -> float:
-        """User and system time of the web process so far."""
-        fields = Path(f"/proc/{self.web_pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Those of the web process so far."""
+        return cpu_seconds(self.web_pid)
 
     def memory_bytes(self) -> int:
         """Private and shared memory of the web process, shared pages divided by who shares them."""
         rollup = Path(f"/proc/{self.web_pid}/smaps_rollup").read_text()
         return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -51,13 +56,14 @@ def rig() -> Iterator[Rig]:
                 "TIDINGS_LOG_LEVEL": "error",
                 "TIDINGS_MAX_STREAMS_PER_OWNER": "100000",
             }
-            with _process("web", env) as web, _process("worker", env):
+            with process("web", env) as web, process("worker", env):
                 _until_ready(port)
                 yield Rig(port, valkey.url, web.pid)
 
 
 @contextmanager
-def _process(command: str, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def process(command: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """One `tidings` command, stopped again at the end."""
     process = subprocess.Popen([sys.executable, "-P", "-m", "app.cli", command], env=env)
     try:
         yield process

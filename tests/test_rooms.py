@@ -28,6 +28,8 @@ REDIS = {"app.bus", "app.main", "workers.main"}
 
 ARQ = {"app.queue", "workers.main", "workers.worker"}
 
+AIOHTTP = {f"workers.webhooks.{name}" for name in ("client", "dialer")}
+
 OBSTORE = {f"app.objects.{name}" for name in ("answers", "bucket", "bucket_note", "bucket_room")}
 
 
@@ -71,7 +73,9 @@ def test_handlers_know_the_vocabulary_only() -> None:
         assert all(room == "workers" or room.startswith("workers.handlers") for room in rooms), (name, rooms)
 
 
-@pytest.mark.parametrize(("package", "homes"), [("redis", REDIS), ("arq", ARQ), ("obstore", OBSTORE)])
+@pytest.mark.parametrize(
+    ("package", "homes"), [("redis", REDIS), ("arq", ARQ), ("obstore", OBSTORE), ("aiohttp", AIOHTTP)]
+)
 def test_a_foreign_client_is_known_only_where_it_belongs(package: str, homes: set[str]) -> None:
     for name, path in modules("app", "workers"):
         at_home = name in homes or (package == "redis" and name.startswith("app.store"))

@@ -10,9 +10,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from redis.asyncio import Redis
+
 from app.jobs import Status
 from app.store import JobStore
 from tests.ground import accepted
+from tests.watching import until
+from tests.webhooks.receiver import receiving
 from tests.working import FAR, begun, history, job_of, reached, working
 
 WORKER = ("-m", "app.cli", "worker")
@@ -103,6 +107,22 @@ async def test_what_outlasts_the_grace_goes_back_to_its_queue_and_keeps_its_atte
     job = await job_of(jobs, job_id)
     assert (job.status, job.attempt) == (Status.PENDING, 0)
     assert (await history(jobs, job_id))[-1] == ("pending", "interrupted")
+
+
+async def test_a_worker_without_slots_for_jobs_sends_webhooks_and_offers_no_kind(
+    redis: Redis, redis_url: str, jobs: JobStore, tmp_path: Path
+) -> None:
+    async with receiving() as receiver:
+        told = {"callback_url": receiver.url, "callback_events": ("pending",)}
+        job_id = await accepted(jobs, kind="chore", **told)
+        async with worker_process(redis_url, tmp_path, concurrency=0, webhook_allow_networks="127.0.0.0/8") as process:
+            await until(lambda: receiver.requests)
+            process.send_signal(signal.SIGTERM)
+            code, log = await end_of(process)
+    assert code == 0
+    assert is_quiet(log), log
+    assert (await job_of(jobs, job_id)).status is Status.PENDING
+    assert not await redis.exists("tidings:kinds")
 
 
 async def test_a_second_signal_cuts_the_grace_short(redis_url: str, jobs: JobStore, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -22,6 +22,7 @@ from app.queue import decode, encode
 from app.settings import Settings
 from app.store import (
     BatchStore,
+    DeliveryStore,
     Identity,
     JobStore,
     KindStore,
@@ -30,12 +31,17 @@ from app.store import (
     Secret,
     UnfinishedStore,
     UploadStore,
+    WebhookSecrets,
 )
 from workers.orphans import Orphans
 from workers.registry import HandlersError, Registry
 from workers.run.awaiting import gone
 from workers.runner import Runner
 from workers.sweeper import Sweeper
+from workers.webhooks.client import Client
+from workers.webhooks.deliverer import Deliverer
+from workers.webhooks.schedule import Schedule
+from workers.webhooks.sender import Sender
 from workers.worker import JobWorker
 
 REDIS_CONNECTIONS: Final = 64
@@ -59,7 +65,7 @@ def main(settings: Settings) -> int:
 
 
 async def work(settings: Settings) -> None:
-    """The worker and the sweepers. Redis may be away, at the start as at any time."""
+    """The worker, the deliverer of webhooks, and the sweepers. Redis may be away, at the start as at any time."""
     redis = connect(settings.redis_address)
     store = JobStore(redis, max_log_events=settings.max_log_events, shares=settings.shares)
     uploads, unfinished = UploadStore(redis, settings.upload_ttl_seconds), UnfinishedStore.of(redis, settings)
@@ -71,6 +77,7 @@ async def work(settings: Settings) -> None:
     worker = JobWorker(
         redis=redis, store=store, kinds=KindStore(redis), registry=registry, runner=runner, settings=settings
     )
+    deliveries = DeliveryStore(redis, public_url=settings.public_url, per_host=settings.webhook_per_host)
     retention = Retention(redis)
     sweepers = (
         Overdue(store).watch,
@@ -78,11 +85,16 @@ async def work(settings: Settings) -> None:
         Periodic("sweep", Sweeper(uploads, unfinished, retention, Listing(redis, store), files).sweep),
         Periodic("orphans", Orphans(settings.data_dir, files, Identity(redis), retention, uploads).sweep),
     )
-    with stopping(worker, settings.shutdown_grace_seconds):
-        async with runner.spares, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(sweeper.run()) for sweeper in sweepers]
-            await worker.main()
-            await gone(tasks)
+    async with Client.of(settings) as client, runner.spares:
+        sender = Sender(client, WebhookSecrets(redis, settings.webhook_secrets), Schedule(settings.webhook_retry_scale))
+        deliverer = Deliverer(deliveries, sender, worker.worker_id, concurrency=settings.webhook_concurrency)
+        with stopping(settings.shutdown_grace_seconds, worker.stop, deliverer.stop):
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(sweeper.run()) for sweeper in sweepers]
+                delivering = group.create_task(deliverer.run())
+                await worker.main()
+                await delivering
+                await gone(tasks)
     await worker.surrender()
     await redis.aclose(close_connection_pool=True)
     if worker.drain.stuck:
@@ -102,15 +114,16 @@ def connect(url: str) -> ArqRedis:
 
 
 @contextmanager
-def stopping(worker: JobWorker, grace_seconds: float) -> Iterator[None]:
-    """The first stop signal gives running jobs the grace, the next one none."""
+def stopping(grace_seconds: float, *stops: Callable[[float], None]) -> Iterator[None]:
+    """The first stop signal gives what is under way the grace, the next one none."""
     loop = asyncio.get_running_loop()
     graces = iter((grace_seconds,))
 
     def stop() -> None:
         grace = next(graces, 0.0)
         log.info("worker stopping", action="worker.stopping", grace_seconds=grace)
-        worker.stop(grace)
+        for each in stops:
+            each(grace)
 
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop)

@@ -104,7 +104,8 @@ class JobWorker(Worker):
         self._claim_number = 1
         self._next_look = 0.0
         self._vacant = asyncio.Event()
-        self._vacant.set()
+        if settings.concurrency:
+            self._vacant.set()
         self._waiting: dict[str, Run] = {}  # handed to arq, not begun
         self._left_over: Sequence[Run] = ()  # at the end, not ended
         self.drain = Drain(self._interrupt)
@@ -162,7 +163,8 @@ class JobWorker(Worker):
             periodic.wake()
 
     async def _announce(self) -> float:
-        await self._kinds.announce(self._registry.kinds())
+        if self.max_jobs:
+            await self._kinds.announce(self._registry.kinds())
         return ANNOUNCE_SECONDS
 
     async def _await_nudge(self) -> float:

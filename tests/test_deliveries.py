@@ -444,6 +444,8 @@ async def test_deliveries_are_kept_as_long_as_their_job_and_as_one_waits(
     assert await expiry(redis, run.job_id) == clock.now + 4 * DAY_MS
     await jobs.retry(run.job_id, "a")
     assert await expiry(redis, run.job_id) == -1
+    await jobs.cancel(run.job_id, "a")
+    assert await expiry(redis, run.job_id) == clock.now + 4 * DAY_MS, "the first still waits"
 
 
 async def test_a_batch_is_told_once_when_all_its_jobs_have_ended(

@@ -29,7 +29,7 @@ local function finish(job, now, status)
   for _, part in ipairs({'job', 'events', 'artifacts'}) do
     redis.call('PEXPIREAT', job_key(job.id, part), expires + TOMBSTONE_MS)
   end
-  if job.hooks then redis.call('PEXPIREAT', job_key(job.id, 'deliveries'), expires + TOMBSTONE_MS) end
+  if job.hooks then webhooks().expire(job.id, expires + TOMBSTONE_MS) end
   for _, part in ipairs({'params', 'result'}) do redis.call('PEXPIREAT', job_key(job.id, part), expires) end
   if redis.call('EXISTS', job_key(job.id, 'artifacts')) == 1 then redis.call('ZADD', EXPIRING, expires, job.id) end
 end

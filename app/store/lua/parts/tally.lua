@@ -34,7 +34,7 @@ local function weigh(id, now)
     redis.call('PEXPIREAT', key, expires + TOMBSTONE_MS)
     redis.call('PEXPIREAT', batch_key(id, 'jobs'), expires + TOMBSTONE_MS)
     if batch[6] then
-      redis.call('PEXPIREAT', job_key(id, 'deliveries'), expires + TOMBSTONE_MS)
+      webhooks().expire(id, expires + TOMBSTONE_MS)
       batch_over = id
     end
   elseif not over and batch[4] == 'completed' then

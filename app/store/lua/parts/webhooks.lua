@@ -1,8 +1,9 @@
 -- What is told to others: an event that a job's `callback_url` is to hear of becomes a delivery, in the call that writes
 -- the event, with the job as the event has left it. Receivers, told apart by host and port, have a lane each.
---   {<id>}:deliveries         of a job or a batch. hash: url, host, owner, n (the latest), gone (it wants no more), progress
---                             and progress_at (the latest of a progress, and its time); and of each n: <n> its state,
---                             <n>:told what is told, <n>:tries its attempts
+--   {<id>}:deliveries         of a job or a batch. hash: url, host, owner, n (the latest), gone (it wants no more), needed
+--                             (until when they stay, whatever becomes of the job), progress and progress_at (the latest of
+--                             a progress, and its time); and of each n: <n> its state, <n>:told what is told, <n>:tries
+--                             its attempts
 --   webhooks:lane:<host>      '<id> <n>' → when it is due; n in seven digits
 --   webhooks:hosts            host → when it is to be looked at next, of those that something is due at
 --   webhooks:leases           '<id> <n> <host>' → when its attempt counts as lost
@@ -37,11 +38,19 @@ local function webhooks()
 
   local function store_delivery(id, n, delivery) redis.call('HSET', deliveries_key(id), n, cjson.encode(delivery)) end
 
-  -- To be attempted then, by whoever looks. Its keys stay at least as long.
+  -- Until when they are kept at least, for those that wait.
+  local function needed(id) return tonumber(redis.call('HGET', deliveries_key(id), 'needed') or 0) end
+
+  -- From the end of its job on, and not only as long as that: what waits is to be told.
+  local function expire(id, at) redis.call('PEXPIREAT', deliveries_key(id), math.max(at, needed(id))) end
+
+  -- To be attempted then, by whoever looks.
   local function await_turn(id, n, delivery, host, now, due)
+    local needed_till = math.max(now, due) + DAY_MS
     delivery.due = due
     store_delivery(id, n, delivery)
-    redis.call('PEXPIREAT', deliveries_key(id), math.max(now, due) + DAY_MS, 'GT')
+    if needed_till > needed(id) then redis.call('HSET', deliveries_key(id), 'needed', needed_till) end
+    redis.call('PEXPIREAT', deliveries_key(id), needed_till, 'GT')
     redis.call('ZADD', host_lane(host), due, entry_of(id, n))
     redis.call('ZADD', HOSTS, 'LT', due, host)
     if due <= now then nudge('/webhooks') end
@@ -112,6 +121,6 @@ local function webhooks()
   return {
     HOSTS = HOSTS, LEASES = LEASES, DAY_MS = DAY_MS, key = deliveries_key, lane = host_lane, entry_of = entry_of,
     parts_of = parts_of, waits = waits, decoded = decoded, load = load_delivery, store = store_delivery,
-    await_turn = await_turn, expect = expect, queue = queue, tell = tell,
+    await_turn = await_turn, expire = expire, expect = expect, queue = queue, tell = tell,
   }
 end

@@ -41,7 +41,7 @@ from app.store.nudges import nudge_key
 from tests.ground import submission
 from tests.job_model import Entry
 from tests.still_store import START, Forgotten, StillStore
-from tests.store_changes import anything, parts, turns
+from tests.store_changes import FOUND, LOOKED_FOR, anything, parts, turns
 from tests.store_model import DAY_MS, Model
 from tests.store_traces import Wire, events, expected_events, expected_keys, keys
 
@@ -198,6 +198,20 @@ class StoreMachine(RuleBasedStateMachine):
         self.same(said, lambda: self.model.call_back(awaited, what, answer))
         if then:
             self.claim("w1")
+
+    @precondition(lambda self: self.model.held)
+    @rule(run=one_of(lambda self: self.model.held), then=st.sampled_from(("", "", "cancel", "call", "tell")))
+    def wait_till_it_is_looked_for(self, run: Held, then: str) -> None:
+        """What the run waits for, by a worker that has time; and then something comes in between."""
+        self._apply(*run, [LOOKED_FOR])
+        self.time_passes(1_000, watched=True, then=False)
+        self.claim("w2", slots=3)
+        if then == "cancel":
+            self.cancel(run[0], "a", None)
+        if then in {"cancel", "call"}:
+            self.call_back(run[0], 0, "completed", b"1", then=False)
+        for look in [look for look in self.model.held if then and look[0] == run[0]]:
+            self.tell(look, [FOUND], 1, then=True)
 
     def _said(self, awaited: Awaited, what: str, answer: Answer | None) -> Coroutine[Any, Any, Outcome]:
         callbacks = self.store.callbacks

@@ -35,6 +35,7 @@ FAILURES: Final = (
     Failure("worker_lost", "The worker died or was cut off.", again=True),
     Failure("expired", "No worker was free to start the job in time.", again=False),
     Failure("callback_timeout", "What the job waited for did not call back in time.", again=False),
+    Failure("callback_failed", "What the job waited for says so, and gives no code of its own.", again=False),
     Failure("unknown_kind", "No worker knows the kind any more.", again=False),
     Failure("rejected", "The worker cannot run it: the params do not fit its handler, or make no sense.", again=False),
     Failure("unknown_input", "An input is there no more.", again=False),

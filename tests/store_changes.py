@@ -36,6 +36,8 @@ WAITS: Final = tuple(
     Change("waiting", '{"for":"callback","deadline":"@"}', argument)
     for argument in ("1000", "60000 1000", "600000 0 1000", "600000 0 1000", "60000 1000 500", "refused", "refused")
 )
+REFUSED: Final = WAITS[-1]
+LOOKED_FOR: Final = Change("waiting", '{"for":"callback","deadline":"@"}', "600000 0 1000")
 FOUND: Final = Change("pending", "{}", 'answered {"found":\n1}')
 PAUSES: Final = (retry(0), retry(1_000), INTERRUPTED, SURRENDERED, *WAITS, FOUND)
 STRANGE: Final = (

@@ -8,6 +8,7 @@ from app.shapes.job import ErrorObject
 
 ROOT = Path(__file__).parents[1]
 GIVEN = {
+    "app/callbacks.py": r'FAILED: Final = "(\w+)"',
     "app/store/lua": r"\bfail\(job, now, '(\w+)'",
     "workers/run": r"""\b(?:_error\(|code=|code: str = |ProcessDied\(.*, )["'](\w+)["']""",
     "workers/runner.py": r'verdict\.failed\("(\w+)"',

@@ -78,6 +78,10 @@ def test_importing_a_module_registers_nothing(module: Module) -> None:
         ("@job('x', max_attempts=0)\ndef f(ctx): ...", "positive"),
         ("@job('x', result_ttl=0)\ndef f(ctx): ...", "result_ttl"),
         ("@job('x', result_ttl=365 * 86_400 + 1)\ndef f(ctx): ...", "result_ttl"),
+        ("@job('x', reconcile_seconds=0)\ndef f(ctx): ...", "reconcile_seconds"),
+        ("def g(ctx): ...\n@job('x', reconcile=g)\nasync def f(ctx): ...", "reconcile runs where the handler does"),
+        ("async def g(ctx): ...\n@job('x', reconcile=g)\ndef f(ctx): ...", "reconcile runs where the handler does"),
+        ("@job('x', process=True, reconcile=lambda ctx: 1)\ndef f(ctx): ...", "found by name"),
     ],
 )
 def test_what_cannot_be_loaded_is_told_with_its_module_and_reason(module: Module, text: str, reason: str) -> None:

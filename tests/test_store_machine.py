@@ -39,10 +39,10 @@ from app.jobs import TERMINAL, Job, Status, Submission
 from app.store import Change
 from app.store.jobs import worker_channel
 from app.store.nudges import nudge_key
-from tests.ground import submission
+from tests.ground import INTERRUPTED, failed, submission
 from tests.job_model import Entry
 from tests.still_store import START, Forgotten, StillStore
-from tests.store_changes import anything, parts, turns
+from tests.store_changes import FOUND, LOOKED_FOR, REFUSED, anything, parts, turns
 from tests.store_model import DAY_MS, Model
 from tests.store_traces import Wire, events, expected_events, expected_keys, keys
 
@@ -205,6 +205,36 @@ class StoreMachine(RuleBasedStateMachine):
         self.same(said, lambda: self.model.call_back(awaited, what, answer))
         if then:
             self.claim("w1")
+
+    @precondition(lambda self: self.model.held)
+    @rule(
+        run=one_of(lambda self: self.model.held),
+        then=st.sampled_from(("nothing", "cancel", "call", "no more")),
+        end=st.sampled_from((FOUND, LOOKED_FOR, INTERRUPTED)),
+    )
+    def wait_till_it_is_looked_for(self, run: Held, then: str, end: Change) -> None:
+        """What the run waits for, by a worker that has time; and what may come in between."""
+        self._apply(*run, [LOOKED_FOR])
+        self.time_passes(1_000, watched=True, then=False)
+        self.claim("w2", slots=3)
+        if then == "cancel":
+            self.cancel(run[0], "a", None)
+        if then in {"cancel", "call"}:
+            self.call_back(run[0], 0, "completed", b"1", then=False)
+        if then != "no more":
+            self._tell_of(run[0], end)
+
+    @precondition(lambda self: self.model.held)
+    @rule(run=one_of(lambda self: self.model.held), end=st.sampled_from((REFUSED, REFUSED, LOOKED_FOR, failed())))
+    def go_on_with_a_callback(self, run: Held, end: Change) -> None:
+        self._apply(*run, [LOOKED_FOR])
+        self.call_back(run[0], 0, "completed", b"1", then=True)
+        self._tell_of(run[0], end)
+
+    def _tell_of(self, job_id: str, end: Change) -> None:
+        """By the worker that has the job now, if one has."""
+        for run in [run for run in self.model.held if run[0] == job_id]:
+            self.tell(run, [end], 1, then=False)
 
     def _said(self, awaited: Awaited, what: str, answer: Answer | None) -> Coroutine[Any, Any, Outcome]:
         callbacks = self.store.callbacks
@@ -387,6 +417,7 @@ def test_the_scripts_do_what_the_design_says(machines: Machines) -> None:
         Forgotten("ZREM", "tidings:later:"),
         Forgotten("HINCRBY", "tidings:counts"),
         Forgotten("HDEL", "tidings:running"),
+        Forgotten("HSET", "tidings:{job0}:answers"),
     ],
     ids=" ".join,
 )

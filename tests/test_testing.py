@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests import acts
+from tests import acts, callback_kinds
 from tests.stage import MODES
 from workers import Cancelled, Context, Failed, Input, Retry, Wait, job
 from workers.testing import ProcessDied, Told, run_handler
@@ -114,6 +114,16 @@ def test_a_process_that_dies_is_told_from_one_that_raises() -> None:
 def test_params_are_checked() -> None:
     with pytest.raises(ValueError, match="deed: Field required"):
         run_handler(acts.thread)
+
+
+@pytest.mark.parametrize("handler", [callback_kinds.wait_loop, callback_kinds.wait_thread, callback_kinds.wait_process])
+def test_a_kind_looks_for_an_answer_where_it_is_told_to(handler: Handler, tmp_path: Path) -> None:
+    (tmp_path / "found").write_text("paid")
+    ran = run_handler(handler, found=str(tmp_path / "found"), reconcile=True)
+    assert ran.result == {"found": "paid", "before": None}
+    assert run_handler(handler, reconcile=True).result is None
+    with pytest.raises(TypeError, match="loop has no reconcile"):
+        run_handler(acts.loop, deed="tell", reconcile=True)
 
 
 def test_only_what_is_marked_is_a_handler() -> None:

@@ -20,13 +20,15 @@ class Handler:
             raise TypeError(f"{self.path}: with process=True a handler is a plain def")
         if definition.process and not function.__qualname__.isidentifier():
             raise TypeError(f"{self.path}: with process=True a handler is defined at the top of its module")
-        if (reconcile := definition.reconcile) and not self._runs_like(reconcile):
-            raise TypeError(f"{self.path}: reconcile runs where the handler does, so both are async def, or none is")
+        if definition.reconcile:
+            self._check(definition.reconcile)
 
-    def _runs_like(self, function: Callable[..., Any]) -> bool:
-        """A process finds it by name in the handler's module."""
-        beside = (function.__module__, function.__qualname__.isidentifier()) == (self.function.__module__, True)
-        return inspect.iscoroutinefunction(function) is self.is_async and (beside or not self.definition.process)
+    def _check(self, reconcile: Callable[..., Any]) -> None:
+        if inspect.iscoroutinefunction(reconcile) is not self.is_async:
+            raise TypeError(f"{self.path}: reconcile runs where the handler does, so both are async def, or none is")
+        beside = reconcile.__module__ == self.function.__module__ and reconcile.__qualname__.isidentifier()
+        if self.definition.process and not beside:
+            raise TypeError(f"{self.path}: with process=True reconcile is found by name, at the top of the same module")
 
     @property
     def path(self) -> str:

@@ -201,6 +201,33 @@ async def patient(ctx: AsyncContext, seconds: float = 600) -> str:
     raise Wait(seconds)
 
 
+@job("called", max_attempts=10)
+async def called(ctx: AsyncContext, url: str, gate: str) -> list[Any]:
+    """Leave in a file where to call back; once called, go on until there is a file of the other name."""
+    if ctx.callback is None:
+        Path(url).write_text(ctx.callback_url or "")
+        raise Wait(600)
+    while not Path(gate).exists():
+        await asyncio.sleep(0.02)
+    return [ctx.callback, ctx.attempt]
+
+
+async def seek(ctx: AsyncContext) -> str | None:
+    """Say by a file that it has begun; look into another one."""
+    Path(ctx.params["begun"]).touch()
+    while not (found := Path(ctx.params["found"])).exists():
+        await asyncio.sleep(0.02)
+    return found.read_text()
+
+
+@job("sought", reconcile=seek, reconcile_seconds=0.2)
+async def sought(ctx: AsyncContext, found: str, begun: str) -> list[Any]:
+    """Wait for what nobody calls back."""
+    if ctx.callback is None:
+        raise Wait(600)
+    return [ctx.callback, ctx.attempt]
+
+
 @job("failing", max_attempts=3)
 async def failing(ctx: AsyncContext, how: str, after: float = 0.0) -> None:
     """End badly: `error`, `retry` (after so many seconds), `failed`, or `exit`."""

@@ -21,6 +21,7 @@ LISTENING: Final = "0A"
 LASTING: Final = (
     "tidings:kinds",
     "tidings:identity",
+    "tidings:secret",
     "tidings:rounds",
     "tidings:watch",
     "tidings:reached",

@@ -161,11 +161,3 @@ async def test_headers_that_may_tell_who_sent_it_are_kept_within_a_bound(
     answer = (await resumed(store)).answer
     assert answer
     assert answer.headers == '{"x-bank":"b","webhook-id":"1","stripe-signature":"s"}'
-
-
-async def test_a_secret_of_the_settings_is_used(store: Store, settings: Settings) -> None:
-    given = Settings(redis_url=settings.redis_url, data_dir=settings.data_dir, secret="s" * 16)
-    assert await Secret.of(store.redis, given).value() == b"s" * 16
-    made_up = [await Secret.of(store.redis, settings).value() for _ in range(2)]
-    assert made_up[0] == made_up[1]
-    assert len(made_up[0]) == 64

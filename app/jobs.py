@@ -239,7 +239,7 @@ class Job:
         return {
             "job_id": self.job_id,
             "kind": self.kind,
-            "status": self.status,
+            "status": cast(Status, str(self.status)),  # an enum's value is asked for in Python when JSON is made
             "owner": self.owner,
             "queue": self.queue,
             "priority": self.priority,

@@ -10,7 +10,7 @@ POLL = "poll"
 SUBMIT = "submit"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as one is made for each request (`app/jobs.py`)
 class Allowance:
     """How a quota stands after a request: `most` in `window_seconds`, `left` of it, one more in `next_ms`."""
 

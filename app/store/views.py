@@ -21,7 +21,7 @@ class View:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as one is made for each poll (`app/jobs.py`)
 class Look:
     """What came of asking how a job stands: `view` is None where that was refused, or nothing is new."""
 

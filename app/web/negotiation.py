@@ -27,11 +27,12 @@ def accept_of(connection: HTTPConnection) -> str:
     return ", ".join(connection.headers.getlist("accept"))
 
 
-def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
+@lru_cache(maxsize=64)  # a client sends the same with each request, and most clients send what others do
+def preferred(accept: str, offers: tuple[str, ...]) -> str | None:
     """The offered media type that `Accept` ranks highest, of equals the first; None when it takes none of them."""
-    if not accept or not accept.strip():
+    if not accept.strip():
         return offers[0]
-    ranges = _known_ranges(accept)
+    ranges = tuple(_ranges(accept))
     best = max(offers, key=lambda offer: _quality(offer, ranges))
     return best if _quality(best, ranges) > UNWANTED else None
 
@@ -50,12 +51,6 @@ def known_seq(request: Request) -> int | None:
 
 def _opaque(etag: str) -> str:
     return etag.removeprefix("W/").strip('"')
-
-
-@lru_cache(maxsize=64)
-def _known_ranges(accept: str) -> tuple[tuple[str, float], ...]:
-    """A client sends the same with each request, and most clients send what others do."""
-    return tuple(_ranges(accept))
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:

@@ -84,6 +84,7 @@ class EventDoors:
                     writer.wire = BarWire(history.job)
                 if await begins(request, writer, send, form):
                     await channel.join(subscription, history, after)
+                    del history  # the stream may last
                     await until_gone(request.receive)
             finally:
                 self._hub.unwatch(job_id, subscription)
@@ -111,6 +112,7 @@ class EventDoors:
                 jobs = await feed.active()
                 if await begins(request, writer, send, form):
                     await feed.join(subscription, jobs)
+                    del jobs  # the stream may last
                     await until_gone(request.receive)
             finally:
                 self._hub.unwatch_feed(owner, subscription)
@@ -147,6 +149,7 @@ class EventDoors:
                     return await stop(request, send)
                 if await begins(request, writer, send, form):
                     await channel.join(subscription, standing)
+                    del standing  # the stream may last
                     await until_gone(request.receive)
             finally:
                 self._hub.unwatch_batch(batch_id, subscription)

@@ -76,7 +76,7 @@ async def _send_head(send: Send, form: str) -> None:
 
 def form_of(request: Request, *others: str) -> str:
     """Which form the client wants: an event stream, or one of the others. Raises NotAcceptable."""
-    offers = [EVENT_STREAM, *others]
+    offers = (EVENT_STREAM, *others)
     form = preferred(accept_of(request), offers)
     if form is None:
         raise NotAcceptable(f"It comes as {', '.join(offers)}.", header="Accept")
@@ -86,7 +86,7 @@ def form_of(request: Request, *others: str) -> str:
 def _come_back(request: Request) -> Response:
     """Any status but 200 would end an EventSource for ever; so it is told to come back, after a moment of its own."""
     retry = random.randint(*COME_BACK_MS)  # noqa: S311  jitter
-    if preferred(accept_of(request), [EVENT_STREAM]) is None:
+    if preferred(accept_of(request), (EVENT_STREAM,)) is None:
         refusal = Unavailable("No stream is free at the moment.", headers={"Retry-After": str(retry // 1000)})
         return problem_response(refusal, request)
     return Response(f"retry: {retry}\n\n", media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})

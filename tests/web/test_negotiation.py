@@ -2,13 +2,12 @@ import pytest
 
 from app.web.negotiation import preferred
 
-OFFERS = ["text/event-stream", "application/json", "text/plain"]
+OFFERS = ("text/event-stream", "application/json", "text/plain")
 
 
 @pytest.mark.parametrize(
     ("accept", "chosen"),
     [
-        (None, "text/event-stream"),
         ("", "text/event-stream"),
         ("*/*", "text/event-stream"),
         ("application/json", "application/json"),
@@ -25,5 +24,5 @@ OFFERS = ["text/event-stream", "application/json", "text/plain"]
         ("application/json;q=high", "application/json"),
     ],
 )
-def test_the_form_ranked_highest_is_chosen(accept: str | None, chosen: str | None) -> None:
+def test_the_form_ranked_highest_is_chosen(accept: str, chosen: str | None) -> None:
     assert preferred(accept, OFFERS) == chosen

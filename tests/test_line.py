@@ -125,6 +125,14 @@ async def test_a_server_that_has_lost_its_scripts_is_given_them(redis: Redis) ->
         await line_of(redis).call("EVALSHA", "0" * 40, 0)
 
 
+async def test_a_script_is_brought_once_however_many_miss_it(redis: Redis) -> None:
+    jobs = JobStore(redis)
+    await redis.script_flush()
+    await redis.config_resetstat()
+    await asyncio.gather(*(accepted(jobs) for _ in range(200)))
+    assert (await redis.info("commandstats"))["cmdstat_script|load"]["calls"] == 1
+
+
 async def test_a_cancelled_caller_disturbs_no_other(redis: Redis) -> None:
     line = line_of(redis)
     slow = asyncio.create_task(line.call("BLPOP", "nothing", 0.2))

@@ -1,8 +1,8 @@
 """The Lua scripts, each with the transition table and the shared parts in front. Called by the stores here."""
 
-from asyncio import AbstractEventLoop, get_running_loop
+from asyncio import AbstractEventLoop, Task, create_task, get_running_loop, shield
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
@@ -71,6 +71,7 @@ class Scripts:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._used: tuple[AbstractEventLoop, Line] | None = None
+        self._on_their_way: dict[str, Task[Any]] = {}
         self._texts = {name: source(name) for name in PARTS}
         self._digests = {
             name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in self._texts.items()
@@ -90,7 +91,8 @@ class Scripts:
         try:
             return await line.call(*command)
         except NoScriptError:
-            return (await line.call_all([("SCRIPT", "LOAD", self._texts[name]), command]))[-1]
+            await self._bring(line, name)
+            return await line.call(*command)
 
     @reaching
     async def run_many(self, name: str, calls: Sequence[Arguments]) -> list[Any]:
@@ -99,4 +101,17 @@ class Scripts:
         try:
             return await line.call_all(commands)
         except NoScriptError:
-            return (await line.call_all([("SCRIPT", "LOAD", self._texts[name]), *commands]))[1:]
+            await self._bring(line, name)
+            return await line.call_all(commands)
+
+    async def _bring(self, line: Line, name: str) -> None:
+        """The text of a script to a server that lacks it: once, however many have missed it."""
+        if name not in self._on_their_way:
+            bringing = self._on_their_way[name] = create_task(line.call("SCRIPT", "LOAD", self._texts[name]))
+            bringing.add_done_callback(partial(self._brought, name))
+        await shield(self._on_their_way[name])
+
+    def _brought(self, name: str, bringing: Task[Any]) -> None:
+        del self._on_their_way[name]
+        if not bringing.cancelled():
+            bringing.exception()  # who waited has it; they may all have been cancelled

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
@@ -197,6 +198,25 @@ async def test_a_connection_that_was_lost_while_nobody_called_costs_no_call(redi
     mine = await line.call("CLIENT", "ID")
     await redis.client_kill_filter(_id=mine)
     assert await line.call("CLIENT", "ID") > mine
+
+
+def test_a_connection_that_is_lost_within_the_turn_of_a_call_fails_that_call_alone(redis_url: str) -> None:
+    async def use() -> None:
+        troubles: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
+        async with Redis.from_url(redis_url) as redis:
+            line = line_of(redis)
+            await line.call("PING")
+            assert line._wire
+            call = asyncio.create_task(line.call("PING"))
+            await asyncio.sleep(0)
+            line._wire._transport.abort()
+            with pytest.raises(RedisError):
+                await call
+            assert await line.call("PING") == b"PONG"
+        assert troubles == []
+
+    uvloop.run(use())
 
 
 async def test_a_server_that_is_killed_and_comes_back_is_found_again(ours: Valkey) -> None:

@@ -80,7 +80,8 @@ class Wire(asyncio.Protocol):
 
     def _flush(self) -> None:
         packed, self._to_send = self._to_send, []
-        self._transport.writelines(packed)
+        if not self._transport.is_closing():  # else `connection_lost` will tell who waits
+            self._transport.writelines(packed)
 
     def _expect_by(self, moment: float) -> None:
         self._deadline = self._loop.call_at(moment, self._look_at_oldest)

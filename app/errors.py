@@ -87,6 +87,15 @@ class InvalidJson(Refusal):
     status, code, title = 400, "invalid_json", "The body is not acceptable JSON"
 
 
+class ForeignOrigin(Refusal):
+    """A page of another origin has asked for a change, and `TIDINGS_ALLOWED_ORIGINS` does not name it.
+
+    Name the page's origin there, or ask from a server; what sends neither `Origin` nor `Sec-Fetch-Site` is no page.
+    """
+
+    status, code, title = 403, "foreign_origin", "Pages of this origin may not ask for that"
+
+
 class NotFound(Refusal):
     """There is no such route.
 

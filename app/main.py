@@ -53,6 +53,7 @@ from app.web.description import DescriptionDoors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
+from app.web.origins import Origins
 from app.web.page import page_routes
 from app.web.polls import Polls
 from app.web.queues import QueueDoors
@@ -83,6 +84,7 @@ class Web:
     hub: Hub
     watches: tuple[Periodic, ...]
     routes: list[BaseRoute]
+    allowed_origins: tuple[str, ...]
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
@@ -101,9 +103,10 @@ class Web:
             await self.hub.close()
             await self.redis.aclose()
 
-    def app(self) -> Router:
+    def app(self) -> ASGIApp:
         """All doors."""
-        return Router(self.routes, default=nothing_here, lifespan=self.alive, redirect_slashes=False)
+        doors = Router(self.routes, default=nothing_here, lifespan=self.alive, redirect_slashes=False)
+        return Origins(doors, self.allowed_origins)
 
 
 def assemble(settings: Settings) -> Web:
@@ -165,6 +168,7 @@ def assemble(settings: Settings) -> Web:
         hub=hub,
         watches=(Overdue(jobs).watch, chores.watch, Places(jobs, hub.waiting).watch, pressure.watch),
         routes=[*doors, *streams, *aside, *descriptions.routes()],
+        allowed_origins=settings.allowed_origins,
     )
 
 

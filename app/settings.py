@@ -27,6 +27,7 @@ from app.limits import Admission, Shares
 from app.webhooks import is_webhook_secret
 
 YEAR = 365 * 86_400
+ORIGIN = r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?"
 S3_URL = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?"
 SHORTEST_SECRET = 16
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to reach what listens everywhere
@@ -71,7 +72,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on.")
     public_url: str = Field("", description="How the outside reaches us; when set, links are absolute.")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Origins beside our own whose pages may open WebSockets; comma-separated."
+        (), description="Origins beside our own whose pages may use the service (CORS, WebSockets); comma-separated."
     )
     secret: SecretStr = Field(
         SecretStr(""),
@@ -123,6 +124,11 @@ class Settings(BaseSettings):
 
     handlers: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Modules with a deployment's own handlers; comma-separated."
+    )
+    handler_variables: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="What handlers in a process of their own get of a worker's environment beside the usual variables; "
+        "comma-separated names, as HF_TOKEN,SHOP_*.",
     )
     queues: Annotated[tuple[str, ...], NoDecode] = Field(
         ("default",), min_length=1, description="Queues a worker serves, most urgent first; comma-separated."
@@ -229,7 +235,10 @@ class Settings(BaseSettings):
         "info", description="Log lines below this are dropped."
     )
 
-    @field_validator("allowed_origins", "handlers", "queues", "webhook_allow_networks", "webhook_ports", mode="before")
+    @field_validator(
+        *("allowed_origins", "handlers", "handler_variables", "queues", "webhook_allow_networks", "webhook_ports"),
+        mode="before",
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -284,6 +293,15 @@ class Settings(BaseSettings):
     def _check_secret(cls, value: SecretStr) -> SecretStr:
         if 0 < len(value.get_secret_value()) < SHORTEST_SECRET:
             raise ValueError(f"must have at least {SHORTEST_SECRET} characters")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """As browsers send them (RFC 6454 section 6.2); so neither `*` nor `null`, which any page could be."""
+        for origin in value:
+            if not re.fullmatch(ORIGIN, origin):
+                raise ValueError(f"not an origin like https://app.example.com: {origin!r}")
         return value
 
     @field_validator("public_url")
@@ -343,3 +361,9 @@ class Settings(BaseSettings):
     def redis_address(self) -> str:
         """The URL redis-py connects to."""
         return self.redis_url or f"unix://{quote(str(self.valkey_socket))}"
+
+
+_SECRETS = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+
+SECRET_VARIABLES = frozenset(f"TIDINGS_{name.upper()}" for name in ("redis_url", *_SECRETS))
+"""Those whose values nobody is to see, whatever a kind is called whose settings they could be taken for."""

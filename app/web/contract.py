@@ -20,6 +20,7 @@ from app.errors import (
     REFUSALS,
     BadRequest,
     BodyTooLarge,
+    ForeignOrigin,
     HeadersTooLarge,
     InternalError,
     InvalidJson,
@@ -87,6 +88,7 @@ class Tag:
 
 ALWAYS: Final = (
     BadRequest,
+    ForeignOrigin,
     RequestTimeout,
     TargetTooLong,
     HeadersTooLarge,

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocketClose
 
 from app.errors import MethodNotAllowed, NotFound
 from app.web.contract import Described
+from app.web.cors import preflight
 from app.web.problems import problem_of, problem_response
 from app.web.security import secured
 
@@ -34,8 +35,8 @@ def resource(
     described = {method: door for method, door in by_method.items() if method != "HEAD"}
     allow = ", ".join([*by_method, "OPTIONS"])
 
-    async def options(_: Request) -> Response:
-        return Response(status_code=204, headers={"Allow": allow, **told})
+    async def options(request: Request) -> Response:
+        return Response(status_code=204, headers={"Allow": allow, **told, **preflight(request.scope, allow)})
 
     by_method["OPTIONS"] = options
 
@@ -55,7 +56,7 @@ class Resource:
             response = await self._by_method.get(scope["method"], self._refuse)(request)
         except Exception as error:
             response = problem_of(error, request)
-        await secured(response)(scope, receive, send)
+        await secured(response, scope)(scope, receive, send)
 
     async def _refuse(self, _: Request) -> Response:
         raise MethodNotAllowed(headers={"Allow": self._allow})
@@ -65,4 +66,4 @@ async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
     """What answers where there is no route."""
     if scope["type"] == "websocket":
         return await WebSocketClose()(scope, receive, send)
-    await secured(problem_response(NotFound(), HTTPConnection(scope)))(scope, receive, send)
+    await secured(problem_response(NotFound(), HTTPConnection(scope)), scope)(scope, receive, send)

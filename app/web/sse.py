@@ -21,7 +21,7 @@ from app.web.filters import FILTERS, REPEATABLE, filter_of
 from app.web.headers import BUFFERING, CACHE_CONTROL, QUOTA, VARY
 from app.web.polls import Polls
 from app.web.query import parameters
-from app.web.stream import EVENT_STREAM, StreamDoor, begins, form_of, stop
+from app.web.stream import EVENT_STREAM, StreamDoor, answer, begins, form_of, stop
 
 EVENTS: Final = Tag("Events", "What happens, as it happens: Server-Sent Events.")
 HEADERS: Final = (CACHE_CONTROL, BUFFERING.sometimes, VARY.sometimes)
@@ -67,7 +67,7 @@ class EventDoors:
         job_id, after = request.path_params["job_id"], after_of(request)
         if form == "application/json":
             look = await self._polls.look(request, after=after or 0)
-            return await _log(look)(request.scope, request.receive, send)
+            return await answer(request, _log(look), send)
         if not is_job_id(job_id):
             raise UnknownJob(job_id=job_id)
         writer = Writer(SSE, send, hang_up_of(request.scope))

@@ -5,7 +5,6 @@ Like the SSE doors they are plain ASGI applications; the hub's writer calls the 
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
@@ -22,6 +21,7 @@ from app.web.channels import DescribedSocket, speaks
 from app.web.connection import AFTER, after_of, expect_reader, hang_up_of, until_gone
 from app.web.frames import CLIENT_FRAMES, SERVER_FRAMES
 from app.web.multiplex import Session
+from app.web.origins import is_own
 
 Serve: TypeAlias = Callable[[WebSocket, Writer], Awaitable[None]]
 
@@ -112,8 +112,5 @@ class _Door:
             await writer.aclose()
 
     def _is_welcome(self, socket: WebSocket) -> bool:
-        """Browsers send the page's Origin (RFC 6455 section 10.2); other clients send none."""
-        origin = socket.headers.get("origin")
-        if origin is None or origin in self._allowed_origins:
-            return True
-        return urlsplit(origin).netloc == socket.headers.get("host")
+        """To a page a WebSocket is open without CORS, so the Origin it sends decides."""
+        return socket.headers.get("origin") in self._allowed_origins or is_own(socket.headers)

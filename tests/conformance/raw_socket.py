@@ -98,7 +98,7 @@ class RawSocket:
         return Heard(first & 0x0F, await self._reader.readexactly(size))
 
     async def to_the_end(self) -> tuple[list[Heard], int | None]:
-        """All that is still heard, and the code of the Close frame: 1005 where it was empty, None where there was none."""
+        """All that is still heard, and the code of the Close: 1005 where it was empty, None where there was none."""
         heard: list[Heard] = []
         try:
             while True:

@@ -1,4 +1,4 @@
-"""Every header we read ourselves: what is malformed is refused or ignored, as documented, and nothing else is raised."""
+"""Every header we read ourselves: what is malformed is refused or ignored, and nothing else is raised."""
 
 from contextlib import suppress
 

@@ -14,6 +14,8 @@ from starlette.types import Receive, Scope, Send
 from app.errors import MethodNotAllowed, NotAcceptable, Refusal, Unavailable
 from app.hub import Full, Writer
 from app.web.connection import expect_reader
+from app.web.contract import Contract
+from app.web.gate import admit
 from app.web.negotiation import accept_of, preferred
 from app.web.problems import problem_response
 from app.web.security import secured
@@ -25,10 +27,12 @@ COME_BACK_MS: Final = (2_000, 10_000)
 
 
 class StreamDoor:
-    """An ASGI application around one stream: its methods, and refusals as problems."""
+    """An ASGI application around one stream: its methods, who may enter, and refusals as problems."""
 
     def __init__(self, stream: Callable[[Request, Send], Awaitable[Any]]) -> None:
+        contract: Contract = stream.contract  # type: ignore[attr-defined]  # `describes` has hung it there
         self._stream = stream
+        self._access = contract.access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -37,6 +41,7 @@ class StreamDoor:
                 return await Response(status_code=204, headers=ALLOW)(scope, receive, send)
             if request.method not in ("GET", "HEAD"):
                 raise MethodNotAllowed(headers=ALLOW)
+            await admit(request, self._access, in_url=True)
             await self._stream(request, send)
         except (Full, Unavailable):
             await secured(_come_back(request))(scope, receive, send)

@@ -30,6 +30,7 @@ YEAR = 365 * 86_400
 ORIGIN = r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?"
 S3_URL = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?"
 SHORTEST_SECRET = 16
+SHORTEST_JWT_SECRET = 32  # bytes of a SHA-256 (RFC 7518 section 3.2)
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to reach what listens everywhere
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 (macOS) to 108 (Linux) bytes
 
@@ -76,7 +77,33 @@ class Settings(BaseSettings):
     )
     secret: SecretStr = Field(
         SecretStr(""),
-        description="Signs callback URLs; the same for all processes. Empty: made up once, kept in Redis.",
+        description="Signs callback URLs and browser tokens; the same for all processes. Empty: made up once, kept in "
+        "Redis.",
+    )
+    allow_open: Literal["", "yes-i-know"] = Field(
+        "", description="`yes-i-know` lets it listen beyond this machine without any authentication."
+    )
+    api_key: SecretStr = Field(SecretStr(""), description="What the command line and its client show the service.")
+    max_token_seconds: PositiveInt = Field(3600, le=86_400, description="Longest life of a browser token.")
+    jwt_issuer: str = Field("", description="Whose JWTs are taken: their `iss`.")
+    jwt_audience: str = Field("", description="Whom such a JWT is to be for: its `aud`.")
+    jwt_jwks_url: str = Field(
+        "",
+        pattern=r"^(https://.+|http://(127\.0\.0\.1|localhost|\[::1\])[:/].*)?$",
+        description="Where the issuer publishes its keys (JWKS).",
+    )
+    jwt_key_file: Path | None = Field(None, description="Or a file of its public keys: PEM, or a JWKS.")
+    jwt_secret: SecretStr = Field(
+        SecretStr(""), description="Or the secret it signs with (HS256 and its kin), 32 characters or more."
+    )
+    jwt_owner_claim: str = Field("sub", min_length=1, description="The claim that names the owner.")
+    jwt_scopes_claim: str = Field(
+        "scope", description="The claim with the scopes; empty: every valid JWT may submit, read and cancel."
+    )
+    auth: Literal["", "off", "keys", "jwt", "keys,jwt"] = Field(
+        "",
+        description="What a client has to show: `keys`, `jwt`, `keys,jwt`, or `off`. Empty: on loopback nothing, until "
+        "there is an API key.",
     )
     data_dir: Path = Field(Path("data"), description="Where the bundled Valkey, uploads and artifacts live.")
     redis_url: str = Field(
@@ -302,6 +329,25 @@ class Settings(BaseSettings):
         for origin in value:
             if not re.fullmatch(ORIGIN, origin):
                 raise ValueError(f"not an origin like https://app.example.com: {origin!r}")
+        return value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _check_jwt_secret(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < SHORTEST_JWT_SECRET:
+            raise ValueError(f"must have at least {SHORTEST_JWT_SECRET} characters")
+        return value
+
+    @field_validator("auth")
+    @classmethod
+    def _check_auth(cls, value: str, info: ValidationInfo) -> str:
+        known = info.data
+        if "jwt" not in value:
+            return value
+        if not (known.get("jwt_issuer") and known.get("jwt_audience")):
+            raise ValueError("with jwt it needs TIDINGS_JWT_ISSUER and TIDINGS_JWT_AUDIENCE")
+        if not (known.get("jwt_jwks_url") or known.get("jwt_key_file") or known["jwt_secret"].get_secret_value()):
+            raise ValueError("with jwt it needs TIDINGS_JWT_JWKS_URL, TIDINGS_JWT_KEY_FILE or TIDINGS_JWT_SECRET")
         return value
 
     @field_validator("public_url")

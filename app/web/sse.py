@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Send
 
-from app.auth import owner_of
+from app.auth import Scope, owner_of, principal_of
 from app.errors import NotAcceptable, PollTooFast, Unavailable, UnknownBatch, UnknownJob
 from app.events import json_text
 from app.hub import SSE, BarWire, Close, FeedSubscription, Hub, Subscription, Writer
@@ -17,7 +17,8 @@ from app.shapes.event import JobLog, SseBlock
 from app.store import Look
 from app.web.connection import AFTER, LAST_EVENT_ID, after_of, hang_up_of, until_gone
 from app.web.contract import Answer, Described, Tag, describes
-from app.web.filters import FILTERS, REPEATABLE, filter_of
+from app.web.filters import FILTERS, REPEATABLE, filter_of, within
+from app.web.gate import ACCESS_TOKEN, IN_URL
 from app.web.headers import BUFFERING, CACHE_CONTROL, QUOTA, VARY
 from app.web.polls import Polls
 from app.web.query import parameters
@@ -44,7 +45,9 @@ class EventDoors:
     @describes(
         "job_events",
         EVENTS,
-        parameters=[*AFTER, LAST_EVENT_ID],
+        scope=Scope.READ,
+        narrowed=True,
+        parameters=[*AFTER, LAST_EVENT_ID, IN_URL],
         answers=[
             Answer(
                 200,
@@ -72,11 +75,11 @@ class EventDoors:
             raise UnknownJob(job_id=job_id)
         writer = Writer(SSE, send, hang_up_of(request.scope))
         subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
-        with self._hub.admitted(owner_of(request), writer):
+        with self._hub.admitted(principal_of(request), writer):
             try:
                 channel = await self._hub.watch(job_id, subscription)
                 history = await channel.history(after)
-                if history is None or history.job.owner != owner_of(request):
+                if history is None or not principal_of(request).sees(history.job):
                     raise UnknownJob(job_id=job_id)
                 if history.job.ended and after == history.job.seq:
                     return await stop(request, send)
@@ -92,7 +95,9 @@ class EventDoors:
     @describes(
         "feed",
         EVENTS,
-        parameters=FILTERS,
+        scope=Scope.READ,
+        narrowed=True,
+        parameters=[*FILTERS, IN_URL],
         answers=[Answer(200, "The stream.", {EVENT_STREAM: SseBlock}, HEADERS)],
         refuses=[NotAcceptable, Unavailable],
     )
@@ -103,9 +108,9 @@ class EventDoors:
         """
         owner, form = owner_of(request), form_of(request)
         writer = Writer(SSE, send, hang_up_of(request.scope))
-        query = parameters(request, once={"created_after"}, many=REPEATABLE)
-        subscription = FeedSubscription(writer, filter_of(query))
-        with self._hub.admitted(owner_of(request), writer):
+        query = parameters(request, once={"created_after", ACCESS_TOKEN}, many=REPEATABLE)
+        subscription = FeedSubscription(writer, within(principal_of(request).reach, filter_of(query), feed=True))
+        with self._hub.admitted(principal_of(request), writer):
             try:
                 feed = await self._hub.watch_feed(owner, subscription)
                 jobs = await feed.active()
@@ -119,7 +124,9 @@ class EventDoors:
     @describes(
         "batch_events",
         EVENTS,
-        parameters=[*AFTER, LAST_EVENT_ID],
+        scope=Scope.READ,
+        narrowed=True,
+        parameters=[*AFTER, LAST_EVENT_ID, IN_URL],
         answers=[
             Answer(200, "The stream.", {EVENT_STREAM: BatchSseBlock}, HEADERS),
             Answer(204, "The batch has completed, and the client knows: an EventSource stops."),
@@ -137,11 +144,11 @@ class EventDoors:
             raise UnknownBatch(batch_id=batch_id[:64])
         writer = Writer(SSE, send, hang_up_of(request.scope))
         subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
-        with self._hub.admitted(owner_of(request), writer):
+        with self._hub.admitted(principal_of(request), writer):
             try:
                 channel = await self._hub.watch_batch(batch_id, subscription)
                 standing = await channel.read()
-                if standing is None or standing.batch.owner != owner_of(request):
+                if standing is None or not principal_of(request).sees_batch(standing.batch):
                     raise UnknownBatch(batch_id=batch_id)
                 if standing.batch.ended and after == standing.batch.seq:
                     return await stop(request, send)

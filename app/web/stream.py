@@ -14,7 +14,9 @@ from starlette.types import Receive, Scope, Send
 from app.errors import MethodNotAllowed, NotAcceptable, Refusal, Unavailable
 from app.hub import Full, Writer
 from app.web.connection import expect_reader
+from app.web.contract import Contract
 from app.web.cors import preflight, told_to_origin
+from app.web.gate import admit
 from app.web.negotiation import accept_of, preferred
 from app.web.problems import problem_response
 from app.web.security import HEADERS, secured
@@ -26,10 +28,12 @@ COME_BACK_MS: Final = (2_000, 10_000)
 
 
 class StreamDoor:
-    """An ASGI application around one stream: its methods, and refusals as problems."""
+    """An ASGI application around one stream: its methods, who may enter, and refusals as problems."""
 
     def __init__(self, stream: Callable[[Request, Send], Awaitable[Any]]) -> None:
+        contract: Contract = stream.contract  # type: ignore[attr-defined]  # `describes` has hung it there
         self._stream = stream
+        self._access = contract.access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -39,6 +43,7 @@ class StreamDoor:
                 return await secured(told, scope)(scope, receive, send)
             if request.method not in ("GET", "HEAD"):
                 raise MethodNotAllowed(headers=ALLOW)
+            await admit(request, self._access, in_url=True)
             await self._stream(request, send)
         except (Full, Unavailable):
             await secured(_come_back(request), scope)(scope, receive, send)

@@ -1,5 +1,5 @@
-"""Two owners: whatever one has is to the other as if it were not there. Made of the table of routes, so that a new
-route has to be given its place here.
+"""Whatever one owner has is to another as if it were not there; and to a browser token what it does not reach. Made of
+the table of routes, so that a new route has to be given its place here.
 
 Each route with an id in its path is asked twice by a stranger, with ids of another owner and with ids of nobody:
 status, headers and body must be the same but for the id. Then nothing of the other's has changed.
@@ -7,7 +7,8 @@ status, headers and body must be the same but for the id. Then nothing of the ot
 
 import asyncio
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +16,26 @@ import httpx
 import pytest
 from starlette.routing import BaseRoute, WebSocketRoute
 
+from app.auth import Principal, Reach, Scope
+from app.auth.tokens import Tokens
 from app.callbacks import token_of
 from app.jobs import new_job_id
 from app.main import assemble
 from app.settings import Settings
-from app.store import BatchStore, DeliveryLog, Order, Unfinished, UnfinishedStore, Upload, WebhookSecrets
+from app.store import (
+    BatchStore,
+    DeliveryLog,
+    KeyStore,
+    Order,
+    Secret,
+    Unfinished,
+    UnfinishedStore,
+    Upload,
+    WebhookSecrets,
+)
 from app.web.contract import Described
 from tests.ground import submission
-from tests.web.conftest import Store
+from tests.web.conftest import Store, client_of
 from tests.web.test_websocket import asked, socket, to_the_end
 
 OTHER = "other"
@@ -38,7 +51,7 @@ BESIDE = {"name": "a.txt", "n": "1"}
 LISTS = {"/api/jobs", "/api/events", "/api/webhooks/secrets", "/api/deliveries/redeliver"}
 """Of who asks: nothing of the other is in them, and what they change is not the other's."""
 
-TAKES = {"/api/jobs", "/api/batches", "/api/uploads", "/api/uploads/{name}"}
+TAKES = {"/api/jobs", "/api/batches", "/api/tokens", "/api/uploads", "/api/uploads/{name}"}
 """New things, which belong to who asks; what they name must be theirs."""
 
 COMMON = {
@@ -85,6 +98,38 @@ class World:
     @property
     def all(self) -> list[str]:
         return [one for ids in self.ids.values() for one in ids]
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """Who asks, and what a job of its own is made with."""
+
+    headers: dict[str, str]
+    own: dict[str, Any]
+    refusals: set[int]
+
+
+@pytest.fixture(params=["open", "key", "token"])
+async def stranger(request: pytest.FixtureRequest, store: Store) -> Stranger:
+    """Another owner, by no credential or by a key; or the same owner's browser token, for other jobs."""
+    if request.param == "open":
+        return Stranger({}, {}, {404})
+    keys = KeyStore(store.redis)
+    theirs, _ = await keys.create(OTHER, frozenset(Scope))
+    if request.param == "key":
+        _, text = await keys.create("default", frozenset(Scope))
+        return Stranger({"Authorization": f"Bearer {text}"}, {}, {404})
+    reach, until = Reach(tag="mine"), round(time.time() + 600) * 1000
+    principal = Principal(OTHER, frozenset({Scope.READ, Scope.CANCEL}), theirs.key_id, until, reach)
+    token = await Tokens(Secret(store.redis)).sign(principal)
+    return Stranger({"Authorization": f"Bearer {token}"}, {"owner": OTHER, "tags": ("mine",)}, {403, 404})
+
+
+@pytest.fixture
+async def web(address: str, stranger: Stranger) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(address) as client:
+        client.headers.update(stranger.headers)
+        yield client
 
 
 @pytest.fixture
@@ -149,7 +194,7 @@ async def test_every_route_has_its_place_here() -> None:
 
 @pytest.mark.parametrize(("path", "method"), doors())
 async def test_what_is_anothers_looks_like_what_is_not_there(
-    web: httpx.AsyncClient, world: World, path: str, method: str
+    web: httpx.AsyncClient, stranger: Stranger, world: World, path: str, method: str
 ) -> None:
     (variable,) = variables(path) & OWNED
     for known in world.ids[variable]:
@@ -157,7 +202,7 @@ async def test_what_is_anothers_looks_like_what_is_not_there(
             foreign = await answer(web, method, path, "foreign", accept, known)
             unknown = await answer(web, method, path, "unknown", accept, unlike(known))
             assert foreign == unknown
-            assert foreign["status"] == 404
+            assert foreign["status"] in stranger.refusals
 
 
 async def test_whatever_a_stranger_does_the_owner_sees_nothing_of_it(
@@ -201,7 +246,8 @@ async def test_a_cursor_of_another_leads_to_nothing_of_theirs(web: httpx.AsyncCl
 
 async def test_the_secrets_and_webhooks_of_another_are_not_told(web: httpx.AsyncClient, world: World) -> None:
     assert world.ids["secret_id"][0] not in (await web.get("/api/webhooks/secrets")).text
-    assert (await web.post("/api/deliveries/redeliver")).json() == {"redelivered": 0, "more": False}
+    sent_again = await web.post("/api/deliveries/redeliver")
+    assert sent_again.status_code == 403 or sent_again.json() == {"redelivered": 0, "more": False}
 
 
 @pytest.mark.parametrize("path", sorted(COMMON - {"/static/{path}"}))
@@ -210,24 +256,30 @@ async def test_what_is_common_tells_of_nobody(web: httpx.AsyncClient, world: Wor
     assert not [one for one in [*world.all, MARK] if one in response.text]
 
 
-async def test_a_feed_tells_nothing_of_another(web: httpx.AsyncClient, store: Store, world: World) -> None:
+async def test_a_feed_tells_nothing_of_another(
+    web: httpx.AsyncClient, store: Store, stranger: Stranger, world: World
+) -> None:
     async with asyncio.timeout(20), web.stream("GET", "/api/events") as response:
+        assert response.status_code == 200
         text = response.aiter_text()
         await store.submitted(owner=OTHER, tags=(MARK,))
         await store.jobs.cancel(world.ids["job_id"][2], OTHER)
-        own = await store.submitted()
+        own = await store.submitted(**stranger.own)
         heard = ""
         while own.job_id not in heard:
             heard += await anext(text)
     assert not [one for one in [*world.all, MARK] if one in heard]
 
 
-async def test_over_a_socket_nothing_of_another_is_there(address: str, store: Store, world: World) -> None:
+async def test_over_a_socket_nothing_of_another_is_there(
+    address: str, store: Store, stranger: Stranger, world: World
+) -> None:
+    options = {"additional_headers": stranger.headers}
     for known in world.ids["job_id"]:
         for job_id in (known, unlike(known)):
-            async with socket(address, f"/api/jobs/{job_id}/ws?after=0") as connection:
+            async with socket(address, f"/api/jobs/{job_id}/ws?after=0", **options) as connection:
                 assert await to_the_end(connection) == ([], 4404)
-        async with socket(address, "/api/ws") as connection:
+        async with socket(address, "/api/ws", **options) as connection:
             for frame in (
                 {"op": "subscribe"},
                 {"op": "subscribe", "after": 0},
@@ -239,7 +291,7 @@ async def test_over_a_socket_nothing_of_another_is_there(address: str, store: St
                 assert json.dumps(foreign).replace(known, "ID") == json.dumps(unknown).replace(nobody, "ID")
             await connection.send(json.dumps({"op": "subscribe", "feed": True}))
             await store.submitted(owner=OTHER)
-            own = await store.submitted()
+            own = await store.submitted(**stranger.own)
             heard = ""
             while own.job_id not in heard:
                 heard += str(await connection.recv())
@@ -257,11 +309,23 @@ async def test_what_is_anothers_is_no_input(web: httpx.AsyncClient, world: World
             ("/api/batches", {"jobs": [{"kind": "transcode", "params": params}]}),
         ):
             response = await web.post(path, json=body)
-            assert response.status_code == 422
+            assert response.status_code in (403, 422)
             told.append(response.text.replace(ids["upload"], "ID").replace(ids["job"], "ID"))
     assert told[:2] == told[2:]
 
 
+@pytest.mark.parametrize("stranger", ["open", "key"], indirect=True)
+async def test_a_token_reaches_only_what_its_maker_does(web: httpx.AsyncClient, address: str, world: World) -> None:
+    made = await web.post("/api/tokens", json={"scope": "cancel", "jobs": world.ids["job_id"]})
+    assert made.status_code == 201
+    async with client_of(address) as page:
+        page.headers["Authorization"] = f"Bearer {made.json()['token']}"
+        for known in world.ids["job_id"]:
+            foreign = await answer(page, "GET", "/api/jobs/{job_id}", "foreign", FORMS[0], known)
+            assert foreign == await answer(page, "GET", "/api/jobs/{job_id}", "unknown", FORMS[0], unlike(known))
+
+
+@pytest.mark.parametrize("stranger", ["open", "key"], indirect=True)
 async def test_an_idempotency_key_is_of_its_owner(web: httpx.AsyncClient, store: Store) -> None:
     theirs = await store.submitted(owner=OTHER, idempotency_key="k", fingerprint="f")
     response = await web.post("/api/jobs", json={"kind": "anything"}, headers={"Idempotency-Key": "k"})

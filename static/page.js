@@ -86,8 +86,8 @@ async function refresh() {
       see(job);
     }
     if (!entries.size) board.dataset.state = "empty";
-    if (find("form").dataset.state !== "ready") form.showKinds(await listKinds());
-    if (find("form").dataset.state !== "ready") again = RETRY_MS;
+    if (!form.ready) form.showKinds(await listKinds());
+    if (!form.ready) again = RETRY_MS;
     showText(find("#outage"), "");
   } catch (error) {
     again = RETRY_MS;

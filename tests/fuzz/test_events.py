@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.cli.sentences import clean
 from app.client.eventstream import Parser
 from app.events import RESERVED, Event, is_custom_name, json_text
 from app.hub.wire import LINES, SSE, BarWire
@@ -95,3 +96,9 @@ def test_a_log_line_is_one_line_without_controls(line: str) -> None:
     told = json.loads(entries.log(BOUNDS, line, "info").data)["line"]
     assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]", told)
     assert len(told.splitlines()) <= 1
+
+
+@hard
+@given(words)
+def test_what_the_command_line_shows_moves_no_cursor(text: str) -> None:
+    assert [character for character in clean(text) if not character.isprintable() and character not in "\t\n"] == []

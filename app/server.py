@@ -294,6 +294,7 @@ def _answer(refusal: Refusal, headers: list[tuple[bytes, bytes]]) -> bytes:
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
         (b"connection", b"close"),
     ]
     return b"".join([STATUS_LINE[refusal.status], *(b"%s: %s\r\n" % field for field in fields), b"\r\n", body])

@@ -1,4 +1,4 @@
-"""What users call their files is kept as a word: at most it names one file in a folder made for it, and leads nowhere."""
+"""What users call their files is kept as a word: at most it names one file in a folder made for it."""
 
 from pathlib import Path
 

@@ -52,6 +52,7 @@ class Authenticator:
         self._issuer = issuer
         self._known: dict[bytes, Known] = {}
         self._used: dict[str, float] = {}
+        self._looked = False
         self._look_again_at = 0.0
 
     @classmethod
@@ -83,12 +84,13 @@ class Authenticator:
 
     async def _decide(self) -> None:
         """Once there was a key it stays so: that the last one is revoked opens no door."""
-        self._asks = await self._keys.any()
-        self._undecided = not self._asks
-        self._look_again_at = time.monotonic() + KNOWN_SECONDS
-        if self._asks:
-            self._accepts = frozenset({KEYS})
+        if self._looked:  # meanwhile the others go by what was so a second ago
+            self._look_again_at = time.monotonic() + KNOWN_SECONDS
+        if await self._keys.any():
+            self._asks, self._undecided, self._accepts = True, False, frozenset({KEYS})
             log.info("API keys are asked for from now on", action="auth.closed")
+        self._looked = True
+        self._look_again_at = time.monotonic() + KNOWN_SECONDS
 
     async def _examined(self, credential: str) -> Known:
         try:

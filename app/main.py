@@ -213,7 +213,11 @@ def serve(settings: Settings) -> int:
         log.error(reason, action="auth.not_started")
         return 1
     note_open(settings)
-    web = assemble(settings)
+    try:
+        web = assemble(settings)
+    except (OSError, ValueError) as error:  # what a setting names is not there, or of no use
+        log.error("not started", action="web.not_started", error=str(error))
+        return 1
     listening = config(web.app(), settings.host, settings.port)
     server = Server(listening, web.hub.drain, settings.shutdown_grace_seconds)
     _collect_less()

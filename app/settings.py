@@ -346,7 +346,8 @@ class Settings(BaseSettings):
             return value
         if not (known.get("jwt_issuer") and known.get("jwt_audience")):
             raise ValueError("with jwt it needs TIDINGS_JWT_ISSUER and TIDINGS_JWT_AUDIENCE")
-        if not (known.get("jwt_jwks_url") or known.get("jwt_key_file") or known["jwt_secret"].get_secret_value()):
+        secret = known.get("jwt_secret", SecretStr("")).get_secret_value()
+        if not (known.get("jwt_jwks_url") or known.get("jwt_key_file") or secret):
             raise ValueError("with jwt it needs TIDINGS_JWT_JWKS_URL, TIDINGS_JWT_KEY_FILE or TIDINGS_JWT_SECRET")
         return value
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import pytest
 from redis.asyncio import Redis
 
+from app.auth.principal import USUAL, Principal
 from app.bus import Bus
 from app.hub import Close, FeedSubscription, Full, Hub
 from app.hub.hub import WINDOW_SECONDS

@@ -13,6 +13,7 @@ import structlog
 
 from app.auth import keys as api_keys
 from app.auth import tokens as browser_tokens
+from app.auth.issuer import FROM_ISSUER, Issuer
 from app.auth.principal import Principal
 from app.auth.tokens import Tokens
 from app.errors import Refusal, Unauthenticated, Unavailable
@@ -20,12 +21,14 @@ from app.settings import Settings
 from app.store.keys import Key, KeyStore
 
 KNOWN_SECONDS: Final = 1.0
+SIGNED_SECONDS: Final = 60.0
+"""What an outside issuer has signed cannot be revoked, and costs more to look through."""
 MOST_KNOWN: Final = 10_000
 USE_SECONDS: Final = 60.0
 """A key's last use is written down at most so often."""
 
 LONGEST_CREDENTIAL: Final = 16 << 10
-KEYS, JWT, OFF, AUTO = "keys", "jwt", "off", ""
+KEYS, OFF, AUTO = "keys", "off", ""
 
 log = structlog.get_logger()
 
@@ -40,20 +43,22 @@ class Known(NamedTuple):
 class Authenticator:
     """`mode` is as in the settings: "off", "keys", "jwt" or "keys,jwt". With "" it asks for keys once there are any."""
 
-    def __init__(self, mode: str, keys: KeyStore, tokens: Tokens) -> None:
+    def __init__(self, mode: str, keys: KeyStore, tokens: Tokens, issuer: Issuer | None = None) -> None:
         self._accepts = frozenset(mode.split(","))
         self._undecided = mode == AUTO
         self._asks = mode not in (AUTO, OFF)
         self._keys = keys
         self._tokens = tokens
+        self._issuer = issuer
         self._known: dict[bytes, Known] = {}
         self._used: dict[str, float] = {}
+        self._looked = False
         self._look_again_at = 0.0
 
     @classmethod
     def of(cls, settings: Settings, keys: KeyStore, tokens: Tokens) -> Self:
-        """As the settings have it."""
-        return cls(settings.auth, keys, tokens)
+        """As the settings have it. Raises OSError or ValueError where the issuer's keys are of no use."""
+        return cls(settings.auth, keys, tokens, Issuer.of(settings))
 
     async def asks(self) -> bool:
         """Whether a credential is needed. Raises Unavailable where that hangs on keys and they cannot be looked up."""
@@ -79,19 +84,21 @@ class Authenticator:
 
     async def _decide(self) -> None:
         """Once there was a key it stays so: that the last one is revoked opens no door."""
-        self._asks = await self._keys.any()
-        self._undecided = not self._asks
-        self._look_again_at = time.monotonic() + KNOWN_SECONDS
-        if self._asks:
-            self._accepts = frozenset({KEYS})
+        if self._looked:  # meanwhile the others go by what was so a second ago
+            self._look_again_at = time.monotonic() + KNOWN_SECONDS
+        if await self._keys.any():
+            self._asks, self._undecided, self._accepts = True, False, frozenset({KEYS})
             log.info("API keys are asked for from now on", action="auth.closed")
+        self._looked = True
+        self._look_again_at = time.monotonic() + KNOWN_SECONDS
 
     async def _examined(self, credential: str) -> Known:
         try:
             principal = await self._read(credential)
         except Unauthenticated:
             principal = None
-        return Known(time.monotonic() + KNOWN_SECONDS, principal)
+        signed = principal is not None and principal.credential.startswith(FROM_ISSUER)
+        return Known(time.monotonic() + (SIGNED_SECONDS if signed else KNOWN_SECONDS), principal)
 
     async def _read(self, credential: str) -> Principal:
         if len(credential) > LONGEST_CREDENTIAL:
@@ -100,6 +107,8 @@ class Authenticator:
             return await self._of_token(credential)
         if KEYS in self._accepts and api_keys.is_key(credential):
             return await self._of_key(await self._keys.match(credential))
+        if self._issuer and credential.count(".") == 2:
+            return await self._issuer.principal(credential)
         raise _unknown("This is no credential that is taken here.")
 
     async def _of_key(self, key: Key | None) -> Principal:
@@ -111,7 +120,7 @@ class Authenticator:
     async def _of_token(self, token: str) -> Principal:
         """It is worth what its maker is worth now."""
         principal = await self._tokens.read(token)
-        if JWT in self._accepts and principal.credential.startswith(f"{JWT}:"):
+        if self._issuer and principal.credential.startswith(FROM_ISSUER):
             return principal
         maker = await self._of_key(await self._keys.find(principal.credential) if KEYS in self._accepts else None)
         return replace(principal, scopes=principal.scopes & maker.scopes, most_streams=maker.most_streams)

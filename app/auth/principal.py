@@ -3,12 +3,13 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
-
-from starlette.requests import HTTPConnection
+from typing import TYPE_CHECKING, Final
 
 from app.batches import Batch
 from app.jobs import Job
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection  # workers know these words too, and no HTTP
 
 PRINCIPAL: Final = "tidings.principal"
 """Where `app/web/gate.py` leaves it in the ASGI scope."""
@@ -85,13 +86,13 @@ OPEN: Final = Principal("default", frozenset(Scope))
 """Without authentication whoever can reach the service is its one owner."""
 
 
-def principal_of(connection: HTTPConnection) -> Principal:
+def principal_of(connection: "HTTPConnection") -> Principal:
     """Who was let in. Raises KeyError at a door that anybody may enter."""
     principal: Principal = connection.scope[PRINCIPAL]
     return principal
 
 
-def owner_of(connection: HTTPConnection) -> str:
+def owner_of(connection: "HTTPConnection") -> str:
     """The owner a request acts for."""
     return principal_of(connection).owner
 

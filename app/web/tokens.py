@@ -71,8 +71,8 @@ class TokenRequest(BaseModel):
     """All jobs."""
     kind: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """What `submit` may ask for. The token is the submission's Idempotency-Key as well."""
-    ttl_seconds: Annotated[int, Field(ge=1)] = USUAL_SECONDS
-    """At most what the operator allows."""
+    ttl_seconds: Annotated[int, Field(ge=1)] | None = None
+    """At most what the operator allows; else a quarter of an hour."""
     cookie: bool = False
     """Have it set as a cookie of this origin, for a page of ours."""
 
@@ -103,13 +103,14 @@ class TokenDoors:
         `Authorization: Bearer`, as `access_token` in the URL of a stream, or in an `auth` frame of a WebSocket.
         """
         wanted = _wanted(await self._bodies.json(request), self._longest)
-        principal = _narrowed(principal_of(request), wanted)
+        seconds = wanted.ttl_seconds or min(USUAL_SECONDS, self._longest)
+        principal = _narrowed(principal_of(request), wanted, seconds)
         token = await self._tokens.sign(principal)
         assert principal.expires_at is not None
         shown: TokenObject = {"expires_at": rfc3339(principal.expires_at)}
         if not wanted.cookie:
             return JsonAnswer({"token": token, **shown}, 201, NEVER_STORED)
-        return _with_cookie(JsonAnswer(shown, 201, NEVER_STORED), token, wanted.ttl_seconds)
+        return _with_cookie(JsonAnswer(shown, 201, NEVER_STORED), token, seconds)
 
     @describes("drop_token", TOKENS, scope=None, answers=[Answer(204, "The cookie is gone.", None, [SET_COOKIE])])
     async def drop(self, _: Request) -> Response:
@@ -131,18 +132,18 @@ def _wanted(body: object, longest: int) -> TokenRequest:
 
 def _misfit(wanted: TokenRequest, longest: int) -> str:
     reaches = [name for name in REACHES if getattr(wanted, name) is not None]
-    if wanted.ttl_seconds > longest:
+    if wanted.ttl_seconds and wanted.ttl_seconds > longest:
         return f"`ttl_seconds` is at most {longest}."
     if wanted.scope == "submit":
         return "" if wanted.kind and not reaches else "To submit takes a `kind`, and nothing else."
     return "" if len(reaches) == 1 and not wanted.kind else f"To {wanted.scope} takes one of {', '.join(REACHES)}."
 
 
-def _narrowed(maker: Principal, wanted: TokenRequest) -> Principal:
+def _narrowed(maker: Principal, wanted: TokenRequest, seconds: int) -> Principal:
     """Raises Forbidden where the maker may not do that itself."""
     if missing := GRANTED[wanted.scope] - maker.scopes:
         raise Forbidden(f"This needs the scope `{min(missing)}`.", scope=min(missing))
-    expires_at = round((time.time() + wanted.ttl_seconds) * 1000)
+    expires_at = round((time.time() + seconds) * 1000)
     if maker.expires_at is not None:
         expires_at = min(expires_at, maker.expires_at)
     reach = Reach(

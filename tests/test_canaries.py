@@ -39,7 +39,9 @@ async def house(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
         "log_level": "debug",
     }
     async with House(short_path, **settings) as house:
-        await house.redis.execute_command("ACL", "SETUSER", "canary", "on", f">{REDIS}", "~*", "&*", "+@all")
+        await house.redis.acl_setuser(
+            "canary", enabled=True, passwords=[f"+{REDIS}"], keys=["*"], channels=["*"], categories=["+@all"]
+        )
         yield house
 
 

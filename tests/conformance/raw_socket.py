@@ -111,10 +111,13 @@ class RawSocket:
         return heard, struct.unpack("!H", last[:2])[0] if last else 1005
 
 
-async def handshake(address: str, path: str = "/api/ws", **changed: str) -> tuple[bytes, RawSocket]:
-    """The head of the answer. Headers are given as `Sec_WebSocket_Version="8"`; an empty one is left out."""
+@asynccontextmanager
+async def shaken(address: str, path: str = "/api/ws", **changed: str) -> AsyncIterator[tuple[bytes, RawSocket]]:
+    """The head of the answer to a handshake, and what comes behind it; not closed by us unless that is sent.
+
+    Headers are given as `Sec_WebSocket_Version="8"`; an empty one is left out.
+    """
     url = httpx.URL(address)
-    reader, writer = await asyncio.open_connection(url.host, url.port)
     headers = {
         "Host": url.netloc.decode(),
         "Upgrade": "websocket",
@@ -123,17 +126,24 @@ async def handshake(address: str, path: str = "/api/ws", **changed: str) -> tupl
         "Sec-WebSocket-Version": "13",
     } | {name.replace("_", "-"): value for name, value in changed.items()}
     lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items() if value), "", ""]
-    writer.write("\r\n".join(lines).encode())
-    return await reader.readuntil(b"\r\n\r\n"), RawSocket(reader, writer)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            writer.write("\r\n".join(lines).encode())
+            yield await reader.readuntil(b"\r\n\r\n"), RawSocket(reader, writer)
+    finally:
+        writer.transport.abort()
 
 
 @asynccontextmanager
 async def connected(address: str, path: str = "/api/ws") -> AsyncIterator[RawSocket]:
-    """Shaken hands with; not closed by us unless that is sent."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        head, socket = await handshake(address, path)
+    """Beyond the handshake."""
+    async with shaken(address, path) as (head, socket):
         assert head.startswith(b"HTTP/1.1 101 "), head
-        try:
-            yield socket
-        finally:
-            socket._writer.transport.abort()
+        yield socket
+
+
+async def handshake(address: str, **changed: str) -> bytes:
+    """The answer alone."""
+    async with shaken(address, **changed) as (head, _):
+        return head

@@ -189,7 +189,8 @@ async def test_6_3_what_is_no_utf8_closes_with_1007(address: str, bad: bytes, pi
 
 async def test_7_1_1_a_close_is_answered_and_ends_it(address: str) -> None:
     async with connected(address) as socket:
-        assert await socket.send(*text(PING), closing(1000)).to_the_end() == ([PONG], 1000)
+        assert await alive(socket)
+        assert await socket.send(closing(1000)).to_the_end() == ([], 1000)
 
 
 @pytest.mark.parametrize("behind", [closing(1000), frame(Op.PING), *text(PING)], ids=["close", "ping", "text"])
@@ -292,25 +293,24 @@ async def test_a_client_that_does_not_mask_is_in_error(address: str) -> None:
 
 @pytest.mark.parametrize("key", ["", "short", b64encode(b"x" * 15).decode(), "!" * 24])
 async def test_a_key_has_sixteen_bytes(address: str, key: str) -> None:
-    head, _ = await handshake(address, Sec_WebSocket_Key=key)
+    head = await handshake(address, Sec_WebSocket_Key=key)
     assert head.startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("version", ["", "8", "12", "14", "x"])
-async def test_another_version_is_told_which_there_is(address: str, version: str) -> None:
-    head, _ = await handshake(address, Sec_WebSocket_Version=version)
-    assert head.split()[1] in (b"400", b"426")
-    assert version in ("", "x") or b"sec-websocket-version: 13" in head.lower()
+async def test_there_is_no_other_version(address: str, version: str) -> None:
+    head = await handshake(address, Sec_WebSocket_Version=version)
+    assert head.startswith(b"HTTP/1.1 400 ")
 
 
 async def test_12_compression_is_offered_in_vain(address: str) -> None:
-    head, _ = await handshake(address, Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits")
+    head = await handshake(address, Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits")
     assert head.startswith(b"HTTP/1.1 101 ")
     assert b"extensions" not in head.lower()
 
 
 @pytest.mark.parametrize("offered", ["tidings.v1", "other, tidings.v1", "tidings.v1, other", "other", "tidings.v2"])
 async def test_a_subprotocol_is_chosen_or_none(address: str, offered: str) -> None:
-    head, _ = await handshake(address, Sec_WebSocket_Protocol=offered)
+    head = await handshake(address, Sec_WebSocket_Protocol=offered)
     chosen = b"sec-websocket-protocol: tidings.v1\r\n" in head.lower()
     assert chosen is ("tidings.v1" in offered)

@@ -192,7 +192,7 @@ async def test_every_route_has_its_place_here() -> None:
     assert {variable for path, _ in doors() for variable in variables(path)} <= OWNED | set(BESIDE)
 
 
-@pytest.mark.parametrize(("path", "method"), doors())
+@pytest.mark.parametrize(("path", "method"), [*doors()])
 async def test_what_is_anothers_looks_like_what_is_not_there(
     web: httpx.AsyncClient, stranger: Stranger, world: World, path: str, method: str
 ) -> None:

@@ -1,6 +1,8 @@
 """JWTs of an outside issuer: every algorithm we take, and what is refused."""
 
+import hmac
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,7 +116,9 @@ async def test_the_key_tells_the_algorithm_and_not_the_token() -> None:
     """A public key taken for a shared secret is the oldest forgery there is."""
     ours = issuer(jwk(RSA_KEY, "RS256"))
     public = RSA_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    for forged in (jwt.encode(claims(), public, "HS256"), jwt.encode(claims(), None, "none")):
+    signed, _, _ = jwt.encode(claims(), "x" * 32, "HS256").rpartition(".")
+    forged_with_it = urlsafe_b64encode(hmac.digest(public, signed.encode(), "sha256")).rstrip(b"=").decode()
+    for forged in (f"{signed}.{forged_with_it}", jwt.encode(claims(), None, "none")):
         with pytest.raises(Unauthenticated):
             await ours.principal(forged)
 

@@ -129,7 +129,7 @@ async def test_the_scheme_is_written_as_anybody_likes(web: httpx.AsyncClient, ke
 
 
 async def test_a_key_in_a_url_is_taken_by_streams_alone(web: httpx.AsyncClient, keys: KeyStore) -> None:
-    _, text = await keys.create("ann", Scope)
+    _, text = await keys.create("ann", list(Scope))
     for path in ("/api/jobs", "/api/kinds"):
         response = await web.get(path, params={"access_token": text})
         assert response.status_code == 401

@@ -72,10 +72,10 @@ def test_other_commands_show_the_key_of_the_environment(monkeypatch: pytest.Monk
     with serving() as server:
         server.will("/api/kinds", json({"kinds": []}))
         assert _kinds(server, monkeypatch, "tdg_x").exit_code == 0
-        assert server.seen[-1].headers["authorization"] == "Bearer tdg_x"
+        assert server.seen[-1].headers["Authorization"] == "Bearer tdg_x"
         server.will("/api/kinds", problem(401, "unauthenticated", "Send a credential."))
         refused = _kinds(server, monkeypatch, "")
-        assert "authorization" not in server.seen[-1].headers
+        assert "Authorization" not in server.seen[-1].headers
     assert refused.exit_code == 4
     assert "TIDINGS_API_KEY" in refused.stderr
 

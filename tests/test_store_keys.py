@@ -17,7 +17,7 @@ def keys(redis: Redis) -> KeyStore:
 async def test_a_key_is_found_by_what_was_shown_once(keys: KeyStore) -> None:
     made, text = await keys.create("ann", [Scope.READ], most_streams=7)
     assert await keys.match(text) == made == await keys.find(made.key_id)
-    assert (made.name, made.scopes, made.most_streams) == ("ann", {Scope.READ}, 7)
+    assert (made.name, made.scopes, made.most_streams) == ("ann", frozenset({Scope.READ}), 7)
 
 
 async def test_redis_never_has_the_key_itself(keys: KeyStore, redis: Redis) -> None:

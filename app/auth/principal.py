@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PRINCIPAL: Final = "tidings.principal"
 """Where `app/web/gate.py` leaves it in the ASGI scope."""
 
-_OWNER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+%-]{0,127}")
+_OWNER: Final = re.compile(r"[A-Za-z0-9_%][A-Za-z0-9._@+%-]{0,127}")
 
 
 class Scope(StrEnum):

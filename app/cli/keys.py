@@ -34,7 +34,7 @@ def create(
 ) -> None:
     """Make a key, and print it this once."""
     if not is_owner(name):
-        usage("A name has 1 to 128 letters, digits and any of . _ @ + % -, and begins with a letter or digit.")
+        usage("A name has 1 to 128 letters, digits and any of . _ @ + % -, and begins with a letter or a digit.")
     wanted = _scopes(scopes)
     _, text = _kept(lambda store: store.create(name, wanted, most_streams))
     typer.echo(SHOWN_ONCE, err=True)

@@ -52,9 +52,8 @@ class Key:
     @property
     def record(self) -> str:
         """What is kept of it."""
-        members = {"name": self.name, "digest": self.digest, "scopes": sorted(self.scopes)}
-        members |= {"created_at": self.created_at, "most_streams": self.most_streams, "revoked_at": self.revoked_at}
-        return json_text(members)
+        kept = ("name", "digest", "created_at", "most_streams", "revoked_at")
+        return json_text({name: getattr(self, name) for name in kept} | {"scopes": sorted(self.scopes)})
 
 
 class KeyStore:
@@ -67,8 +66,10 @@ class KeyStore:
     @asynccontextmanager
     async def opened(cls, settings: Settings) -> AsyncIterator[Self]:
         """With a connection of its own, for the command line."""
-        patience = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
-        async with Redis.from_url(settings.redis_address, **patience) as redis:
+        seconds = ANSWER_SECONDS
+        async with Redis.from_url(
+            settings.redis_address, socket_timeout=seconds, socket_connect_timeout=seconds
+        ) as redis:
             yield cls(redis)
 
     @reaching
@@ -120,13 +121,13 @@ class KeyStore:
         """Those of them that are good no more."""
         if not key_ids:
             return []
-        records = await self._redis.hmget(KEYS, key_ids)  # type: ignore[misc]  # redis-py
+        records = await self._redis.hmget(KEYS, list(key_ids))  # type: ignore[misc]  # redis-py
         return [key_id for key_id, record in zip(key_ids, records, strict=True) if _live(key_id, record) is None]
 
     @reaching
     async def note_use(self, key_id: str) -> None:
         """It was shown just now."""
-        await self._redis.hset(USED, key_id, await redis_now_ms(self._redis))  # type: ignore[misc]  # redis-py
+        await self._redis.hset(USED, key_id, str(await redis_now_ms(self._redis)))  # type: ignore[misc]  # redis-py
 
     @reaching
     async def _now(self) -> int:

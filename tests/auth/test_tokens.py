@@ -20,9 +20,9 @@ def tokens(redis: Redis) -> Tokens:
     return Tokens(Secret(redis, "a secret of this deployment"))
 
 
-def ann(seconds: float = 60, **reach: str) -> Principal:
+def ann(seconds: float = 60, tag: str = "") -> Principal:
     expires_at = round((time.time() + seconds) * 1000)
-    return Principal("ann", frozenset({Scope.READ}), "0123456789ab", expires_at, Reach(**reach))
+    return Principal("ann", frozenset({Scope.READ}), "0123456789ab", expires_at, Reach(tag=tag))
 
 
 async def test_a_token_comes_back_as_it_was_signed(tokens: Tokens) -> None:

@@ -1,7 +1,7 @@
 """Who comes in: every door, from the route table, without a credential, with a wrong one and with too small a one."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -100,7 +100,6 @@ async def test_options_and_a_wrong_method_tell_nobody_anything_new(web: httpx.As
     "said",
     [
         "Bearer",
-        "Bearer ",
         "Bearer tdg_x",
         "Basic dGRnX3g6",
         "tdg_x",
@@ -114,15 +113,13 @@ async def test_what_is_no_credential_is_401(web: httpx.AsyncClient, said: str) -
     assert_problem(await web.get("/api/jobs", headers={"Authorization": said}), 401, "unauthenticated")
 
 
-async def test_the_body_of_a_stranger_is_not_read(web: httpx.AsyncClient) -> None:
-    async def endless() -> AsyncIterator[bytes]:
-        yield b"x"
-        raise AssertionError("somebody reads on")
-
-    with pytest.raises((AssertionError, httpx.HTTPError)):
-        await web.put("/api/uploads/a", content=endless(), timeout=5)
-    refused = await web.put("/api/uploads/a", headers={"Content-Length": "9", "Expect": "100-continue"})
-    assert refused.status_code == 401
+async def test_a_stranger_is_answered_before_his_body_has_come(address: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+    writer.write(b"PUT /api/uploads/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+    async with asyncio.timeout(10):
+        assert b" 401 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_the_scheme_is_written_as_anybody_likes(web: httpx.AsyncClient, keys: KeyStore) -> None:
@@ -132,7 +129,7 @@ async def test_the_scheme_is_written_as_anybody_likes(web: httpx.AsyncClient, ke
 
 
 async def test_a_key_in_a_url_is_taken_by_streams_alone(web: httpx.AsyncClient, keys: KeyStore) -> None:
-    _, text = await keys.create("ann", Scope)
+    _, text = await keys.create("ann", list(Scope))
     for path in ("/api/jobs", "/api/kinds"):
         response = await web.get(path, params={"access_token": text})
         assert response.status_code == 401

@@ -12,7 +12,7 @@ export class JobForm {
    * @param {{upload: import("./field.js").Upload, submit: (kind: string, params: object) => Promise<void>}} tools
    */
   constructor(form, { upload, submit }) {
-    this.marks = form.dataset; // all taken now: a param's field hides what the form has of the same name
+    this.marks = form.dataset; // now: fields hide what a form has of their name
     this.about = form.querySelector(".about");
     this.params = form.querySelector(".params");
     this.refusal = form.querySelector(".refusal");

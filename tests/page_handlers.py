@@ -30,7 +30,7 @@ def hostile_names(ctx: Context, *, dataset: str, querySelector: str, submit: str
     ctx.save("picture.svg", svg.encode(), "image/svg+xml")
     ctx.save("picture.png", f"<title>taken over</title><script>{SCRIPT}</script>".encode(), "image/png")
     ctx.emit("found", {HOSTILE: HOSTILE})
-    return {HOSTILE: HOSTILE, "dataset": dataset}
+    return {HOSTILE: "1", "dataset": dataset}
 
 
 @job("hostile", max_attempts=1)

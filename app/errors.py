@@ -87,6 +87,35 @@ class InvalidJson(Refusal):
     status, code, title = 400, "invalid_json", "The body is not acceptable JSON"
 
 
+class Unauthenticated(Refusal):
+    """No credential came with the request, or it is not valid, no longer, or not here.
+
+    Send `Authorization: Bearer` with an API key (`tidings keys create` makes one), a JWT of the issuer that is trusted
+    here, or a token of `POST /api/tokens`; fetch a fresh one where it has expired.
+    """
+
+    status, code, title = 401, "unauthenticated", "Nobody knows who is asking"
+    sends = ("WWW-Authenticate",)
+
+
+class Forbidden(Refusal):
+    """The credential is valid and not good for this: it lacks the scope, or is a token that reaches less.
+
+    Use one that has the `scope`, where that is named; `detail` says what is missing.
+    """
+
+    status, code, title = 403, "forbidden", "Not with this credential"
+
+
+class ForeignOrigin(Refusal):
+    """A page of another origin has asked for a change, and `TIDINGS_ALLOWED_ORIGINS` does not name it.
+
+    Name the page's origin there, or ask from a server; what sends neither `Origin` nor `Sec-Fetch-Site` is no page.
+    """
+
+    status, code, title = 403, "foreign_origin", "Pages of this origin may not ask for that"
+
+
 class NotFound(Refusal):
     """There is no such route.
 
@@ -353,6 +382,15 @@ class InvalidBatch(Refusal):
     status, code, title = 422, "invalid_batch", "The batch does not fit"
 
 
+class InvalidToken(Refusal):
+    """What a token is asked for does not fit: it is of another form, too long-lived, or narrowed in no way or in two.
+
+    Mend what `detail` names; a token is for `jobs`, a `tag`, a `batch_id`, the `feed`, or to submit a job of a `kind`.
+    """
+
+    status, code, title = 422, "invalid_token", "Such a token cannot be made"
+
+
 class UnknownKind(Refusal):
     """No worker has announced that kind within the last week.
 
@@ -537,3 +575,7 @@ class StaleRun(StoreError):
 
 class IllegalChange(StoreError):
     """The job's status does not allow this change."""
+
+
+class TooManyKeys(StoreError):
+    """There are as many API keys as there may be."""

@@ -30,6 +30,9 @@ CUSTOM_NAME: Final = "^[a-z][a-z0-9_.]{0,63}$"
 
 _NAME = re.compile(CUSTOM_NAME)
 
+_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029]")
+"""They end a line for neither SSE nor JSON, but for many a client's reader of lines: none of them leaves as it is."""
+
 
 def is_custom_name(name: str) -> bool:
     """Whether a handler may emit an event of this name."""
@@ -62,9 +65,10 @@ class Event:
     def line(self) -> str:
         """The event object as one line of JSON, alike on SSE, WebSocket and in the JSON log."""
         reset = ',"reset":true' if self.reset else ""
+        data = self.data if self.data.isascii() else _LINE_ENDS.sub(_escaped, self.data)
         return (
             f'{{"{self.subject}":"{self.job_id}","seq":{self.seq},"type":"{self.type}","at":"{rfc3339(self.at)}",'
-            f'"data":{self.data}{reset}}}'
+            f'"data":{data}{reset}}}'
         )
 
     @cached_property
@@ -86,6 +90,11 @@ class Event:
         """`data` as an object."""
         data: dict[str, Any] = from_json(self.data)
         return data
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """As JSON has it within a string, where alone such a character can be."""
+    return f"\\u{ord(found[0]):04x}"
 
 
 def snapshot(job_id: str, seq: int, at: int, job_object: Mapping[str, Any], *, reset: bool = False) -> Event:

@@ -19,7 +19,10 @@ QUIET: Final = ("uvicorn", "uvicorn.access", "arq", "redis", "asyncio", "websock
 
 _SECRET = re.compile(
     r"(?<=access_token=)[^&\s\"'\\]+"  # in a URL, since a browser's EventSource cannot send headers
+    r"|(?<=/api/callbacks/)[^/?#\s\"'\\]+"  # whoever has it may answer
     r"|(?<=://)[^/@\s\"'\\]+(?=@)"  # user and password of a Redis or proxy URL
+    r"|(?<=\bBearer )[^\s\"'\\,]+"
+    r"|\b(?:tdg|tdt|whsec)_[\w+/=.-]{16,}"  # keys, tokens of browsers, secrets of webhooks
 )
 
 
@@ -60,10 +63,15 @@ def _formatter(shared: list[Processor], *, on_terminal: bool) -> ProcessorFormat
     )
     return ProcessorFormatter(
         foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-        processors=[ProcessorFormatter.remove_processors_meta, *rendering, _without_secrets],
+        processors=[ProcessorFormatter.remove_processors_meta, *rendering, _obscured],
     )
 
 
-def _without_secrets(_logger: WrappedLogger, _method: str, line: Any) -> str:
+def without_secrets(text: str) -> str:
+    """The same, where each secret that can be told by its looks or its place is three stars."""
+    return _SECRET.sub("***", text)
+
+
+def _obscured(_logger: WrappedLogger, _method: str, line: Any) -> str:
     """Comes after rendering, so that tracebacks and nested values are covered too."""
-    return _SECRET.sub("***", line)
+    return without_secrets(line)

@@ -10,12 +10,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 import uvloop
 from redis.asyncio import BlockingConnectionPool, Redis
-from starlette.routing import BaseRoute, Router
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from app.artifacts import FileStore
+from app.auth.authenticator import Authenticator
+from app.auth.opening import OPEN_MODES, note_open, why_not_open
+from app.auth.revocations import Revocations
+from app.auth.tokens import Tokens
 from app.bus import Bus
 from app.chores import Chores
 from app.hub import Hub, Places
@@ -36,6 +41,7 @@ from app.store import (
     CallbackStore,
     DeliveryLog,
     JobStore,
+    KeyStore,
     KindStore,
     Listing,
     Memory,
@@ -50,20 +56,25 @@ from app.web.callbacks import CallbackDoors
 from app.web.commands import CommandDoors
 from app.web.deliveries import DeliveryDoors
 from app.web.description import DescriptionDoors
+from app.web.gate import Doors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
+from app.web.origins import Origins
 from app.web.page import page_routes
 from app.web.polls import Polls
 from app.web.queues import QueueDoors
 from app.web.resource import nothing_here
 from app.web.results import ResultDoors
 from app.web.sse import EventDoors
+from app.web.tokens import TokenDoors
 from app.web.tus import TusDoors
 from app.web.uploads import UploadDoors
 from app.web.waiting import Waits
 from app.web.webhook_secrets import SecretDoors
 from app.web.websocket import SocketDoors
+
+log = structlog.get_logger()
 
 REDIS_CONNECTIONS: Final = 64
 REDIS_TIMEOUT_SECONDS: Final = 5.0
@@ -83,6 +94,8 @@ class Web:
     hub: Hub
     watches: tuple[Periodic, ...]
     routes: list[BaseRoute]
+    allowed_origins: tuple[str, ...]
+    authenticator: Authenticator
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
@@ -101,9 +114,12 @@ class Web:
             await self.hub.close()
             await self.redis.aclose()
 
-    def app(self) -> Router:
+    def app(self) -> ASGIApp:
         """All doors."""
-        return Router(self.routes, default=nothing_here, lifespan=self.alive, redirect_slashes=False)
+        doors = Doors(
+            self.routes, self.authenticator, default=nothing_here, lifespan=self.alive, redirect_slashes=False
+        )
+        return Origins(doors, self.allowed_origins)
 
 
 def assemble(settings: Settings) -> Web:
@@ -135,6 +151,8 @@ def assemble(settings: Settings) -> Web:
     inputs, chores = Inputs(jobs, uploads, locations), Chores(batches)
     submissions = Submissions(settings, jobs, catalog, inputs, pressure)
     intake = Batches(submissions, catalog, inputs, batches, settings.max_batch_jobs)
+    keys, secret = KeyStore(redis), Secret.of(redis, settings)
+    tokens = Tokens(secret)
     polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
     hub = Hub(jobs, listing, batches, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
     bus = Bus(redis, hub.publish, hub.missed)
@@ -149,22 +167,28 @@ def assemble(settings: Settings) -> Web:
         *BatchDoors(settings, intake, batches, chores).routes(),
         *DeliveryDoors(jobs, batches, DeliveryLog(redis)).routes(),
         *SecretDoors(WebhookSecrets(redis, settings.webhook_secrets)).routes(),
-        *CallbackDoors(settings, CallbackStore(redis), Secret.of(redis, settings)).routes(),
+        *CallbackDoors(settings, CallbackStore(redis), secret).routes(),
         *ResultDoors(jobs, files, polls).routes(),
+        *TokenDoors(settings, tokens).routes(),
         *TusDoors(settings, resumptions, reception).routes(),
         *UploadDoors(settings, files, reception).routes(),
         *KindDoors(catalog, queues).routes(),
         *QueueDoors(catalog, queues).routes(),
     ]
     aside = [*HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(), *page_routes()]
-    descriptions = DescriptionDoors([*doors, *streams, *aside], settings.public_url)
+    revocations = Revocations(keys, hub.visits).watch
+    descriptions = DescriptionDoors(
+        [*doors, *streams, *aside], settings.public_url, is_open=settings.auth in OPEN_MODES
+    )
     return Web(
         redis=redis,
         files=files,
         bus=bus,
         hub=hub,
-        watches=(Overdue(jobs).watch, chores.watch, Places(jobs, hub.waiting).watch, pressure.watch),
+        watches=(Overdue(jobs).watch, chores.watch, Places(jobs, hub.waiting).watch, pressure.watch, revocations),
         routes=[*doors, *streams, *aside, *descriptions.routes()],
+        allowed_origins=settings.allowed_origins,
+        authenticator=Authenticator.of(settings, keys, tokens),
     )
 
 
@@ -185,7 +209,15 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
 def serve(settings: Settings) -> int:
     """Run the web process until SIGTERM or SIGINT. Returns the exit code: 0, or 1 when it could not start."""
-    web = assemble(settings)
+    if reason := why_not_open(settings):
+        log.error(reason, action="auth.not_started")
+        return 1
+    note_open(settings)
+    try:
+        web = assemble(settings)
+    except (OSError, ValueError) as error:  # what a setting names is not there, or of no use
+        log.error("not started", action="web.not_started", error=str(error))
+        return 1
     listening = config(web.app(), settings.host, settings.port)
     server = Server(listening, web.hub.drain, settings.shutdown_grace_seconds)
     _collect_less()

@@ -19,6 +19,7 @@ import uvicorn
 from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
@@ -38,6 +39,12 @@ RESTART_LINGER_SECONDS: Final = 0.5
 HEAD_SECONDS: Final = 20.0
 MOST_HEAD_BYTES: Final = 64 << 10
 MOST_FRAME_BYTES: Final = 64 << 10
+MOST_FRAGMENTS: Final = 1_024
+"""Of one message: empty ones count for nothing in its bytes, but are kept until it is whole."""
+
+MOST_UNREAD_BYTES: Final = 64 << 10
+"""Of answers to pings; who pings and does not read is not to fill our memory."""
+
 STOP_SECONDS: Final = 0.3
 """Of the grace, what is kept for the end: hung up on, requests may still unwind, and uvicorn looks every 0.1 s."""
 
@@ -186,6 +193,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         else:
             super().shutdown()
 
+    def handle_cont(self, event: Frame) -> None:
+        if self.close_sent:
+            return
+        if len(self.frames) < MOST_FRAGMENTS:
+            return super().handle_cont(event)
+        self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+        self.handle_parser_exception()
+
+    def handle_ping(self) -> None:
+        """Pongs may be left out while earlier ones are under way (RFC 6455 section 5.5.2)."""
+        pong = b"".join(self.conn.data_to_send())
+        if self.conn.state is not State.OPEN or self.transport.get_write_buffer_size() <= MOST_UNREAD_BYTES:
+            self.transport.write(pong)
+
     def _expect_reader(self) -> None:
         _limit_silence(self.transport)
 
@@ -273,6 +294,7 @@ def _answer(refusal: Refusal, headers: list[tuple[bytes, bytes]]) -> bytes:
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
         (b"connection", b"close"),
     ]
     return b"".join([STATUS_LINE[refusal.status], *(b"%s: %s\r\n" % field for field in fields), b"\r\n", body])

@@ -27,8 +27,10 @@ from app.limits import Admission, Shares
 from app.webhooks import is_webhook_secret
 
 YEAR = 365 * 86_400
+ORIGIN = r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?"
 S3_URL = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?"
 SHORTEST_SECRET = 16
+SHORTEST_JWT_SECRET = 32  # bytes of a SHA-256 (RFC 7518 section 3.2)
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to reach what listens everywhere
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 (macOS) to 108 (Linux) bytes
 
@@ -71,11 +73,37 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on.")
     public_url: str = Field("", description="How the outside reaches us; when set, links are absolute.")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Origins beside our own whose pages may open WebSockets; comma-separated."
+        (), description="Origins beside our own whose pages may use the service (CORS, WebSockets); comma-separated."
     )
     secret: SecretStr = Field(
         SecretStr(""),
-        description="Signs callback URLs; the same for all processes. Empty: made up once, kept in Redis.",
+        description="Signs callback URLs and browser tokens; the same for all processes. Empty: made up once, kept in "
+        "Redis.",
+    )
+    allow_open: Literal["", "yes-i-know"] = Field(
+        "", description="`yes-i-know` lets it listen beyond this machine without any authentication."
+    )
+    api_key: SecretStr = Field(SecretStr(""), description="What the command line and its client show the service.")
+    max_token_seconds: PositiveInt = Field(3600, le=86_400, description="Longest life of a browser token.")
+    jwt_issuer: str = Field("", description="Whose JWTs are taken: their `iss`.")
+    jwt_audience: str = Field("", description="Whom such a JWT is to be for: its `aud`.")
+    jwt_jwks_url: str = Field(
+        "",
+        pattern=r"^(https://.+|http://(127\.0\.0\.1|localhost|\[::1\])[:/].*)?$",
+        description="Where the issuer publishes its keys (JWKS).",
+    )
+    jwt_key_file: Path | None = Field(None, description="Or a file of its public keys: PEM, or a JWKS.")
+    jwt_secret: SecretStr = Field(
+        SecretStr(""), description="Or the secret it signs with (HS256 and its kin), 32 characters or more."
+    )
+    jwt_owner_claim: str = Field("sub", min_length=1, description="The claim that names the owner.")
+    jwt_scopes_claim: str = Field(
+        "scope", description="The claim with the scopes; empty: every valid JWT may submit, read and cancel."
+    )
+    auth: Literal["", "off", "keys", "jwt", "keys,jwt"] = Field(
+        "",
+        description="What a client has to show: `keys`, `jwt`, `keys,jwt`, or `off`. Empty: on loopback nothing, until "
+        "there is an API key.",
     )
     data_dir: Path = Field(Path("data"), description="Where the bundled Valkey, uploads and artifacts live.")
     redis_url: str = Field(
@@ -123,6 +151,11 @@ class Settings(BaseSettings):
 
     handlers: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Modules with a deployment's own handlers; comma-separated."
+    )
+    handler_variables: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="What handlers in a process of their own get of a worker's environment beside the usual variables; "
+        "comma-separated names, as HF_TOKEN,SHOP_*.",
     )
     queues: Annotated[tuple[str, ...], NoDecode] = Field(
         ("default",), min_length=1, description="Queues a worker serves, most urgent first; comma-separated."
@@ -229,7 +262,10 @@ class Settings(BaseSettings):
         "info", description="Log lines below this are dropped."
     )
 
-    @field_validator("allowed_origins", "handlers", "queues", "webhook_allow_networks", "webhook_ports", mode="before")
+    @field_validator(
+        *("allowed_origins", "handlers", "handler_variables", "queues", "webhook_allow_networks", "webhook_ports"),
+        mode="before",
+    )
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -284,6 +320,35 @@ class Settings(BaseSettings):
     def _check_secret(cls, value: SecretStr) -> SecretStr:
         if 0 < len(value.get_secret_value()) < SHORTEST_SECRET:
             raise ValueError(f"must have at least {SHORTEST_SECRET} characters")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """As browsers send them (RFC 6454 section 6.2); so neither `*` nor `null`, which any page could be."""
+        for origin in value:
+            if not re.fullmatch(ORIGIN, origin):
+                raise ValueError(f"not an origin like https://app.example.com: {origin!r}")
+        return value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _check_jwt_secret(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < SHORTEST_JWT_SECRET:
+            raise ValueError(f"must have at least {SHORTEST_JWT_SECRET} characters")
+        return value
+
+    @field_validator("auth")
+    @classmethod
+    def _check_auth(cls, value: str, info: ValidationInfo) -> str:
+        known = info.data
+        if "jwt" not in value:
+            return value
+        if not (known.get("jwt_issuer") and known.get("jwt_audience")):
+            raise ValueError("with jwt it needs TIDINGS_JWT_ISSUER and TIDINGS_JWT_AUDIENCE")
+        secret = known.get("jwt_secret", SecretStr("")).get_secret_value()
+        if not (known.get("jwt_jwks_url") or known.get("jwt_key_file") or secret):
+            raise ValueError("with jwt it needs TIDINGS_JWT_JWKS_URL, TIDINGS_JWT_KEY_FILE or TIDINGS_JWT_SECRET")
         return value
 
     @field_validator("public_url")
@@ -343,3 +408,9 @@ class Settings(BaseSettings):
     def redis_address(self) -> str:
         """The URL redis-py connects to."""
         return self.redis_url or f"unix://{quote(str(self.valkey_socket))}"
+
+
+_SECRETS = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+
+SECRET_VARIABLES = frozenset(f"TIDINGS_{name.upper()}" for name in ("redis_url", *_SECRETS))
+"""Those whose values nobody is to see, whatever a kind is called whose settings they could be taken for."""

@@ -57,7 +57,7 @@ def settings_page() -> str:
 
 
 def _default(value: Any) -> str:
-    if value is PydanticUndefined or value == () or not str(value):
+    if value is PydanticUndefined or value in ((), None) or not str(value):
         return ""
     return f"`{','.join(value) if isinstance(value, tuple) else value}`"
 

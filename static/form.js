@@ -12,7 +12,10 @@ export class JobForm {
    * @param {{upload: import("./field.js").Upload, submit: (kind: string, params: object) => Promise<void>}} tools
    */
   constructor(form, { upload, submit }) {
-    this.form = form;
+    this.marks = form.dataset; // now: fields hide what a form has of their name
+    this.about = form.querySelector(".about");
+    this.params = form.querySelector(".params");
+    this.refusal = form.querySelector(".refusal");
     this.select = form.querySelector("select");
     this.button = form.querySelector("button");
     this.upload = upload;
@@ -26,11 +29,15 @@ export class JobForm {
     };
   }
 
+  get ready() {
+    return this.marks.state === "ready";
+  }
+
   /** @param {Kind[]} kinds */
   showKinds(kinds) {
     this.kinds = kinds;
     this.select.replaceChildren(...kinds.map(({ kind }) => element("option", { value: kind }, kind)));
-    this.form.dataset.state = kinds.length ? "ready" : "empty";
+    this.marks.state = kinds.length ? "ready" : "empty";
     this.showKind();
   }
 
@@ -39,8 +46,8 @@ export class JobForm {
     for (const gone of this.fields) gone.leave();
     const chosen = this.kinds[this.select.selectedIndex];
     this.fields = chosen ? paramsOf(chosen.params_schema).map((param) => field(param, this.upload)) : [];
-    showText(this.form.querySelector(".about"), firstParagraph(chosen?.description));
-    this.form.querySelector(".params").replaceChildren(...this.fields.map((made) => made.element));
+    showText(this.about, firstParagraph(chosen?.description));
+    this.params.replaceChildren(...this.fields.map((made) => made.element));
     this.complain([]);
   }
 
@@ -91,7 +98,7 @@ export class JobForm {
       shown.complain(own.map(({ message }) => message).join(" "));
       told += own.length;
     }
-    showText(this.form.querySelector(".refusal"), told && told === errors.length ? "" : summary);
+    showText(this.refusal, told && told === errors.length ? "" : summary);
   }
 
   busy(words) {

@@ -6,6 +6,7 @@ import { acceptDrops } from "./drop.js";
 import { ended, follow } from "./follow.js";
 import { JobForm } from "./form.js";
 import { takeSlot } from "./slots.js";
+import { enter, entered, renew } from "./session.js";
 import { cancel, listJobs, listKinds, newKey, readLog, submit, upload } from "./tidings.js";
 import { percent } from "./words.js";
 
@@ -86,14 +87,31 @@ async function refresh() {
       see(job);
     }
     if (!entries.size) board.dataset.state = "empty";
-    if (find("form").dataset.state !== "ready") form.showKinds(await listKinds());
-    if (find("form").dataset.state !== "ready") again = RETRY_MS;
+    if (!form.ready) form.showKinds(await listKinds());
+    if (!form.ready) again = RETRY_MS;
     showText(find("#outage"), "");
+    askForKey(false);
   } catch (error) {
     again = RETRY_MS;
-    showText(find("#outage"), `${error.message} Trying again.`);
+    askForKey(error.status === 401);
+    showText(find("#outage"), error.status === 401 ? "" : `${error.message} Trying again.`);
   }
   return again;
+}
+
+/** The field for a key is there only while the service wants one. */
+function askForKey(wanted) {
+  find("#entry").hidden = !wanted;
+}
+
+async function takeKey() {
+  const field = find("#key");
+  if (!field.value.trim()) return;
+  const problem = await enter(field.value.trim());
+  showText(find("#entry .refusal"), problem);
+  if (problem) return;
+  field.value = "";
+  await refresh();
 }
 
 /** One refresh after the other while the page is looked at. */
@@ -117,6 +135,9 @@ function showTitle() {
 }
 
 acceptDrops(find("#veil"), (file) => {
-  if (!form.takeFile(file)) showText(find(".refusal"), "No kind here takes a file.");
+  if (!form.takeFile(file)) showText(find(".submission .refusal"), "No kind here takes a file.");
 });
+find("#entry button").addEventListener("click", takeKey);
+find("#key").addEventListener("keydown", ({ key }) => key === "Enter" && takeKey());
+if (entered()) renew();
 keepFresh();

@@ -51,6 +51,8 @@
  * @property {object} params_schema JSON Schema of an object
  */
 
+import { authorization } from "./session.js";
+
 const ANSWER_MS = 30_000;
 const UPLOAD_STALL_MS = 120_000;
 
@@ -145,6 +147,7 @@ export function upload(file, { onProgress = () => {}, signal } = {}) {
     request.onloadend = () => clearTimeout(stalled);
     signal?.addEventListener("abort", () => request.abort());
     request.open("PUT", `/api/uploads/${encodeURIComponent(file.name)}`);
+    for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
     request.send(file);
   });
 }
@@ -157,15 +160,16 @@ export function jobUrl(jobId) {
 /** One request and its JSON; 304 has the body null. The HTTP cache stays out, so that we see each ETag ourselves. */
 async function ask(url, options = {}) {
   let response, body;
+  const headers = { ...authorization(), ...options.headers };
   try {
-    response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS), ...options });
+    response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS), ...options, headers });
     body = response.status === 304 ? null : parsed(await response.text());
   } catch {
     throw new Refusal(0, { code: "unreachable", detail: "The server cannot be reached." });
   }
-  const { ok, status, headers } = response;
-  if (ok || status === 304) return { body, headers };
-  throw new Refusal(status, body, retryAfterOf(headers));
+  const { ok, status } = response;
+  if (ok || status === 304) return { body, headers: response.headers };
+  throw new Refusal(status, body, retryAfterOf(response.headers));
 }
 
 function retryAfterOf(headers) {

@@ -1,10 +1,11 @@
-"""Kinds that `test_page.py` has its worker load: one of every sort of param, and one whose every word is hostile."""
+"""Kinds that `test_page.py` has its worker load: one of every sort of param, and some whose every word is hostile."""
 
 from typing import Literal
 
 from workers import Context, job
 
-HOSTILE = '<img src="x" onerror="document.title = \'taken over\'">'
+SCRIPT = "document.title = 'taken over'"
+HOSTILE = f'<img src="x" onerror="{SCRIPT}">'
 
 
 @job("every_control")
@@ -19,6 +20,17 @@ def every_control(
 ) -> dict[str, object]:
     """Hand back what was given."""
     return {"word": word, "size": size, "count": count, "loud": loud, "options": options}
+
+
+@job("hostile_names", max_attempts=1)
+def hostile_names(ctx: Context, *, dataset: str, querySelector: str, submit: str, action: str = "") -> dict[str, str]:
+    """Params called like what a form has; what it leaves is hostile, too."""
+    ctx.save(f"{HOSTILE}.html", f"<title>taken over</title><script>{SCRIPT}</script>".encode(), "text/html")
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg"><script>{SCRIPT}</script></svg>'
+    ctx.save("picture.svg", svg.encode(), "image/svg+xml")
+    ctx.save("picture.png", f"<title>taken over</title><script>{SCRIPT}</script>".encode(), "image/png")
+    ctx.emit("found", {HOSTILE: HOSTILE})
+    return {HOSTILE: "1", "dataset": dataset}
 
 
 @job("hostile", max_attempts=1)

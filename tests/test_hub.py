@@ -5,12 +5,15 @@ from contextlib import ExitStack
 import pytest
 from redis.asyncio import Redis
 
+from app.auth.principal import USUAL, Principal
 from app.bus import Bus
 from app.hub import Close, FeedSubscription, Full, Hub
 from app.hub.hub import WINDOW_SECONDS
 from app.store import Filter, JobStore
 from tests.ground import OWNER, accepted, claimed, completed, log, progress, running
 from tests.watching import Client, running_hub, until
+
+ONE, ANOTHER = Principal(OWNER, USUAL), Principal("another", USUAL)
 
 
 @pytest.fixture
@@ -253,13 +256,13 @@ async def test_connections_are_counted_per_owner_and_refused_past_the_bound(redi
         clients = [Client() for _ in range(100)]
         with ExitStack() as admitted:
             for client in clients:
-                admitted.enter_context(hub.admitted(OWNER, client.writer))
-            with pytest.raises(Full) as full, hub.admitted(OWNER, Client().writer):
+                admitted.enter_context(hub.admitted(ONE, client.writer))
+            with pytest.raises(Full) as full, hub.admitted(ONE, Client().writer):
                 pass
             assert full.value.close is Close.TOO_MANY
-            with hub.admitted("another", Client().writer):
+            with hub.admitted(ANOTHER, Client().writer):
                 pass
-        with hub.admitted(OWNER, Client().writer):
+        with hub.admitted(ONE, Client().writer):
             pass
 
 
@@ -267,10 +270,10 @@ async def test_draining_ends_every_stream_and_admits_no_other(hub: Hub) -> None:
     clients = [Client() for _ in range(50)]
     with ExitStack() as admitted:
         for client in clients:
-            admitted.enter_context(hub.admitted(OWNER, client.writer))
+            admitted.enter_context(hub.admitted(ONE, client.writer))
         await hub.drain(0.05)
     assert all(client.closed == Close.RESTARTING for client in clients)
-    with pytest.raises(Full), hub.admitted(OWNER, Client().writer):
+    with pytest.raises(Full), hub.admitted(ONE, Client().writer):
         pass
 
 
@@ -289,7 +292,7 @@ async def test_draining_hangs_up_on_who_does_not_read(hub: Hub, jobs: JobStore) 
     reads, does_not = Client(), Client()
     with ExitStack() as admitted:
         for client in (reads, does_not):
-            admitted.enter_context(hub.admitted(OWNER, client.writer))
+            admitted.enter_context(hub.admitted(ONE, client.writer))
             await client.join(hub, await accepted(jobs))
         does_not.reading.clear()
         await hub.drain(0.05)

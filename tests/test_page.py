@@ -1,5 +1,6 @@
 """The page in a real browser, before a real web process and a real worker."""
 
+import contextlib
 import os
 import re
 import socket
@@ -12,13 +13,15 @@ import httpx
 import pytest
 import redis
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
+from playwright.sync_api import Error as PlaywrightError
+from pydantic_core import from_json, to_json
 
 from tests.chromium import END_MS, choose, chromium, opened, start
 from tests.conftest import eventually
 from tests.page_handlers import HOSTILE
 
 ROOT = Path(__file__).parents[1]
-KINDS = {"transcode", "report", "train", "countdown", "every_control", "hostile"}
+KINDS = {"transcode", "report", "train", "countdown", "every_control", "hostile", "hostile_names"}
 
 
 @pytest.fixture(scope="module")
@@ -147,10 +150,63 @@ def test_whatever_a_handler_says_is_only_text(page: Page) -> None:
     expect(page).to_have_title("Tidings")
 
 
-def test_the_whole_page_weighs_less_than_sixty_seven_kilobytes() -> None:
+def test_params_called_like_parts_of_a_form_and_hostile_files_and_results_are_only_text(page: Page) -> None:
+    choose(page, "hostile_names")
+    for name in ("dataset", "querySelector", "submit"):
+        page.fill(f"[name={name}]", HOSTILE)
+    card = start(page)
+    expect(card.locator(".status")).to_have_text("completed", timeout=END_MS)
+    expect(card.locator(".message")).to_contain_text(HOSTILE)
+    expect(card.locator(".downloads")).to_contain_text(f"{HOSTILE}.html")
+    choose(page, "every_control")
+    expect(page.locator("input[name=word]")).to_be_visible()
+    expect(page.locator("main img")).to_have_count(0)
+    expect(page).to_have_title("Tidings")
+
+
+def test_a_file_is_never_run_as_a_page_whatever_is_in_it(page: Page) -> None:
+    choose(page, "hostile_names")
+    for name in ("dataset", "querySelector", "submit"):
+        page.fill(f"[name={name}]", "x")
+    card = start(page)
+    expect(card.locator(".downloads a")).to_have_count(3, timeout=END_MS)
+    urls = [(link.get_attribute("href") or "").partition("?")[0] for link in card.locator(".downloads a").all()]
+    for url in urls[:2]:  # HTML and SVG
+        with page.expect_download(), contextlib.suppress(PlaywrightError):
+            page.goto(url)
+    page.goto(urls[2])
+    assert page.title() != "taken over"
+
+
+def test_whatever_a_kind_and_its_params_are_called_is_only_text(page: Page, valkey: str) -> None:
+    of_text = {"type": "string", "title": HOSTILE, "description": HOSTILE, "default": HOSTILE}
+    schema = {"type": "object", "properties": {HOSTILE: of_text, "c": {"enum": [HOSTILE]}, "__proto__": of_text}}
+    with redis.Redis.from_url(valkey) as client:
+        known = from_json(client.hget("tidings:kinds", "countdown"))
+        told = known | {"kind": HOSTILE, "description": HOSTILE, "params_schema": schema}
+        client.hset("tidings:kinds", HOSTILE, to_json(told))
+        try:
+            eventually(lambda: _shows(page, HOSTILE))
+        finally:
+            client.hdel("tidings:kinds", HOSTILE)
+    choose(page, HOSTILE)
+    expect(page.locator(".about")).to_have_text(HOSTILE)
+    expect(page.locator(".params")).to_contain_text(HOSTILE)
+    expect(page.locator("main img")).to_have_count(0)
+    expect(page).to_have_title("Tidings")
+
+
+def _shows(page: Page, kind: str) -> bool:
+    """Kinds are kept for a moment by the service."""
+    page.reload()
+    expect(page.locator("form")).to_have_attribute("data-state", "ready")
+    return kind in page.locator("[name=kind] option").all_inner_texts()
+
+
+def test_the_whole_page_weighs_less_than_seventy_kilobytes() -> None:
     """All it may load; the docs have a style sheet of their own."""
     files = [file for file in (ROOT / "static").iterdir() if file.name != "docs.css"]
-    assert sum(file.stat().st_size for file in files) < 67_000
+    assert sum(file.stat().st_size for file in files) < 70_000
 
 
 def _start_countdown(page: Page, seconds: int) -> Locator:

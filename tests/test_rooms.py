@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 SHAPES = {"app.shapes.batch", "app.shapes.delivery", "app.shapes.event", "app.shapes.job", "app.shapes.shape"}
 
 WORDS = {
+    "app.auth.keys",
     "app.batches",
     "app.clock",
     "app.errors",

@@ -98,3 +98,17 @@ def test_a_bank_has_an_address_of_http(url: str) -> None:
     with pytest.raises(ValidationError, match="bank_url") as raised:
         Settings(bank_url=url)
     assert "not-to-be-told" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["https://app.example.com", "http://localhost:5173, https://[::1]:8443", ""])
+def test_origins_are_listed_as_browsers_send_them(text: str) -> None:
+    settings = Settings.model_validate({"allowed_origins": text})
+    assert settings.allowed_origins == tuple(filter(None, text.split(", ")))
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "null", "app.example.com", "https://app.example.com/", "https://*.example.com", "https://App.example"]
+)
+def test_what_is_no_single_origin_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="not an origin like"):
+        Settings.model_validate({"allowed_origins": text})

@@ -47,7 +47,7 @@ class Runner:
         self._callback_base = settings.callback_base
         self._stores = Stores(store, uploads, files, settings.data_dir, settings.public_url, locations)
         self._bounds = Bounds(settings.max_event_bytes, settings.max_log_line_bytes, settings.max_result_bytes)
-        self.spares = Spares(settings.spare_process_seconds)
+        self.spares = Spares(settings.spare_process_seconds, settings.handler_variables)
         self._executions: dict[str, Execution] = {}
 
     async def run(self, run: Run) -> None:

@@ -5,14 +5,12 @@ Here settings are read, once, and handed down. What serves is imported only when
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum
 from importlib import import_module
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
-from pydantic import ValidationError
 from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
@@ -20,25 +18,12 @@ from rich.text import Text
 
 from app import __version__, logs
 from app.cli.arguments import ArgumentError, params_of
+from app.cli.exits import ExitCode, settings_of, usage
 from app.cli.gather import gather
+from app.cli.keys import keys
 from app.cli.sentences import clean, complaint, ending
 from app.cli.terminal import Bar, Display, JsonLines, Lines
 from app.client import Client, ClientError
-from app.settings import Settings
-
-
-class ExitCode(IntEnum):
-    """What a command's end means to the shell."""
-
-    COMPLETED = 0
-    FAILED = 1
-    USAGE = 2
-    CANCELLED = 3
-    REFUSED = 4
-    """Refused by the service, or it cannot be reached."""
-    DETACHED = 130
-    """Ctrl-C: we stopped watching, the job goes on."""
-
 
 ENDS: Final = {"completed": ExitCode.COMPLETED, "failed": ExitCode.FAILED, "cancelled": ExitCode.CANCELLED}
 
@@ -66,6 +51,7 @@ app = typer.Typer(
 
 webhooks = typer.Typer(help="What signs your webhooks.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(webhooks, name="webhooks")
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:
@@ -196,45 +182,27 @@ def webhook_secret(url: Url = "") -> None:
 
 
 def _serve(module: str, name: str, **options: object) -> NoReturn:
-    settings = _settings({option: value for option, value in options.items() if value is not None})
+    settings = settings_of({option: value for option, value in options.items() if value is not None})
     try:
         logs.configure(settings.log_level)
     except ValueError as error:
-        _usage(f"TIDINGS_LOG_LEVEL: {error}")
+        usage(f"TIDINGS_LOG_LEVEL: {error}")
     raise typer.Exit(getattr(import_module(module), name)(settings))
-
-
-def _settings(options: Mapping[str, Any]) -> Settings:
-    """The settings, options before variables. Ends the command, with a line for each, where some are invalid."""
-    try:
-        return Settings(**options)
-    except ValidationError as error:
-        _usage(*(f"{_setting(problem['loc'], options)}: {problem['msg']}" for problem in error.errors()))
-
-
-def _setting(location: tuple[int | str, ...], options: Mapping[str, Any]) -> str:
-    name = str(location[0])
-    return f"--{name}" if name in options else f"TIDINGS_{name.upper()}"
-
-
-def _usage(*lines: str) -> NoReturn:
-    for line in lines:
-        typer.echo(line, err=True)
-    raise typer.Exit(ExitCode.USAGE)
 
 
 @contextmanager
 def _client(url: str) -> Iterator[Client]:
     """A client. What goes wrong with it, or with what it is to be asked, ends the command with words."""
+    settings = settings_of({})
     try:
-        client = Client(url or f"http://127.0.0.1:{_settings({}).port}")
+        client = Client(url or f"http://127.0.0.1:{settings.port}", api_key=settings.api_key.get_secret_value())
     except ValueError as error:
-        _usage(f"--url: {error}")
+        usage(f"--url: {error}")
     try:
         with client:
             yield client
     except ArgumentError as error:
-        _usage(str(error))
+        usage(str(error))
     except ClientError as error:
         for line in complaint(error):
             typer.echo(line, err=True)

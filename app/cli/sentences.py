@@ -28,6 +28,8 @@ NEXT: Final = MappingProxyType(
     {
         "unknown_kind": "`tidings kinds` lists what can be asked for.",
         "invalid_params": "`tidings kinds` lists the params of every kind; `key:=value` gives one as JSON.",
+        "unauthenticated": "TIDINGS_API_KEY holds the key to show; `tidings keys create NAME` makes one.",
+        "forbidden": "`tidings keys list` shows what each key is good for.",
         "unknown_input": "`key=@path` uploads a file and passes it on.",
     }
 )

@@ -75,13 +75,15 @@ class Client:
     """Talks to one service. Use it as a context manager, from one thread.
 
     `timeout` and `silence` are seconds: how long a request may wait for its answer, and after how much quiet a stream,
-    which has a comment every 15 s, counts as dead. Raises ValueError for a URL that is none.
+    which has a comment every 15 s, counts as dead. `api_key` is shown to the service; a JWT or a browser token does as
+    well. Raises ValueError for a URL that is none.
     """
 
-    def __init__(self, url: str, *, timeout: float = 30, silence: float = 45) -> None:
+    def __init__(self, url: str, *, api_key: str = "", timeout: float = 30, silence: float = 45) -> None:
         self.url = _checked(url)
         self._silence = httpx.Timeout(timeout, read=silence)
-        self._http = httpx.Client(base_url=self.url, timeout=timeout, mounts=DIRECT)
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, mounts=DIRECT, headers=headers)
 
     def __enter__(self) -> Self:
         return self

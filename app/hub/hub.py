@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
+from app.auth.principal import Principal
 from app.errors import Unavailable
 from app.events import Event
 from app.hub.batch import BatchChannel, Standing
@@ -20,6 +21,7 @@ from app.hub.channel import Channel
 from app.hub.feed import Feed
 from app.hub.history import History, SharedRead
 from app.hub.subscription import FeedEvent, FeedSubscription, Subscription
+from app.hub.visits import Visits
 from app.hub.wire import Close
 from app.hub.writer import Writer
 from app.store import BatchStore, JobStore, Listing
@@ -100,6 +102,7 @@ class Hub:
         self._writers: dict[Writer, None] = {}
         self._per_owner: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.visits = Visits()
         self.draining = False
 
     def connect(self, bus: Subscriber) -> None:
@@ -148,17 +151,20 @@ class Hub:
     # Who watches
 
     @contextmanager
-    def admitted(self, owner: str, writer: Writer) -> Iterator[None]:
-        """A connection, counted for as long as it lasts. Raises Full."""
+    def admitted(self, principal: Principal, writer: Writer) -> Iterator[None]:
+        """A connection, counted for as long as it lasts, and ended when its credential does. Raises Full."""
+        owner, most = principal.owner, principal.most_streams
         if self.draining:
             raise Full(Close.RESTARTING)
-        if self._per_owner[owner] >= self._most_per_owner:
+        if self._per_owner[owner] >= self._most_per_owner or 0 < most <= self.visits.count(principal.credential):
             raise Full(Close.TOO_MANY)
         self._per_owner[owner] += 1
         self._writers[writer] = None
+        self.visits.note(principal, writer)
         try:
             yield
         finally:
+            self.visits.forget(writer)
             self._writers.pop(writer, None)
             self._per_owner[owner] -= 1
             if not self._per_owner[owner]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from app.processes.child import Child
+from app.processes.environment import clean
 
 START_SECONDS = 15.0  # until it answers; as long again from each sign that it is still loading its log
 ORPHAN_SECONDS = 10.0  # for an earlier run's server to end
@@ -52,7 +53,7 @@ class Valkey(Child):
         self._config_path = self._directory / "valkey.conf"
         self._log_path = self._directory / "valkey.log"
         # A locale that is set but not installed would keep it from starting.
-        super().__init__(find_binary(), str(self._config_path), env=os.environ | {"LC_ALL": "C"})
+        super().__init__(find_binary(), str(self._config_path), env=clean() | {"LC_ALL": "C"})
 
     @property
     def url(self) -> str:

@@ -19,6 +19,7 @@ from typing import Self
 
 import structlog
 
+from app.auth.opening import open_note, why_not_open
 from app.processes.child import Child
 from app.processes.embedded import Valkey, ValkeyError
 from app.settings import ANY_HOST, Settings
@@ -46,6 +47,9 @@ class Stop(Exception):
 
 def up(settings: Settings, command: Sequence[str] = COMMAND) -> int:
     """Run everything until told to stop; answers the exit code. Call it from the main thread."""
+    if reason := why_not_open(settings):
+        say(reason)
+        return 1
     try:
         with exclusive(settings.data_dir), Signals() as signals:
             Supervisor(settings, command, signals).run()
@@ -60,6 +64,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, command: Sequence[str], signals: "Signals") -> None:
         self._signals = signals
+        self._note = open_note(settings)
         self._host = ANY_HOST.get(settings.host, settings.host)
         self._port = free_port(settings.host, settings.port)
         env = os.environ | {
@@ -98,7 +103,8 @@ class Supervisor:
 
     def _announce(self) -> None:
         host = f"[{self._host}]" if ":" in self._host else self._host
-        say(f"\n  Tidings is ready: http://{host}:{self._port}\n  Ctrl-C stops it.\n")
+        note = f"  {self._note}\n" if self._note else ""
+        say(f"\n  Tidings is ready: http://{host}:{self._port}\n{note}  Ctrl-C stops it.\n")
 
     def _stop(self) -> None:
         self._signals.on_stop(self._kill)

@@ -12,6 +12,7 @@ from app.store.deliveries import Claimed, DeliveryStore, Due, Outcome
 from app.store.delivery_log import Delivery, DeliveryLog
 from app.store.identity import Identity
 from app.store.jobs import Change, JobStore
+from app.store.keys import Key, KeyStore
 from app.store.kinds import Kind, KindStore
 from app.store.listing import Filter, Listing, Page
 from app.store.memory import Memory
@@ -41,6 +42,8 @@ __all__ = [
     "Filter",
     "Identity",
     "JobStore",
+    "Key",
+    "KeyStore",
     "Kind",
     "KindStore",
     "Listing",

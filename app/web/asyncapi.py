@@ -9,13 +9,14 @@ from starlette.routing import BaseRoute
 
 from app.web.channels import Channel, channels
 from app.web.contract import Shape
-from app.web.openapi import PATH_VARIABLES
+from app.web.openapi import PATH_VARIABLES, SECURITY
 from app.web.schemas import Schemas
 
 ABOUT: Final = """The WebSockets of Tidings; its HTTP side is in `/openapi.json`.
 
 A text frame of the service holds one or more JSON objects, one a line; a frame of the client is one object. Browsers
-may connect from the service's own pages and from the origins it is told to allow; another gets 403.
+may connect from the service's own pages and from the origins it is told to allow; another gets 403. Where the service
+asks who is there, the handshake shows it, as `Authorization`, cookie or `access_token`, or the first frame does.
 """
 
 SUBPROTOCOL: Final = "tidings.v1"
@@ -39,7 +40,11 @@ def asyncapi(routes: Sequence[BaseRoute], public_url: str) -> dict[str, Any]:
         },
         "channels": {channel.name: fold.channel(path, channel) for path, channel in described},
         "operations": {name: operation for _, channel in described for name, operation in _operations(channel)},
-        "components": {"messages": fold.messages, "schemas": fold.schemas.components},
+        "components": {
+            "messages": fold.messages,
+            "schemas": fold.schemas.components,
+            "securitySchemes": {"bearer": SECURITY["bearer"]},
+        },
     }
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app.auth import owner_of
+from app.auth import Scope, owner_of, principal_of
 from app.batches import Batch, batch_url
 from app.chores import Chores
 from app.clock import rfc3339
@@ -70,6 +70,7 @@ class BatchDoors:
     @describes(
         "submit_batch",
         BATCHES,
+        scope=Scope.SUBMIT,
         parameters=[IDEMPOTENCY_KEY],
         body=BatchRequest,
         answers=[
@@ -105,6 +106,8 @@ class BatchDoors:
     @describes(
         "show_batch",
         BATCHES,
+        scope=Scope.READ,
+        narrowed=True,
         parameters=[IF_NONE_MATCH],
         answers=[
             Answer(200, "The batch as it stands.", BatchObject, LOOKED),
@@ -128,6 +131,8 @@ class BatchDoors:
     @describes(
         "cancel_batch",
         BATCHES,
+        scope=Scope.CANCEL,
+        narrowed=True,
         answers=[
             Answer(200, "All its jobs have ended.", BatchObject),
             Answer(202, "Those that have not are being stopped.", BatchObject, [RETRY_AFTER]),
@@ -144,6 +149,7 @@ class BatchDoors:
     @describes(
         "retry_batch",
         BATCHES,
+        scope=Scope.SUBMIT,
         answers=[
             Answer(200, "They have ended again.", BatchObject),
             Answer(202, "They are being run again.", BatchObject, [RETRY_AFTER]),
@@ -187,9 +193,10 @@ class BatchDoors:
 
 
 def _batch_id(request: Request) -> str:
-    """The one in the path. Raises UnknownBatch for what can be no id at all."""
+    """The one in the path. Raises UnknownBatch for what can be no id at all, and for what a token does not reach."""
     batch_id: str = request.path_params["batch_id"]
-    if not is_job_id(batch_id):
+    reach = principal_of(request).reach
+    if not is_job_id(batch_id) or (reach and not reach.covers_batch(batch_id)):
         raise UnknownBatch(batch_id=batch_id[:64])
     return batch_id
 

@@ -92,6 +92,7 @@ class CallbackDoors:
     @describes(
         "call_back",
         CALLBACKS,
+        scope=None,
         body=AnyJson,
         answers=ANSWERS,
         refuses=[*JSON_BODY, UnknownCallback, CallbackConflict, CallbackOver, Unavailable],
@@ -108,6 +109,7 @@ class CallbackDoors:
     @describes(
         "fail_callback",
         CALLBACKS,
+        scope=None,
         body=Failure,
         answers=ANSWERS,
         refuses=[*JSON_BODY, UnknownCallback, CallbackConflict, CallbackOver, Unavailable],
@@ -125,6 +127,7 @@ class CallbackDoors:
     @describes(
         "advance_callback",
         CALLBACKS,
+        scope=None,
         body=Advance,
         answers=[NOTED],
         refuses=[*JSON_BODY, UnknownCallback, CallbackOver, Unavailable],
@@ -139,7 +142,13 @@ class CallbackDoors:
         told = _body(Advance, body, '{"percent": 0 to 100, "message": up to 500 characters}')
         return _told(await self._callbacks.progress(awaited, round(told.percent, 2), told.message))
 
-    @describes("heartbeat_callback", CALLBACKS, answers=[NOTED], refuses=[UnknownCallback, CallbackOver, Unavailable])
+    @describes(
+        "heartbeat_callback",
+        CALLBACKS,
+        scope=None,
+        answers=[NOTED],
+        refuses=[UnknownCallback, CallbackOver, Unavailable],
+    )
     async def heartbeat(self, request: Request) -> Response:
         """Say that it is still at work.
 

@@ -1,6 +1,6 @@
 """What a WebSocket door promises, written beside the door: what it tells, what it is told, and why it closes.
 
-    @speaks("multiplex", tells=[StreamEvent, *SERVER_FRAMES], hears=CLIENT_FRAMES)
+    @speaks("multiplex", scope=Scope.READ, tells=[StreamEvent, *SERVER_FRAMES], hears=CLIENT_FRAMES)
     async def _multiplex(self, socket: WebSocket, writer: Writer) -> None: ...
 
 `app/web/asyncapi.py` folds it into the document, as `app/web/openapi.py` does with the contracts of HTTP doors.
@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from starlette.routing import BaseRoute, WebSocketRoute
 
+from app.auth import Scope
 from app.hub import Close
-from app.web.contract import Parameter, Shape, told
+from app.web.contract import Access, Parameter, Shape, told
 
 D = TypeVar("D", bound=Callable[..., Any])
 
@@ -25,10 +26,17 @@ class Channel:
     name: str
     summary: str
     description: str
+    scope: Scope
+    narrowed: bool = False
     tells: Sequence[Shape]
     hears: Sequence[Shape] = ()
     parameters: Sequence[Parameter] = ()
     closes: Sequence[Close]
+
+    @property
+    def access(self) -> Access:
+        """Who may enter."""
+        return Access(self.scope, self.narrowed)
 
 
 def speaks(name: str, **promises: Any) -> Callable[[D], D]:

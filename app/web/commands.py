@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app.auth import owner_of
+from app.auth import Scope, owner_of
 from app.errors import (
     BadRequest,
     IllegalChange,
@@ -80,6 +80,8 @@ class CommandDoors:
     @describes(
         "cancel_job",
         COMMANDS,
+        scope=Scope.CANCEL,
+        narrowed=True,
         body=Cancellation,
         body_optional=True,
         answers=CANCELLED,
@@ -93,7 +95,7 @@ class CommandDoors:
         wanted = _body(Cancellation, await self._bodies.json(request, default={}), '{"reason": up to 500 characters}')
         return await self._cancelled(request, wanted.reason)
 
-    @describes("delete_job", COMMANDS, answers=CANCELLED, refuses=[UnknownJob, Unavailable])
+    @describes("delete_job", COMMANDS, scope=Scope.CANCEL, answers=CANCELLED, refuses=[UnknownJob, Unavailable])
     async def delete(self, request: Request) -> Response:
         """Cancel or forget a job.
 
@@ -109,6 +111,7 @@ class CommandDoors:
     @describes(
         "retry_job",
         COMMANDS,
+        scope=Scope.SUBMIT,
         answers=[Answer(202, "It is pending again.", JobObject, [RETRY_AFTER.sometimes])],
         refuses=[UnknownJob, NotRetryable, ResultExpired, QueueFull, StoreFull, Unavailable],
     )
@@ -124,6 +127,7 @@ class CommandDoors:
     @describes(
         "suspend_job",
         COMMANDS,
+        scope=Scope.CANCEL,
         body=Suspension,
         body_optional=True,
         answers=[STANDS],
@@ -140,7 +144,9 @@ class CommandDoors:
         await self._jobs.suspend(job.job_id, owner_of(request), round(seconds * 1000))
         return await self._as_it_stands(request, 200)
 
-    @describes("resume_job", COMMANDS, answers=[STANDS], refuses=[UnknownJob, NotSuspendable, Unavailable])
+    @describes(
+        "resume_job", COMMANDS, scope=Scope.CANCEL, answers=[STANDS], refuses=[UnknownJob, NotSuspendable, Unavailable]
+    )
     async def resume(self, request: Request) -> Response:
         """Let a job be started again."""
         job = await owned_job(self._jobs, request)

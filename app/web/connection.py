@@ -13,6 +13,7 @@ from app.hub import Close
 from app.jobs import SEQ_DIGITS, parse_seq
 from app.server import HANG_UP
 from app.web.contract import Parameter
+from app.web.gate import ACCESS_TOKEN
 from app.web.query import parameters
 
 CURSORS: Final = frozenset({"after", "last_event_id"})
@@ -61,13 +62,14 @@ def after_of(connection: HTTPConnection) -> int | None:
     A reconnecting EventSource sends its original URL and the newer header, so the header wins. An id that is none of
     ours means a fresh start; a malformed `after` raises BadRequest, as any other parameter does.
     """
-    query = parameters(connection, once=CURSORS)
-    if len(query) > 1:
+    query = parameters(connection, once=CURSORS | {ACCESS_TOKEN})
+    cursors = [(name, text) for name, text in query.items() if name in CURSORS]
+    if len(cursors) > 1:
         raise BadRequest("Send `after` or `last_event_id`, not both.", parameter="last_event_id")
     last_event_id = connection.headers.get("last-event-id")
     if last_event_id:
         return parse_seq(last_event_id)
-    for name, text in query.items():
+    for name, text in cursors:
         seq = parse_seq(text)
         if seq is None:
             raise BadRequest(f"`{name}` must be a seq: a whole number, 0 for the whole log.", parameter=name)

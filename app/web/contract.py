@@ -1,11 +1,11 @@
 """What a door promises, written beside the door: its parameters, its body, its answers and what it refuses.
 
-    @describes("submit_job", JOBS, body=JobRequest, answers=[Answer(202, "Accepted.", JobObject, [LOCATION])],
-               refuses=[*JSON_BODY, UnknownKind])
+    @describes("submit_job", JOBS, scope=Scope.SUBMIT, body=JobRequest, refuses=[*JSON_BODY, UnknownKind],
+               answers=[Answer(202, "Accepted.", JobObject, [LOCATION])])
     async def submit(self, request: Request) -> Response:
         \"\"\"The first sentence is the summary. The rest is the description.\"\"\"
 
-Nothing of it is looked at while requests are served; `app/web/openapi.py` folds it into the document.
+Of it only the access is looked at while requests are served; `app/web/openapi.py` folds it into the document.
 """
 
 import inspect
@@ -16,22 +16,41 @@ from typing import Any, Final, Literal, Self, TypeAlias, TypeVar
 
 from starlette.routing import BaseRoute, Route
 
+from app.auth import Scope
 from app.errors import (
     REFUSALS,
     BadRequest,
     BodyTooLarge,
+    Forbidden,
+    ForeignOrigin,
     HeadersTooLarge,
     InternalError,
     InvalidJson,
     Refusal,
     RequestTimeout,
     TargetTooLong,
+    Unauthenticated,
+    Unavailable,
     UnknownTransferCoding,
     UnsupportedMediaType,
 )
 
 Shape: TypeAlias = Any
 """Whatever pydantic makes a JSON Schema of: a model, a TypedDict, an Annotated type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may enter a door: who has the scope, or with None anybody.
+
+    A token that is narrowed enters only where the door looks at its reach itself, which `narrowed` says.
+    """
+
+    scope: Scope | None
+    narrowed: bool = False
+
+
+PUBLIC: Final = Access(None)
 
 D = TypeVar("D", bound=Callable[..., Any])
 
@@ -87,6 +106,7 @@ class Tag:
 
 ALWAYS: Final = (
     BadRequest,
+    ForeignOrigin,
     RequestTimeout,
     TargetTooLong,
     HeadersTooLarge,
@@ -95,18 +115,23 @@ ALWAYS: Final = (
 )
 """What any request may meet, wherever it goes."""
 
+GUARDED: Final = (Unauthenticated, Forbidden, Unavailable)
+"""What a door refuses beside that where it is not open to anybody."""
+
 JSON_BODY: Final = (InvalidJson, BodyTooLarge, UnsupportedMediaType)
 """What a door that reads JSON refuses beside that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """All of one operation. `body` is shaped as an answer's content; `calls_back` names what is sent to the body's
-    `callback_url`."""
+    """All of one operation. `scope` and `narrowed` are its Access's; `body` is shaped as an answer's content;
+    `calls_back` names what is sent to the body's `callback_url`."""
 
     name: str
     tag: Tag
     summary: str
+    scope: Scope | None
+    narrowed: bool = False
     description: str = ""
     parameters: Sequence[Parameter] = ()
     body: Shape | Mapping[str, Shape] = None
@@ -116,6 +141,11 @@ class Contract:
     calls_back: str = ""
 
     @property
+    def access(self) -> Access:
+        """Who may enter."""
+        return Access(self.scope, self.narrowed)
+
+    @property
     def body_by_media_type(self) -> Mapping[str, Shape]:
         """The shapes of the request's body."""
         return _by_media_type(self.body)
@@ -123,7 +153,8 @@ class Contract:
     @property
     def refusals(self) -> Iterator[tuple[int, list[type[Refusal]]]]:
         """By status, those of every door included."""
-        refusals: list[type[Refusal]] = [kind for kind in REFUSALS if kind in ALWAYS or kind in self.refuses]
+        expected = {*ALWAYS, *self.refuses, *(GUARDED if self.scope else ())}
+        refusals: list[type[Refusal]] = [kind for kind in REFUSALS if kind in expected]
         for status, group in groupby(refusals, key=lambda refusal: refusal.status):
             yield status, list(group)
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app.auth import owner_of
+from app.auth import Scope, owner_of
 from app.errors import BadRequest, Unavailable, UnknownBatch, UnknownDelivery, UnknownJob
 from app.shapes.delivery import DeliveryPage, Redelivered
 from app.store import BatchStore, DeliveryLog, JobStore
@@ -49,7 +49,7 @@ class DeliveryDoors:
             resource("/api/deliveries/redeliver", post=self.redeliver_failed),
         ]
 
-    @describes("list_deliveries", WEBHOOKS, **PAGES, refuses=[UnknownJob, Unavailable])
+    @describes("list_deliveries", WEBHOOKS, scope=Scope.READ, **PAGES, refuses=[UnknownJob, Unavailable])
     async def list_deliveries(self, request: Request) -> Response:
         """List a job's webhooks.
 
@@ -57,7 +57,7 @@ class DeliveryDoors:
         """
         return await self._page(request, (await owned_job(self._jobs, request)).job_id)
 
-    @describes("list_batch_deliveries", WEBHOOKS, **PAGES, refuses=[UnknownBatch, Unavailable])
+    @describes("list_batch_deliveries", WEBHOOKS, scope=Scope.READ, **PAGES, refuses=[UnknownBatch, Unavailable])
     async def list_batch_deliveries(self, request: Request) -> Response:
         """List a batch's own webhooks.
 
@@ -65,7 +65,13 @@ class DeliveryDoors:
         """
         return await self._page(request, (await owned_batch(self._batches, request)).batch_id)
 
-    @describes("redeliver", WEBHOOKS, answers=SENT_AGAIN, refuses=[UnknownJob, UnknownDelivery, Unavailable])
+    @describes(
+        "redeliver",
+        WEBHOOKS,
+        scope=Scope.SUBMIT,
+        answers=SENT_AGAIN,
+        refuses=[UnknownJob, UnknownDelivery, Unavailable],
+    )
     async def redeliver(self, request: Request) -> Response:
         """Send a webhook again.
 
@@ -74,7 +80,13 @@ class DeliveryDoors:
         """
         return await self._again(request, (await owned_job(self._jobs, request)).job_id)
 
-    @describes("redeliver_of_batch", WEBHOOKS, answers=SENT_AGAIN, refuses=[UnknownBatch, UnknownDelivery, Unavailable])
+    @describes(
+        "redeliver_of_batch",
+        WEBHOOKS,
+        scope=Scope.SUBMIT,
+        answers=SENT_AGAIN,
+        refuses=[UnknownBatch, UnknownDelivery, Unavailable],
+    )
     async def redeliver_of_batch(self, request: Request) -> Response:
         """Send a batch's webhook again."""
         return await self._again(request, (await owned_batch(self._batches, request)).batch_id)
@@ -82,6 +94,7 @@ class DeliveryDoors:
     @describes(
         "redeliver_failed",
         WEBHOOKS,
+        scope=Scope.SUBMIT,
         answers=[Answer(202, "They are sent again.", Redelivered)],
         refuses=[Unavailable],
     )

@@ -28,11 +28,13 @@ def _fixed(media_type: str, shape: Any) -> list[Answer]:
 
 
 class DescriptionDoors:
-    """`/openapi.json`, `/asyncapi.json`, `/docs` and `/docs/errors`. `described` are all other routes."""
+    """`/openapi.json`, `/asyncapi.json`, `/docs` and `/docs/errors`. `described` are all other routes; `is_open`
+    says that there may be no authentication."""
 
-    def __init__(self, described: Sequence[BaseRoute], public_url: str) -> None:
+    def __init__(self, described: Sequence[BaseRoute], public_url: str, *, is_open: bool) -> None:
         self._described = described
         self._public_url = public_url
+        self._is_open = is_open
         self._openapi = Fixed("application/json", lambda: json_text(self._http()))
         self._asyncapi = Fixed("application/json", lambda: json_text(self._sockets()))
         self._docs = Fixed("text/html", lambda: docs_page(self._http(), self._sockets()))
@@ -46,22 +48,22 @@ class DescriptionDoors:
             resource("/docs/errors", get=self.errors),
         ]
 
-    @describes("openapi", DESCRIPTION, answers=_fixed("application/json", dict[str, Any]))
+    @describes("openapi", DESCRIPTION, scope=None, answers=_fixed("application/json", dict[str, Any]))
     async def openapi(self, request: Request) -> Response:
         """This document: OpenAPI 3.2."""
         return await self._openapi.answer(request)
 
-    @describes("asyncapi", DESCRIPTION, answers=_fixed("application/json", dict[str, Any]))
+    @describes("asyncapi", DESCRIPTION, scope=None, answers=_fixed("application/json", dict[str, Any]))
     async def asyncapi(self, request: Request) -> Response:
         """The WebSockets: AsyncAPI 3.0."""
         return await self._asyncapi.answer(request)
 
-    @describes("docs", DESCRIPTION, answers=_fixed("text/html", str))
+    @describes("docs", DESCRIPTION, scope=None, answers=_fixed("text/html", str))
     async def docs(self, request: Request) -> Response:
         """All of this as a page."""
         return await self._docs.answer(request)
 
-    @describes("errors", DESCRIPTION, answers=_fixed("text/html", str))
+    @describes("errors", DESCRIPTION, scope=None, answers=_fixed("text/html", str))
     async def errors(self, request: Request) -> Response:
         """Every refusal, with what to do about it."""
         return await self._errors.answer(request)
@@ -70,4 +72,4 @@ class DescriptionDoors:
         return asyncapi(self._described, self._public_url)
 
     def _http(self) -> dict[str, Any]:
-        return openapi([*self._described, *self.routes()], self._public_url or "/")
+        return openapi([*self._described, *self.routes()], self._public_url or "/", is_open=self._is_open)

@@ -23,13 +23,14 @@ from app.web.query import parameters
 from app.web.security import secured
 
 PRIVATE: Final = "private, no-cache"
-INERT: Final = "sandbox; default-src 'none'"
+INERT: Final = "sandbox; default-src 'none'; frame-ancestors 'none'"
 """Should a browser show the file as a document after all: no script, no origin, nothing loaded."""
 
 PLAYER: Final = (
-    "sandbox allow-same-origin; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+    "sandbox allow-same-origin; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'"
 )
-"""Still no script. A player of no origin would be refused the file it is to play."""
+"""Still no script; the style is the browser's own. A player of no origin would be refused the file it is to play."""
 
 PLAYLIST: Final = "application/vnd.apple.mpegurl"
 """Names other artifacts relative to where it is found itself, so nobody is sent elsewhere for it."""
@@ -112,7 +113,7 @@ class Download(FileResponse):
         try:
             await super().__call__(scope, receive, send)
         except RangeNotSatisfiable as refusal:
-            await secured(problem_response(refusal, HTTPConnection(scope)))(scope, receive, send)
+            await secured(problem_response(refusal, HTTPConnection(scope)), scope)(scope, receive, send)
 
     @classmethod
     def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 from starlette.datastructures import QueryParams
 
+from app.auth import Reach
 from app.clock import LATEST_MS, moment_ms
-from app.errors import BadRequest
+from app.errors import BadRequest, Forbidden
 from app.jobs import STATUSES, Status, is_job_id
 from app.shapes.shape import JobId, Moment
 from app.store import Filter
@@ -59,6 +60,20 @@ def filter_from(members: Mapping[str, Any]) -> Filter:
             raise BadRequest(f"`{name}` must be a string or a list of strings.", parameter=name)
         wanted[name] = frozenset(values)
     return _filter(wanted, None)
+
+
+def within(reach: Reach | None, wanted: Filter, *, feed: bool = False) -> Filter:
+    """What is wanted, of what a token reaches, in a list or a feed, which does not know batches.
+
+    Raises Forbidden for a token that reaches single jobs alone, and for another batch than its own.
+    """
+    if reach is None or reach.feed:
+        return wanted
+    if reach.tag:
+        return replace(wanted, tags=wanted.tags | {reach.tag})
+    if not feed and reach.batch_id and wanted.batch_id in ("", reach.batch_id):
+        return replace(wanted, batch_id=reach.batch_id)
+    raise Forbidden("This token does not reach lists.")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Final, Literal, NotRequired, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SkipValidation, Tag, TypeAdapter, ValidationError
 from pydantic import with_config as configured
+from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from app.errors import BadMessage
 from app.jobs import SEQ_DIGITS, Status
-from app.shapes.shape import JobId, shape
+from app.shapes.shape import JobId, Moment, shape
 
 MOST_REF_CHARACTERS: Final = 128
 
@@ -79,6 +80,14 @@ class Cancel(Frame):
     reason: Annotated[str | None, SkipValidation] = None
 
 
+class Auth(Frame):
+    """Say who is asking: as the first frame where the handshake did not, or later with a fresh token."""
+
+    op: Literal["auth"]
+    token: Annotated[str, Field(min_length=1, max_length=16 << 10)]
+    """A key, a JWT or a browser token."""
+
+
 class Ping(Frame):
     """Ask for a sign of life."""
 
@@ -103,8 +112,8 @@ class Unsubscribed(TypedDict):
     ref: NotRequired[Ref]
     job_id: NotRequired[str]
     feed: NotRequired[Literal[True]]
-    reason: NotRequired[Literal["ended"]]
-    """The job has ended, and all of it was told."""
+    reason: NotRequired[Literal["ended", "forbidden"]]
+    """The job has ended, and all of it was told; or the fresh token does not reach it."""
 
 
 @shape
@@ -115,6 +124,16 @@ class Cancelling(TypedDict):
     ref: NotRequired[Ref]
     job_id: JobId
     status: Status
+
+
+@shape
+class Authenticated(TypedDict):
+    """Who is asking is known."""
+
+    op: Literal["authenticated"]
+    ref: NotRequired[Ref]
+    expires_at: Moment | None
+    """The connection is closed with 4401 then, unless a fresh token came before."""
 
 
 @shape
@@ -148,12 +167,13 @@ ClientFrame: TypeAlias = Annotated[
     | Annotated[Unsubscribe, Tag("unsubscribe")]
     | Annotated[UnsubscribeFeed, Tag("unsubscribe feed")]
     | Annotated[Cancel, Tag("cancel")]
+    | Annotated[Auth, Tag("auth")]
     | Annotated[Ping, Tag("ping")],
     Discriminator(_form),
 ]
 
-CLIENT_FRAMES: Final = (Subscribe, SubscribeFeed, Unsubscribe, UnsubscribeFeed, Cancel, Ping)
-SERVER_FRAMES: Final = (Subscribed, Unsubscribed, Cancelling, Pong, ErrorFrame)
+CLIENT_FRAMES: Final = (Subscribe, SubscribeFeed, Unsubscribe, UnsubscribeFeed, Cancel, Auth, Ping)
+SERVER_FRAMES: Final = (Subscribed, Unsubscribed, Cancelling, Authenticated, Pong, ErrorFrame)
 
 _FRAMES: Final[TypeAdapter[Any]] = TypeAdapter(ClientFrame)
 
@@ -165,8 +185,20 @@ def read_frame(members: Mapping[str, Any]) -> Frame:
     except ValidationError as error:
         misfit = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if misfit["type"].startswith("union_tag"):
-            detail = "`op` must be subscribe, unsubscribe, cancel or ping, with a `job_id` or `feed`."
+            detail = "`op` must be subscribe, unsubscribe, cancel, auth or ping, with a `job_id` or `feed`."
         else:
             detail = f"`{misfit['loc'][-1]}`: {misfit['msg']}"
         raise BadMessage(detail) from None
     return frame
+
+
+def parse(text: str | None) -> dict[str, Any] | None:
+    """A frame's object, or None for what is none."""
+    try:
+        frame = from_json(text or "", allow_inf_nan=False)
+    except ValueError:
+        return None
+    if not isinstance(frame, dict):
+        return None
+    ref = frame.get("ref")
+    return frame if isinstance(ref, str | int | None) and len(str(ref)) <= MOST_REF_CHARACTERS else None

@@ -27,9 +27,10 @@ RANGES: Final = Header("Accept-Ranges", "`bytes`: parts can be asked for by `Ran
 CONTENT_RANGE: Final = Header("Content-Range", "Which part this is, and the size of the whole.")
 ALLOW: Final = Header("Allow", "The methods there are.")
 ACCEPT: Final = Header("Accept", "The media type taken here.")
+AUTHENTICATE: Final = Header("WWW-Authenticate", "How to say who is asking (RFC 6750 section 3).")
 TUS_VERSION: Final = Header("Tus-Version", "The versions of tus spoken here.")
 
 OF_REFUSALS: Final = {
-    header.name: header for header in (RETRY_AFTER, CONTENT_RANGE, ALLOW, ACCEPT, TUS_VERSION, *QUOTA)
+    header.name: header for header in (RETRY_AFTER, CONTENT_RANGE, ALLOW, ACCEPT, AUTHENTICATE, TUS_VERSION, *QUOTA)
 }
 """Those that `Refusal.sends` may name."""

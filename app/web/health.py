@@ -40,7 +40,7 @@ class HealthDoors:
     def routes(self) -> list[BaseRoute]:
         return [resource("/livez", get=self.live), resource("/readyz", get=self.ready)]
 
-    @describes("live", HEALTH, answers=[Answer(200, "It lives.", Health, [CACHE_CONTROL])])
+    @describes("live", HEALTH, scope=None, answers=[Answer(200, "It lives.", Health, [CACHE_CONTROL])])
     async def live(self, _: Request) -> Response:
         """Whether the process lives.
 
@@ -48,7 +48,13 @@ class HealthDoors:
         """
         return JsonAnswer({"status": "live"}, headers=FRESH)
 
-    @describes("ready", HEALTH, answers=[Answer(200, "It is ready.", Health, [CACHE_CONTROL])], refuses=[Unavailable])
+    @describes(
+        "ready",
+        HEALTH,
+        scope=None,
+        answers=[Answer(200, "It is ready.", Health, [CACHE_CONTROL])],
+        refuses=[Unavailable],
+    )
     async def ready(self, _: Request) -> Response:
         """Whether the process should be sent requests.
 

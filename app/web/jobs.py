@@ -1,18 +1,19 @@
 """The doors of jobs: submit, look, list. What can be done to one is in `commands.py`."""
 
 from math import ceil
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app.auth import owner_of
+from app.auth import Reach, Scope, owner_of, principal_of
 from app.bar import bar
 from app.clock import rfc3339
 from app.errors import (
     BadRequest,
+    Forbidden,
     IdempotencyConflict,
     InvalidJob,
     InvalidParams,
@@ -36,7 +37,7 @@ from app.web.answer import JsonAnswer
 from app.web.body import Bodies
 from app.web.commands import CommandDoors
 from app.web.contract import JSON_BODY, Answer, Parameter, Tag, describes
-from app.web.filters import BATCH, FILTERS, METADATA, REPEATABLE, filter_of
+from app.web.filters import BATCH, FILTERS, METADATA, REPEATABLE, filter_of, within
 from app.web.headers import APPLIED, CACHE_CONTROL, ETAG, KEY_EXPIRES, LOCATION, QUOTA, REPLAYED, RETRY_AFTER, VARY
 from app.web.idempotency import IDEMPOTENCY_KEY, key_of
 from app.web.negotiation import IF_NONE_MATCH, accept_of, has_current, preferred
@@ -96,6 +97,8 @@ class JobDoors:
     @describes(
         "submit_job",
         JOBS,
+        scope=Scope.SUBMIT,
+        narrowed=True,
         parameters=[IDEMPOTENCY_KEY, PREFER],
         body=JobRequest,
         answers=[
@@ -114,6 +117,8 @@ class JobDoors:
         """
         key, prefer = key_of(request), Preferences.of(request)
         body = await self._bodies.json(request)
+        if reach := principal_of(request).reach:
+            key = _single(reach, body)
         accepted = await self._submissions.accept(body, owner_of(request), key)
         job, waited = await self._waits.for_end(request, accepted.job, prefer.wait)
         headers = {"Location": job_url(job.job_id, self._base_url)} | asking_again(job) | accepted.allowance.headers
@@ -127,6 +132,8 @@ class JobDoors:
     @describes(
         "show_job",
         JOBS,
+        scope=Scope.READ,
+        narrowed=True,
         parameters=[IF_NONE_MATCH, PREFER],
         answers=[
             Answer(200, "The job as it stands.", {"application/json": JobObject, "text/plain": str}, LOOKED),
@@ -158,6 +165,8 @@ class JobDoors:
     @describes(
         "list_jobs",
         JOBS,
+        scope=Scope.READ,
+        narrowed=True,
         parameters=[
             *FILTERS,
             METADATA,
@@ -175,13 +184,24 @@ class JobDoors:
         """
         once, many = {"created_after", "batch_id", "limit", "cursor"}, REPEATABLE | {"metadata"}
         query = parameters(request, once=once, many=many)
-        wanted, limit, cursor = filter_of(query), _limit(query.get("limit", "50")), query.get("cursor")
+        wanted = within(principal_of(request).reach, filter_of(query))
+        limit, cursor = _limit(query.get("limit", "50")), query.get("cursor")
         try:
             page = await self._listing.page(owner_of(request), wanted, limit=limit, cursor=cursor)
         except ValueError:
             raise BadRequest("`cursor` must be a `next_cursor` of an earlier page.", parameter="cursor") from None
         shown = {"jobs": [job.shown(self._base_url) for job in page.jobs], "next_cursor": page.next_cursor}
         return JsonAnswer(shown, headers={"Cache-Control": "private, no-cache"})
+
+
+def _single(reach: Reach, body: Any) -> str:
+    """The key by which a token submits once: a repeat is the same job. No client's key looks like it.
+
+    Raises Forbidden for another kind than the token's.
+    """
+    if not isinstance(body, dict) or body.get("kind") != reach.kind:
+        raise Forbidden(f"This token is for a single job of the kind {reach.kind!r}.")
+    return f"§{reach.single}"
 
 
 def _limit(text: str) -> int:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from typing_extensions import TypedDict
 
+from app.auth import Scope
 from app.errors import NoSuchKind, Unavailable
 from app.intake.catalog import Catalog
 from app.shapes.shape import shape
@@ -73,6 +74,8 @@ class KindDoors:
     @describes(
         "list_kinds",
         KINDS,
+        scope=Scope.READ,
+        narrowed=True,
         answers=[Answer(200, "The kinds.", KindList, [CACHE_CONTROL])],
         refuses=[Unavailable],
     )
@@ -82,7 +85,7 @@ class KindDoors:
         shown: KindList = {"kinds": [_shown(kind, paused=kind.kind in paused) for kind in kinds.values()]}
         return JsonAnswer(shown, headers={"Cache-Control": "private, no-cache"})
 
-    @describes("pause_kind", KINDS, **HELD)
+    @describes("pause_kind", KINDS, scope=Scope.ADMIN, **HELD)
     async def pause(self, request: Request) -> Response:
         """Hold a kind back.
 
@@ -92,7 +95,7 @@ class KindDoors:
         await self._queues.pause_kind(kind.kind)
         return JsonAnswer(_shown(kind, paused=True))
 
-    @describes("resume_kind", KINDS, **HELD)
+    @describes("resume_kind", KINDS, scope=Scope.ADMIN, **HELD)
     async def resume(self, request: Request) -> Response:
         """Start jobs of a kind again."""
         kind = await self._known(request)

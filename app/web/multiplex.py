@@ -6,19 +6,21 @@ done is answered by an error.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from pydantic_core import from_json
 from starlette.types import Receive
 
-from app.errors import Refusal, TooManySubscriptions, UnknownJob
+from app.auth import Principal, Scope
+from app.auth.authenticator import Authenticator
+from app.errors import Forbidden, Refusal, TooManySubscriptions, UnknownJob
 from app.events import json_text
 from app.hub import Close, FeedSubscription, Hub, Subscription, Writer
-from app.jobs import is_job_id
+from app.jobs import Job, is_job_id
 from app.store import JobStore
-from app.web.filters import filter_from
+from app.web.contract import Access
+from app.web.filters import filter_from, within
 from app.web.frames import (
-    MOST_REF_CHARACTERS,
+    Auth,
     Cancel,
     FeedFilter,
     Ping,
@@ -26,8 +28,14 @@ from app.web.frames import (
     SubscribeFeed,
     Unsubscribe,
     UnsubscribeFeed,
+    parse,
     read_frame,
 )
+from app.web.gate import permit
+from app.web.introduction import authenticated
+
+WATCH: Final = Access(Scope.READ, narrowed=True)
+CANCEL: Final = Access(Scope.CANCEL, narrowed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +50,23 @@ class Reply:
 class Session:
     """The subscriptions of one connection."""
 
-    def __init__(self, owner: str, hub: Hub, jobs: JobStore, writer: Writer, most_subscriptions: int) -> None:
-        self._owner = owner
+    def __init__(
+        self, principal: Principal, authenticator: Authenticator, hub: Hub, jobs: JobStore, writer: Writer, *, most: int
+    ) -> None:
+        self._principal = principal
+        self._authenticator = authenticator
         self._hub = hub
         self._jobs = jobs
         self._writer = writer
-        self._most = most_subscriptions
+        self._most = most
         self._watched: dict[str, Subscription] = {}
+        self._reached: dict[str, Job] = {}
         self._feed: FeedSubscription | None = None
 
     async def run(self, receive: Receive) -> None:
         """Serve frames until the client is gone."""
         while (message := await receive())["type"] == "websocket.receive":
-            frame = _parse(message.get("text"))
+            frame = parse(message.get("text"))
             if frame is None:
                 return self._writer.finish(Close.BAD_MESSAGE)
             try:
@@ -83,6 +95,8 @@ class Session:
                 self._reply(members, "unsubscribed", job_id=job_id)
             case Cancel(job_id=job_id, reason=reason):
                 await self._cancel(members, job_id, reason)
+            case Auth(token=token):
+                await self._renew(members, token)
             case Ping():
                 self._reply(members, "pong")
 
@@ -97,19 +111,20 @@ class Session:
         try:
             channel = await self._hub.watch(job_id, subscription)
             history = await channel.history(after)
-            if history is None or history.job.owner != self._owner:
+            if history is None or not self._principal.sees(history.job):
                 raise UnknownJob
         except Refusal:
             self._drop(job_id)
             raise
+        self._reached[job_id] = history.job
         self._reply(frame, "subscribed", job_id=job_id)
         await channel.join(subscription, history, after)
 
     async def _subscribe_feed(self, frame: dict[str, Any], wanted: FeedFilter) -> None:
         self._drop_feed()
-        self._feed = FeedSubscription(self._writer, filter_from(wanted))
+        self._feed = FeedSubscription(self._writer, within(self._principal.reach, filter_from(wanted), feed=True))
         try:
-            feed = await self._hub.watch_feed(self._owner, self._feed)
+            feed = await self._hub.watch_feed(self._principal.owner, self._feed)
             jobs = await feed.active()
         except Refusal:
             self._drop_feed()
@@ -118,11 +133,35 @@ class Session:
         await feed.join(self._feed, jobs)
 
     async def _cancel(self, frame: dict[str, Any], job_id: str, reason: object) -> None:
+        permit(self._principal, CANCEL)
         view = await self._jobs.read(job_id) if is_job_id(job_id) else None
-        if view is None or view.job.owner != self._owner:
+        if view is None or not self._principal.sees(view.job):
             raise UnknownJob
-        status = await self._jobs.cancel(job_id, by=self._owner, reason=str(reason)[:256] if reason else None)
+        status = await self._jobs.cancel(job_id, by=self._principal.owner, reason=str(reason)[:256] if reason else None)
         self._reply(frame, "cancelling", job_id=job_id, status=status)
+
+    async def _renew(self, frame: dict[str, Any], token: str) -> None:
+        """Go on with a fresh credential of the same owner; what that does not reach is dropped."""
+        if await self._authenticator.asks():
+            fresh = await self._authenticator.principal(token)
+            permit(fresh, WATCH)
+            if fresh.owner != self._principal.owner:
+                raise Forbidden("The token is another owner's.")
+            same_reach = fresh.reach == self._principal.reach
+            self._principal = fresh
+            self._hub.visits.note(fresh, self._writer)
+            if not same_reach:
+                self._drop_unreached()
+        self._writer.write_events([Reply(json_text(authenticated(self._principal, frame)))])
+
+    def _drop_unreached(self) -> None:
+        for job_id, job in list(self._reached.items()):
+            if not self._principal.sees(job):
+                self._drop(job_id)
+                self._reply({}, "unsubscribed", job_id=job_id, reason="forbidden")
+        if self._feed:
+            self._drop_feed()
+            self._reply({}, "unsubscribed", feed=True, reason="forbidden")
 
     def _ender(self, job_id: str) -> Callable[[], None]:
         def end() -> None:
@@ -132,6 +171,7 @@ class Session:
         return end
 
     def _drop(self, job_id: str) -> bool:
+        self._reached.pop(job_id, None)
         subscription = self._watched.pop(job_id, None)
         if subscription:
             self._hub.unwatch(job_id, subscription)
@@ -139,21 +179,9 @@ class Session:
 
     def _drop_feed(self) -> None:
         if self._feed:
-            self._hub.unwatch_feed(self._owner, self._feed)
+            self._hub.unwatch_feed(self._principal.owner, self._feed)
             self._feed = None
 
     def _reply(self, frame: dict[str, Any], op: str, **members: Any) -> None:
         ref = {"ref": frame["ref"]} if "ref" in frame else {}
         self._writer.write_events([Reply(json_text({"op": op} | ref | members))])
-
-
-def _parse(text: str | None) -> dict[str, Any] | None:
-    """A frame's object, or None for what is none."""
-    try:
-        frame = from_json(text or "", allow_inf_nan=False)
-    except ValueError:
-        return None
-    if not isinstance(frame, dict):
-        return None
-    ref = frame.get("ref")
-    return frame if isinstance(ref, str | int | None) and len(str(ref)) <= MOST_REF_CHARACTERS else None

@@ -16,6 +16,7 @@ from app.shapes.delivery import BatchWebhook, JobWebhook
 from app.shapes.problem import Problem
 from app.shapes.shape import JobId
 from app.web.contract import Answer, Contract, Header, Parameter, Shape, operations
+from app.web.gate import ACCESS_TOKEN, COOKIE, IN_URL
 from app.web.headers import OF_REFUSALS
 from app.web.problems import MEDIA_TYPE
 from app.web.schemas import Schemas
@@ -62,9 +63,22 @@ WEBHOOK_ANSWERS: Final[Mapping[str, Any]] = {
 }
 
 
-def openapi(routes: Sequence[BaseRoute], server: str) -> dict[str, Any]:
-    """The document for these routes. `server` is the URL they are at, absolute or `/`."""
-    fold = _Fold()
+SECURITY: Final[Mapping[str, Any]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key (`tdg_…`), a JWT of the issuer trusted here, or a browser token (`tdt_…`).",
+    },
+    "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A browser token, for pages of ours."},
+    "url": {"type": "apiKey", "in": "query", "name": ACCESS_TOKEN, "description": "A browser token, on streams alone."},
+}
+"""The ways to show a credential. What an operation needs of it are the scopes beside them."""
+
+
+def openapi(routes: Sequence[BaseRoute], server: str, *, is_open: bool = True) -> dict[str, Any]:
+    """The document for these routes. `server` is the URL they are at, absolute or `/`; `is_open` says that there may be
+    no authentication."""
+    fold = _Fold(is_open=is_open)
     paths: dict[str, Any] = {}
     tags = {}
     for path, method, contract in operations(routes):
@@ -77,15 +91,19 @@ def openapi(routes: Sequence[BaseRoute], server: str) -> dict[str, Any]:
         "tags": [{"name": name, "description": what} for name, what in tags.items()],
         "paths": paths,
         "webhooks": {name: fold.webhook(name) for name in WEBHOOKS},
-        "components": {"schemas": dict(sorted(fold.schemas.components.items()))},
+        "components": {
+            "schemas": dict(sorted(fold.schemas.components.items())),
+            "securitySchemes": dict(SECURITY),
+        },
     }
 
 
 class _Fold:
     """Contracts into operations; the shapes on the way are collected."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_open: bool) -> None:
         self.schemas = Schemas()
+        self._is_open = is_open
 
     def operation(self, path: str, contract: Contract) -> dict[str, Any]:
         variables = [self._variable(name) for name in PATH_VARIABLES if f"{{{name}}}" in path]
@@ -106,7 +124,13 @@ class _Fold:
         if contract.calls_back:
             url = "{$request.body#/callback_url}"
             operation["callbacks"] = {contract.calls_back: {url: self.webhook(contract.calls_back)}}
+        if contract.scope:
+            operation["security"] = self._security(contract)
         return {name: value for name, value in operation.items() if value}
+
+    def _security(self, contract: Contract) -> list[dict[str, list[str]]]:
+        names = [name for name in SECURITY if name != "url" or IN_URL in contract.parameters]
+        return [*({name: [str(contract.scope)]} for name in names), *([{}] if self._is_open else [])]
 
     def webhook(self, name: str) -> dict[str, Any]:
         summary, shape = WEBHOOKS[name]

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from app.auth import owner_of
+from app.auth import principal_of
 from app.batches import Batch
 from app.errors import UnknownBatch, UnknownJob
 from app.jobs import Job, is_job_id
@@ -13,7 +13,7 @@ async def owned_job(jobs: JobStore, request: Request) -> Job:
     """The job in the path. Raises UnknownJob also for one of another owner, and for what can be no id at all."""
     job_id = request.path_params["job_id"]
     view = await jobs.read(job_id) if is_job_id(job_id) else None
-    if view is None or view.job.owner != owner_of(request):
+    if view is None or not principal_of(request).sees(view.job):
         raise UnknownJob(job_id=job_id[:64])
     return view.job
 
@@ -22,7 +22,7 @@ async def owned_batch(batches: BatchStore, request: Request) -> Batch:
     """The batch in the path. Raises UnknownBatch in the same cases."""
     batch_id = request.path_params["batch_id"]
     batch = await batches.read(batch_id) if is_job_id(batch_id) else None
-    if batch is None or batch.owner != owner_of(request):
+    if batch is None or not principal_of(request).sees_batch(batch):
         raise UnknownBatch(batch_id=batch_id[:64])
     return batch
 

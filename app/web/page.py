@@ -26,6 +26,7 @@ def page_routes() -> list[BaseRoute]:
     @describes(
         "page",
         PAGES,
+        scope=None,
         answers=[
             Answer(200, "The page.", {"text/html": str}, [ETAG, CACHE_CONTROL]),
             Answer(304, "The browser has it.", None, [ETAG, CACHE_CONTROL]),
@@ -38,7 +39,7 @@ def page_routes() -> list[BaseRoute]:
     async def static(request: Request) -> Response:
         return await files.get_response(request.path_params["path"], request.scope)
 
-    return [resource("/", get=index), resource("/static/{path:path}", get=static)]
+    return [resource("/", get=index), resource("/static/{path:path}", get=static, public=True)]
 
 
 class RevalidatedFiles(StaticFiles):

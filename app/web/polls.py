@@ -5,7 +5,7 @@ Used by the doors of a job, its log and its result. What counts is who asks for 
 
 from starlette.requests import Request
 
-from app.auth import owner_of
+from app.auth import owner_of, principal_of
 from app.errors import PollTooFast, UnknownJob
 from app.jobs import is_job_id
 from app.limits import Allowance
@@ -29,7 +29,7 @@ class Polls:
         """
         job_id = request.path_params["job_id"]
         look = None
-        if is_job_id(job_id):
+        if is_job_id(job_id) and await self._reached(request, job_id):
             look = await self._jobs.poll(
                 job_id, owner_of(request), known=known, after=after, most=self._burst, waits=waits
             )
@@ -38,6 +38,14 @@ class Polls:
         if not look.allowed:
             raise too_fast(look.allowance, job_id=job_id)
         return look
+
+    async def _reached(self, request: Request, job_id: str) -> bool:
+        """Whether a narrowed token reaches the job, which may hang on its tags. Whose it is the script sees."""
+        reach = principal_of(request).reach
+        if reach is None or reach.feed or job_id in reach.jobs:
+            return True
+        view = await self._jobs.read(job_id)
+        return view is not None and reach.covers(view.job)
 
 
 def too_fast(allowance: Allowance, **subject: str) -> PollTooFast:

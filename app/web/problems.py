@@ -1,5 +1,6 @@
 """Every refusal as problem details (RFC 9457). Whatever goes wrong behind a door, this is where its answer is made."""
 
+import re
 import secrets
 from typing import Final
 from urllib.parse import quote
@@ -15,17 +16,23 @@ from app.errors import BadRequest, InternalError, Refusal
 log = structlog.get_logger()
 
 MEDIA_TYPE: Final = "application/problem+json"
+_CALLBACK_TOKEN = re.compile(r"(?<=^/api/callbacks/)[^/]+")
 PATH_CHARACTERS: Final = "/:@!$&'()*+,;=~"  # RFC 3986 section 3.3
 
 
 def problem_response(refusal: Refusal, connection: HTTPConnection) -> Response:
     """The answer to a refused request."""
-    problem = refusal.problem(quote(connection.scope.get("path", ""), safe=PATH_CHARACTERS))
+    problem = refusal.problem(quote(shown(connection.scope.get("path", "")), safe=PATH_CHARACTERS))
     headers = {"Cache-Control": "no-store"} | refusal.headers
     if (seconds := headers.get("Retry-After", "")).isdigit():
         problem["retry_after"] = int(seconds)
     body = to_json(problem)
     return Response(body, status_code=refusal.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def shown(path: str) -> str:
+    """A request's path as it may be told: problems end up in many a log, and a callback's token is a secret."""
+    return _CALLBACK_TOKEN.sub("***", path)
 
 
 def problem_of(error: Exception, connection: HTTPConnection) -> Response:

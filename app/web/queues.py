@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from typing_extensions import TypedDict
 
+from app.auth import Scope
 from app.errors import Unavailable, UnknownQueue
 from app.intake.catalog import Catalog
 from app.shapes.shape import shape
@@ -66,6 +67,7 @@ class QueueDoors:
     @describes(
         "list_queues",
         QUEUES,
+        scope=Scope.READ,
         answers=[Answer(200, "The queues.", QueueList, [CACHE_CONTROL])],
         refuses=[Unavailable],
     )
@@ -75,7 +77,7 @@ class QueueDoors:
         shown: QueueList = {"queues": [_shown(queue) for queue in queues]}
         return JsonAnswer(shown, headers={"Cache-Control": "private, no-cache"})
 
-    @describes("pause_queue", QUEUES, **HELD)
+    @describes("pause_queue", QUEUES, scope=Scope.ADMIN, **HELD)
     async def pause(self, request: Request) -> Response:
         """Hold a queue back.
 
@@ -85,7 +87,7 @@ class QueueDoors:
         await self._queues.pause(name)
         return await self._as_it_stands(name)
 
-    @describes("resume_queue", QUEUES, **HELD)
+    @describes("resume_queue", QUEUES, scope=Scope.ADMIN, **HELD)
     async def resume(self, request: Request) -> Response:
         """Start jobs of a queue again."""
         name = await self._known(request)

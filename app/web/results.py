@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.artifacts import FileStore
+from app.auth import Scope
 from app.errors import (
     PollTooFast,
     RangeNotSatisfiable,
@@ -55,6 +56,8 @@ class ResultDoors:
     @describes(
         "get_result",
         RESULTS,
+        scope=Scope.READ,
+        narrowed=True,
         parameters=[ASKED, IF_NONE_MATCH, RANGE],
         answers=[
             Answer(
@@ -90,6 +93,8 @@ class ResultDoors:
     @describes(
         "get_artifact",
         RESULTS,
+        scope=Scope.READ,
+        narrowed=True,
         parameters=[ASKED, IF_NONE_MATCH, RANGE],
         answers=[
             Answer(200, "The file.", {"*/*": bytes}, [ETAG, CACHE_CONTROL, DISPOSITION, RANGES]),

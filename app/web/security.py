@@ -1,8 +1,11 @@
-"""Headers that keep a browser from being used against its user. On every answer but a stream's."""
+"""Headers that keep a browser from being used against its user, on every answer."""
 
 from typing import Final
 
 from starlette.responses import Response
+from starlette.types import Scope
+
+from app.web.cors import told_to_origin
 
 HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -15,8 +18,9 @@ HEADERS: Final = (
 )
 
 
-def secured(response: Response) -> Response:
+def secured(response: Response, scope: Scope) -> Response:
     """The same answer with these headers; a door that has set one of them itself has its way."""
     set_by_door = {name for name, _ in response.raw_headers}
     response.raw_headers += [header for header in HEADERS if header[0] not in set_by_door]
+    response.raw_headers += told_to_origin(scope)
     return response

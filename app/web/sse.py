@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Send
 
-from app.auth import owner_of
+from app.auth import Scope, owner_of, principal_of
 from app.errors import NotAcceptable, PollTooFast, Unavailable, UnknownBatch, UnknownJob
 from app.events import json_text
 from app.hub import SSE, BarWire, Close, FeedSubscription, Hub, Subscription, Writer
@@ -17,11 +17,12 @@ from app.shapes.event import JobLog, SseBlock
 from app.store import Look
 from app.web.connection import AFTER, LAST_EVENT_ID, after_of, hang_up_of, until_gone
 from app.web.contract import Answer, Described, Tag, describes
-from app.web.filters import FILTERS, REPEATABLE, filter_of
+from app.web.filters import FILTERS, REPEATABLE, filter_of, within
+from app.web.gate import ACCESS_TOKEN, IN_URL
 from app.web.headers import BUFFERING, CACHE_CONTROL, QUOTA, VARY
 from app.web.polls import Polls
 from app.web.query import parameters
-from app.web.stream import EVENT_STREAM, StreamDoor, begins, form_of, stop
+from app.web.stream import EVENT_STREAM, StreamDoor, answer, begins, form_of, stop
 
 EVENTS: Final = Tag("Events", "What happens, as it happens: Server-Sent Events.")
 HEADERS: Final = (CACHE_CONTROL, BUFFERING.sometimes, VARY.sometimes)
@@ -44,7 +45,9 @@ class EventDoors:
     @describes(
         "job_events",
         EVENTS,
-        parameters=[*AFTER, LAST_EVENT_ID],
+        scope=Scope.READ,
+        narrowed=True,
+        parameters=[*AFTER, LAST_EVENT_ID, IN_URL],
         answers=[
             Answer(
                 200,
@@ -67,16 +70,16 @@ class EventDoors:
         job_id, after = request.path_params["job_id"], after_of(request)
         if form == "application/json":
             look = await self._polls.look(request, after=after or 0)
-            return await _log(look)(request.scope, request.receive, send)
+            return await answer(request, _log(look), send)
         if not is_job_id(job_id):
             raise UnknownJob(job_id=job_id)
         writer = Writer(SSE, send, hang_up_of(request.scope))
         subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
-        with self._hub.admitted(owner_of(request), writer):
+        with self._hub.admitted(principal_of(request), writer):
             try:
                 channel = await self._hub.watch(job_id, subscription)
                 history = await channel.history(after)
-                if history is None or history.job.owner != owner_of(request):
+                if history is None or not principal_of(request).sees(history.job):
                     raise UnknownJob(job_id=job_id)
                 if history.job.ended and after == history.job.seq:
                     return await stop(request, send)
@@ -93,7 +96,9 @@ class EventDoors:
     @describes(
         "feed",
         EVENTS,
-        parameters=FILTERS,
+        scope=Scope.READ,
+        narrowed=True,
+        parameters=[*FILTERS, IN_URL],
         answers=[Answer(200, "The stream.", {EVENT_STREAM: SseBlock}, HEADERS)],
         refuses=[NotAcceptable, Unavailable],
     )
@@ -104,9 +109,9 @@ class EventDoors:
         """
         owner, form = owner_of(request), form_of(request)
         writer = Writer(SSE, send, hang_up_of(request.scope))
-        query = parameters(request, once={"created_after"}, many=REPEATABLE)
-        subscription = FeedSubscription(writer, filter_of(query))
-        with self._hub.admitted(owner_of(request), writer):
+        query = parameters(request, once={"created_after", ACCESS_TOKEN}, many=REPEATABLE)
+        subscription = FeedSubscription(writer, within(principal_of(request).reach, filter_of(query), feed=True))
+        with self._hub.admitted(principal_of(request), writer):
             try:
                 feed = await self._hub.watch_feed(owner, subscription)
                 jobs = await feed.active()
@@ -121,7 +126,9 @@ class EventDoors:
     @describes(
         "batch_events",
         EVENTS,
-        parameters=[*AFTER, LAST_EVENT_ID],
+        scope=Scope.READ,
+        narrowed=True,
+        parameters=[*AFTER, LAST_EVENT_ID, IN_URL],
         answers=[
             Answer(200, "The stream.", {EVENT_STREAM: BatchSseBlock}, HEADERS),
             Answer(204, "The batch has completed, and the client knows: an EventSource stops."),
@@ -139,11 +146,11 @@ class EventDoors:
             raise UnknownBatch(batch_id=batch_id[:64])
         writer = Writer(SSE, send, hang_up_of(request.scope))
         subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
-        with self._hub.admitted(owner_of(request), writer):
+        with self._hub.admitted(principal_of(request), writer):
             try:
                 channel = await self._hub.watch_batch(batch_id, subscription)
                 standing = await channel.read()
-                if standing is None or standing.batch.owner != owner_of(request):
+                if standing is None or not principal_of(request).sees_batch(standing.batch):
                     raise UnknownBatch(batch_id=batch_id)
                 if standing.batch.ended and after == standing.batch.seq:
                     return await stop(request, send)

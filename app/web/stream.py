@@ -14,9 +14,12 @@ from starlette.types import Receive, Scope, Send
 from app.errors import MethodNotAllowed, NotAcceptable, Refusal, Unavailable
 from app.hub import Full, Writer
 from app.web.connection import expect_reader
+from app.web.contract import Contract
+from app.web.cors import preflight, told_to_origin
+from app.web.gate import admit
 from app.web.negotiation import accept_of, preferred
 from app.web.problems import problem_response
-from app.web.security import secured
+from app.web.security import HEADERS, secured
 
 EVENT_STREAM: Final = "text/event-stream"
 ALLOW: Final = {"Allow": "GET, HEAD, OPTIONS"}
@@ -25,33 +28,37 @@ COME_BACK_MS: Final = (2_000, 10_000)
 
 
 class StreamDoor:
-    """An ASGI application around one stream: its methods, and refusals as problems."""
+    """An ASGI application around one stream: its methods, who may enter, and refusals as problems."""
 
     def __init__(self, stream: Callable[[Request, Send], Awaitable[Any]]) -> None:
+        contract: Contract = stream.contract  # type: ignore[attr-defined]  # `describes` has hung it there
         self._stream = stream
+        self._access = contract.access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
             if request.method == "OPTIONS":
-                return await Response(status_code=204, headers=ALLOW)(scope, receive, send)
+                told = Response(status_code=204, headers=ALLOW | preflight(scope, ALLOW["Allow"]))
+                return await secured(told, scope)(scope, receive, send)
             if request.method not in ("GET", "HEAD"):
                 raise MethodNotAllowed(headers=ALLOW)
+            await admit(request, self._access, in_url=True)
             await self._stream(request, send)
         except (Full, Unavailable):
-            await secured(_come_back(request))(scope, receive, send)
+            await secured(_come_back(request), scope)(scope, receive, send)
         except Refusal as refusal:
-            await secured(problem_response(refusal, request))(scope, receive, send)
+            await secured(problem_response(refusal, request), scope)(scope, receive, send)
 
 
 async def begins(request: Request, writer: Writer, send: Send, form: str) -> bool:
     """Send the head. Answers whether the client wants more than that: who asks by HEAD does not."""
     if request.method == "HEAD":
-        await _send_head(send, form)
+        await _send_head(request, send, form)
         await send({"type": "http.response.body", "body": b""})  # no length, as the stream has none
         return False
     expect_reader(request.scope)
-    await _send_head(send, form)
+    await _send_head(request, send, form)
     if form == EVENT_STREAM:  # its first bytes come at once (WHATWG HTML 9.2)
         await send({"type": "http.response.body", "body": b"retry: %d\n\n" % RETRY_MS, "more_body": True})
     writer.open()
@@ -60,16 +67,22 @@ async def begins(request: Request, writer: Writer, send: Send, form: str) -> boo
 
 async def stop(request: Request, send: Send) -> None:
     """Nothing will come that the client has not: 204, which ends an EventSource for good."""
-    await Response(status_code=204)(request.scope, request.receive, send)
+    await answer(request, Response(status_code=204), send)
 
 
-async def _send_head(send: Send, form: str) -> None:
+async def answer(request: Request, response: Response, send: Send) -> None:
+    """It is no stream after all."""
+    await secured(response, request.scope)(request.scope, request.receive, send)
+
+
+async def _send_head(request: Request, send: Send, form: str) -> None:
     headers = [
         (b"content-type", form.encode() + (b"; charset=utf-8" if form == "text/plain" else b"")),
         (b"cache-control", b"no-store"),
         (b"x-accel-buffering", b"no"),
-        (b"x-content-type-options", b"nosniff"),
         (b"vary", b"Accept"),
+        *HEADERS,
+        *told_to_origin(request.scope),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from typing_extensions import TypedDict
 
-from app.auth import owner_of
+from app.auth import Scope, owner_of
 from app.clock import rfc3339
 from app.errors import (
     BadRequest,
@@ -132,6 +132,8 @@ class TusDoors:
     @describes(
         "create_upload",
         UPLOADS,
+        scope=Scope.SUBMIT,
+        narrowed=True,
         parameters=[
             SPEAKS,
             Parameter("Upload-Length", "Bytes there will be.", Count, where="header", required=True),
@@ -163,6 +165,8 @@ class TusDoors:
     @describes(
         "show_upload",
         UPLOADS,
+        scope=Scope.SUBMIT,
+        narrowed=True,
         answers=[Answer(200, "How far it has come.", UploadStanding, [*STANDS, LENGTH, METADATA])],
         refuses=[UnknownUpload, UnsupportedTus, UploadBusy, Unavailable],
     )
@@ -179,6 +183,8 @@ class TusDoors:
     @describes(
         "resume_upload",
         UPLOADS,
+        scope=Scope.SUBMIT,
+        narrowed=True,
         parameters=[
             SPEAKS,
             Parameter("Upload-Offset", "Where the upload stands.", Count, where="header", required=True),
@@ -202,6 +208,8 @@ class TusDoors:
     @describes(
         "end_upload",
         UPLOADS,
+        scope=Scope.SUBMIT,
+        narrowed=True,
         parameters=[SPEAKS],
         answers=[Answer(204, "It is gone.", None, [RESUMABLE])],
         refuses=[UnknownUpload, UnsupportedTus, UploadBusy, Unavailable],
@@ -218,6 +226,8 @@ class TusDoors:
     @describes(
         "override_upload",
         UPLOADS,
+        scope=Scope.SUBMIT,
+        narrowed=True,
         parameters=[
             Parameter(
                 "X-HTTP-Method-Override",

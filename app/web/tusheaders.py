@@ -4,7 +4,6 @@ Used by `app/web/tus.py`. All readers raise BadRequest with the header's name, u
 """
 
 from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -131,5 +130,5 @@ def metadata_text(standing: Standing) -> str:
 def _decoded(text: str, header: str) -> bytes:
     try:
         return b64decode(text.strip(" "), validate=True)
-    except NotBase64:
+    except ValueError:  # it is no base64, or not even ASCII
         raise BadRequest("A value is in base64 (RFC 4648 section 4).", header=header) from None

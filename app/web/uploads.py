@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from typing_extensions import TypedDict
 
 from app.artifacts import FileStore
-from app.auth import owner_of
+from app.auth import Scope, owner_of
 from app.clock import rfc3339
 from app.errors import BadRequest, StorageFull, Unavailable, UnsupportedMediaType, UploadTooLarge
 from app.intake.incoming import IncomingFile
@@ -60,6 +60,8 @@ class UploadDoors:
     @describes(
         "put_upload",
         UPLOADS,
+        scope=Scope.SUBMIT,
+        narrowed=True,
         body={"*/*": bytes},
         body_optional=True,
         answers=[Answer(201, "Taken in.", UploadObject)],

@@ -6,7 +6,7 @@ came since, then listens. So nothing falls between, and meanwhile it holds no co
 
 from starlette.requests import ClientDisconnect, Request
 
-from app.auth import owner_of
+from app.auth import principal_of
 from app.errors import Refusal, UnknownJob
 from app.hub import Bell, Channel, Full, History, Hub
 from app.jobs import Job
@@ -57,7 +57,7 @@ class Waits:
 
     async def _held(self, request: Request, job_id: str, seq: int, bell: Bell) -> tuple[Job | None, bool]:
         try:
-            with self._hub.admitted(owner_of(request), bell.writer):
+            with self._hub.admitted(principal_of(request), bell.writer):
                 later = await self._heard(request, job_id, seq, bell)
         except Full:
             return None, False

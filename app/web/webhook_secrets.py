@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app.auth import owner_of
+from app.auth import Scope, owner_of
 from app.clock import rfc3339
 from app.errors import TooManySecrets, Unavailable, UnknownSecret
 from app.shapes.delivery import SecretList, SecretObject
@@ -35,6 +35,7 @@ class SecretDoors:
     @describes(
         "list_webhook_secrets",
         WEBHOOKS,
+        scope=Scope.SUBMIT,
         answers=[Answer(200, "The owner's secrets.", SecretList, [CACHE_CONTROL])],
         refuses=[Unavailable],
     )
@@ -50,6 +51,7 @@ class SecretDoors:
     @describes(
         "create_webhook_secret",
         WEBHOOKS,
+        scope=Scope.SUBMIT,
         answers=[Answer(201, "It signs from now on, beside the others.", SecretObject, [CACHE_CONTROL])],
         refuses=[TooManySecrets, Unavailable],
     )
@@ -64,6 +66,7 @@ class SecretDoors:
     @describes(
         "delete_webhook_secret",
         WEBHOOKS,
+        scope=Scope.SUBMIT,
         answers=[Answer(204, "It signs no more.")],
         refuses=[UnknownSecret, Unavailable],
     )

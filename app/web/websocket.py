@@ -5,23 +5,27 @@ Like the SSE doors they are plain ASGI applications; the hub's writer calls the 
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 from starlette.websockets import WebSocket
 
-from app.auth import owner_of
-from app.errors import BadRequest, Unavailable
+from app.auth import Scope, principal_of
+from app.errors import BadMessage, BadRequest, Forbidden, Unauthenticated, Unavailable
 from app.hub import LINES, Close, Full, Hub, Subscription, Writer
 from app.jobs import is_job_id
 from app.shapes.event import StreamEvent
 from app.store import JobStore
 from app.web.asyncapi import SUBPROTOCOL
-from app.web.channels import DescribedSocket, speaks
+from app.web.channels import Channel, DescribedSocket, speaks
 from app.web.connection import AFTER, after_of, expect_reader, hang_up_of, until_gone
-from app.web.frames import CLIENT_FRAMES, SERVER_FRAMES
+from app.web.contract import Access
+from app.web.frames import CLIENT_FRAMES, SERVER_FRAMES, Auth, Authenticated
+from app.web.gate import IN_URL
+from app.web.introduction import introduce
 from app.web.multiplex import Session
+from app.web.origins import is_own
 
 Serve: TypeAlias = Callable[[WebSocket, Writer], Awaitable[None]]
 
@@ -42,9 +46,18 @@ class SocketDoors:
         ]
 
     def _door(self, serve: Serve) -> "_Door":
-        return _Door(self._hub, self._allowed_origins, serve)
+        channel: Channel = serve.channel  # type: ignore[attr-defined]  # `speaks` has hung it there
+        return _Door(self._hub, self._allowed_origins, serve, channel.access)
 
-    @speaks("job", tells=[StreamEvent], parameters=AFTER, closes=[*Close])
+    @speaks(
+        "job",
+        scope=Scope.READ,
+        narrowed=True,
+        tells=[StreamEvent, Authenticated],
+        hears=[Auth],
+        parameters=[*AFTER, IN_URL],
+        closes=[*Close],
+    )
     async def _job_events(self, socket: WebSocket, writer: Writer) -> None:
         """One job's events.
 
@@ -57,7 +70,7 @@ class SocketDoors:
         try:
             channel = await self._hub.watch(job_id, subscription)
             history = await channel.history(after)
-            if history is None or history.job.owner != owner_of(socket):
+            if history is None or not principal_of(socket).sees(history.job):
                 return writer.finish(Close.UNKNOWN_JOB)
             await channel.join(subscription, history, after)
             await until_gone(socket.receive)
@@ -66,8 +79,11 @@ class SocketDoors:
 
     @speaks(
         "multiplex",
+        scope=Scope.READ,
+        narrowed=True,
         tells=[StreamEvent, *SERVER_FRAMES],
         hears=CLIENT_FRAMES,
+        parameters=[IN_URL],
         closes=[close for close in Close if close not in (Close.ENDED, Close.UNKNOWN_JOB)],
     )
     async def _multiplex(self, socket: WebSocket, writer: Writer) -> None:
@@ -76,7 +92,8 @@ class SocketDoors:
         Each frame of the client is answered, by an `error` where it cannot be done; what is no JSON object closes the
         connection.
         """
-        session = Session(owner_of(socket), self._hub, self._jobs, writer, self._most_subscriptions)
+        principal, authenticator = principal_of(socket), socket.scope["router"].authenticator
+        session = Session(principal, authenticator, self._hub, self._jobs, writer, most=self._most_subscriptions)
         try:
             await session.run(socket.receive)
         finally:
@@ -86,12 +103,13 @@ class SocketDoors:
 class _Door:
     """An ASGI application around one socket: the handshake before, the close code after."""
 
-    def __init__(self, hub: Hub, allowed_origins: frozenset[str], serve: Serve) -> None:
+    def __init__(self, hub: Hub, allowed_origins: frozenset[str], serve: Serve, access: Access) -> None:
         self._hub = hub
         self._allowed_origins = allowed_origins
         self._serve = serve
+        self._access = access
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         socket = WebSocket(scope, receive, send)
         if not self._is_welcome(socket):
             return await socket.close()  # before the handshake this answers 403
@@ -99,12 +117,17 @@ class _Door:
         writer = Writer(LINES, send, hang_up_of(scope))
         writer.open()
         try:
-            with self._hub.admitted(owner_of(socket), writer):
+            await introduce(socket, self._access)
+            with self._hub.admitted(principal_of(socket), writer):
                 expect_reader(scope)
                 await self._serve(socket, writer)
         except Full as full:
             writer.finish(full.close)
-        except BadRequest:
+        except Unauthenticated:
+            writer.finish(Close.UNAUTHENTICATED)
+        except Forbidden:
+            writer.finish(Close.FORBIDDEN)
+        except (BadRequest, BadMessage):
             writer.finish(Close.BAD_MESSAGE)
         except Unavailable:
             writer.finish(Close.RESTARTING)
@@ -112,8 +135,5 @@ class _Door:
             await writer.aclose()
 
     def _is_welcome(self, socket: WebSocket) -> bool:
-        """Browsers send the page's Origin (RFC 6455 section 10.2); other clients send none."""
-        origin = socket.headers.get("origin")
-        if origin is None or origin in self._allowed_origins:
-            return True
-        return urlsplit(origin).netloc == socket.headers.get("host")
+        """To a page a WebSocket is open without CORS, so the Origin it sends decides."""
+        return socket.headers.get("origin") in self._allowed_origins or is_own(socket.headers)

@@ -28,6 +28,7 @@ class Answer:
     def refused(self, status: int, code: str) -> dict[str, Any]:
         """The members of the problem, which must be this one, whole and well-formed."""
         assert self.headers["content-type"] == "application/problem+json"
+        assert self.headers["x-content-type-options"] == "nosniff"
         problem: dict[str, Any] = json.loads(self.body)
         assert (self.status, problem["status"], problem["code"]) == (status, status, code)
         assert problem["type"] == f"/docs/errors#{code}"

@@ -36,6 +36,7 @@ ROUTES = {
     "/api/callbacks/x/fail": "POST, OPTIONS",
     "/api/callbacks/x/progress": "POST, OPTIONS",
     "/api/callbacks/x/heartbeat": "POST, OPTIONS",
+    "/api/tokens": "POST, DELETE, OPTIONS",
     "/api/batches": "POST, OPTIONS",
     "/api/batches/{batch}": READ,
     "/api/batches/{batch}/events": READ,

@@ -175,7 +175,8 @@ class House:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self._folder = folder
-        self._settings = {"lease_seconds": LEASE_SECONDS, "handlers": KINDS, "shutdown_grace_seconds": 3} | settings
+        usual = {"lease_seconds": LEASE_SECONDS, "handlers": KINDS, "shutdown_grace_seconds": 3}
+        self._settings = usual | {"handler_variables": "SKEW_SECONDS"} | settings
         self._processes: list[Process] = []
         self.valkey = Valkey(folder / "valkey", folder / "valkey.sock")
         self.data_dir = folder / "data"

@@ -21,6 +21,7 @@ from app.main import create_app
 from app.server import config
 from app.settings import Settings
 from app.store import Change, JobStore, Kind, KindStore, Run, UploadStore
+from app.web.problems import shown
 from workers.run import entries
 from workers.run.entries import Entry
 
@@ -164,5 +165,5 @@ def assert_refused(response: httpx.Response, status: int, code: str, type: str) 
     assert problem["type"] == type
     assert problem["title"]
     assert problem["detail"]
-    assert unquote(problem["instance"]) == response.request.url.path
+    assert unquote(problem["instance"]) == shown(response.request.url.path)
     return problem

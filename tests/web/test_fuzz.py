@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.auth import Principal
 from app.hub import Close, Hub, Writer
 from app.settings import Settings
 from tests.web.conftest import Store
@@ -51,8 +52,8 @@ def _short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     admitted = Hub.admitted
 
     @contextmanager
-    def briefly(hub: Hub, owner: str, writer: Writer) -> Iterator[None]:
-        with admitted(hub, owner, writer):
+    def briefly(hub: Hub, principal: Principal, writer: Writer) -> Iterator[None]:
+        with admitted(hub, principal, writer):
             asyncio.get_running_loop().call_later(STREAM_SECONDS, writer.finish, Close.RESTARTING, 1_000)
             yield
 

@@ -36,7 +36,7 @@ async def test_an_unexpected_error_is_logged_and_shown_by_its_id_alone() -> None
     async def broken(_: Request) -> Response:
         raise RuntimeError("secret")
 
-    async with calling(Router([resource("/broken", get=broken)])) as web:
+    async with calling(Router([resource("/broken", get=broken, public=True)])) as web:
         with capture_logs() as lines:
             response = await web.get("/broken")
     problem = assert_problem(response, 500, "internal_error")
@@ -56,7 +56,7 @@ async def test_an_error_behind_the_first_byte_breaks_the_answer_off() -> None:
 
         return StreamingResponse(content())  # type: ignore[arg-type]
 
-    async with calling(Router([resource("/half", get=half)])) as web:
+    async with calling(Router([resource("/half", get=half, public=True)])) as web:
         with pytest.raises(httpx.RemoteProtocolError):
             await web.get("/half")
 

@@ -8,9 +8,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from app.hub import Hub, Writer
 from app.jobs import new_job_id
-from app.store import JobStore
 from app.web.multiplex import Session
 from tests.web.conftest import Store
 
@@ -215,5 +213,5 @@ async def test_subscriptions_of_a_socket_are_bounded(
         assert (answer["op"], answer["code"]) == ("error", "too_many_subscriptions")
 
 
-def _narrow(owner: str, hub: Hub, jobs: JobStore, writer: Writer, _most: int) -> Session:
-    return Session(owner, hub, jobs, writer, 1)
+def _narrow(*parts: Any, most: int) -> Session:
+    return Session(*parts, most=min(most, 1))

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 
 from app.jobs import TERMINAL
+from app.settings import SECRET_VARIABLES
 from app.store import Run
 from workers.context import AsyncContext, Context
 from workers.handler import Handler
@@ -147,7 +148,7 @@ class Execution:
             "run_token": self._run.token,
             "scratch": str(self._scratch.folder),
             **self._call,
-            "settings": _own_settings(self._run.kind),
+            "settings": own_settings(self._run.kind),
         }
 
     async def _settle(self) -> None:
@@ -191,7 +192,8 @@ class Execution:
         await asyncio.wait([self._host.ended])
 
 
-def _own_settings(kind: str) -> dict[str, str]:
+def own_settings(kind: str) -> dict[str, str]:
     """`TIDINGS_<KIND>_…`: of our settings, which are none of a handler's business, those of its kind."""
     prefix = f"TIDINGS_{re.sub('[^A-Z0-9]', '_', kind.upper())}_"
-    return {name: value for name, value in os.environ.items() if name.startswith(prefix)}
+    names = {name for name in os.environ if name.startswith(prefix)} - SECRET_VARIABLES  # a kind may be called `s3`
+    return {name: os.environ[name] for name in names}

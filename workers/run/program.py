@@ -17,6 +17,7 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
+from app.processes.environment import clean
 from workers.exit import Exit
 from workers.run.awaiting import to_the_end, together
 
@@ -35,9 +36,6 @@ LINE_BYTES: Final = 64 << 10
 TAIL_LINES: Final = 40
 CHUNK_BYTES: Final = 64 << 10
 
-KEPT_VARIABLES: Final = re.compile(r"(LD_LIBRARY_)?PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|SSL_CERT_\w+")
-"""Of our environment a program gets these; it holds secrets, and programs read files of strangers."""
-
 OnLine: TypeAlias = Callable[[str], Awaitable[None] | None]
 
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
@@ -52,9 +50,9 @@ async def run(
     merge_stderr: bool = False,
 ) -> Exit:
     """Start, follow and end a program; being cancelled ends it too. Raises FileNotFoundError for none of that name."""
-    clean = {**clean_environment(), **env}
+    known = {**clean(), **env}
     stderr = STDOUT if merge_stderr else PIPE
-    program = await Program.start(_arguments(argv, clean), cwd=cwd, env=clean, stderr=stderr)
+    program = await Program.start(_arguments(argv, known), cwd=cwd, env=known, stderr=stderr)
     try:
         return await program.follow(on_line)
     finally:
@@ -197,11 +195,6 @@ class LineBuffer:
         """The last line, if nothing has ended it."""
         held, self._held = self._held, b""
         return [held.decode(errors="replace")] if held else []
-
-
-def clean_environment() -> dict[str, str]:
-    """What a program may know of ours."""
-    return {name: value for name, value in os.environ.items() if KEPT_VARIABLES.fullmatch(name)}
 
 
 async def _read(stream: asyncio.StreamReader | None, tail: deque[str], on_line: OnLine | None) -> None:

@@ -8,17 +8,15 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic_core import to_json
 
+from app.processes.environment import clean
 from workers.run.awaiting import to_the_end
 from workers.run.program import Program
-
-PRIVATE_PREFIXES: Final = ("TIDINGS_", "AWS_")
-"""Our settings and the keys of our object store are secrets, and a handler's process has no need of them."""
 
 
 class Need(NamedTuple):
@@ -37,11 +35,13 @@ class Process:
         self.line = line
 
     @classmethod
-    async def start(cls, need: Need) -> Self:
-        """With our import path, and with what it prints not held back."""
+    async def start(cls, need: Need, variables: Iterable[str] = ()) -> Self:
+        """With our import path, with these variables beside the usual, and with what it prints not held back."""
         ours, theirs = socket.socketpair()
-        env = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_PREFIXES)}
-        env |= {"PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path), "PYTHONUNBUFFERED": "1"}
+        env = clean(variables) | {
+            "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path),
+            "PYTHONUNBUFFERED": "1",
+        }
         argv = [sys.executable, "-P", "-m", "workers.run.child", str(theirs.fileno())]
         try:
             with theirs:
@@ -68,8 +68,9 @@ class Spare(NamedTuple):
 class Spares:
     """At most one for each need, and only while this is entered. With 0 `keep_seconds` there are none."""
 
-    def __init__(self, keep_seconds: float) -> None:
+    def __init__(self, keep_seconds: float, variables: Collection[str] = ()) -> None:
         self._keep_seconds = keep_seconds
+        self._variables = variables
         self._keeping = False
         self._waiting: dict[Need, Spare] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -88,12 +89,15 @@ class Spares:
     @asynccontextmanager
     async def process(self, need: Need) -> AsyncIterator[Process]:
         """For one run; nothing of it is left afterwards. Raises OSError when none can be started."""
-        starting = self._take(need) or asyncio.ensure_future(Process.start(need))
+        starting = self._take(need) or self._start(need)
         self._prepare(need)
         try:
             yield await to_the_end(starting)
         finally:
             await to_the_end(asyncio.ensure_future(_end(starting)))
+
+    def _start(self, need: Need) -> asyncio.Task[Process]:
+        return asyncio.ensure_future(Process.start(need, self._variables))
 
     def _take(self, need: Need) -> asyncio.Task[Process] | None:
         """A spare, unless it has died: what it imports may take more memory than it may have."""
@@ -108,7 +112,7 @@ class Spares:
     def _prepare(self, need: Need) -> None:
         if self._keeping and need not in self._waiting:
             timer = asyncio.get_running_loop().call_later(self._keep_seconds, self._dismiss, need)
-            self._waiting[need] = Spare(asyncio.ensure_future(Process.start(need)), timer)
+            self._waiting[need] = Spare(self._start(need), timer)
 
     def _dismiss(self, need: Need) -> None:
         spare = self._waiting.pop(need)

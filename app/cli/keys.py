@@ -1,0 +1,108 @@
+"""`tidings keys`: the API keys of this deployment, straight in its Redis, as the first has to come from somewhere."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import typer
+from pydantic_core import to_json
+from rich.console import Console
+from rich.table import Table
+
+from app.auth.principal import Scope, is_owner
+from app.cli.exits import ExitCode, settings_of, usage
+from app.clock import rfc3339, rfc3339_or_none
+from app.errors import StoreError, Unavailable
+
+if TYPE_CHECKING:
+    from app.store import Key, KeyStore
+
+T = TypeVar("T")
+
+SHOWN_ONCE: Final = "Keep it: it is not shown again. Clients send `Authorization: Bearer`; ours read TIDINGS_API_KEY."
+
+keys = typer.Typer(help="API keys: who may do what.", no_args_is_help=True, rich_markup_mode=None)
+
+Scopes = Annotated[str, typer.Option(help="What it is good for: some of submit, read, cancel, admin; comma-separated.")]
+
+
+@keys.command()
+def create(
+    name: Annotated[str, typer.Argument(help="The owner of what is submitted with it.", show_default=False)],
+    scopes: Scopes = "submit,read,cancel",
+    most_streams: Annotated[int, typer.Option(min=0, help="Open streams in one web process; 0: no bound.")] = 0,
+) -> None:
+    """Make a key, and print it this once."""
+    if not is_owner(name):
+        usage("A name has 1 to 128 letters, digits and any of . _ @ + % -, and begins with a letter or a digit.")
+    wanted = _scopes(scopes)
+    _, text = _kept(lambda store: store.create(name, wanted, most_streams))
+    typer.echo(SHOWN_ONCE, err=True)
+    typer.echo(text)
+
+
+@keys.command("list")
+def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False) -> None:
+    """List the keys, without what is secret of them."""
+    found = _kept(lambda store: store.all())
+    if as_json:
+        for key in found:
+            typer.echo(to_json(_shown(key)))
+        return
+    table = Table("ID", "NAME", "SCOPES", "CREATED", "LAST USED", "REVOKED", box=None, pad_edge=False)
+    for key in found:
+        shown = _shown(key)
+        words = (shown["created_at"], shown["used_at"] or "never", shown["revoked_at"] or "")
+        table.add_row(key.key_id, key.name, " ".join(shown["scopes"]), *words)
+    Console().print(table)
+
+
+@keys.command()
+def revoke(
+    key: Annotated[str, typer.Argument(help="Its id; or a name, for all keys of that name.", show_default=False)],
+) -> None:
+    """Make keys worthless from the next second on; their streams end within seconds."""
+    revoked = _kept(lambda store: store.revoke(key))
+    for one in revoked:
+        typer.echo(f"revoked {one.key_id} of {one.name}")
+    if not revoked:
+        typer.echo("There is no such key; `tidings keys list` shows them.", err=True)
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _kept(ask: "Callable[[KeyStore], Awaitable[T]]") -> T:
+    """What the store answers. Where it does not, the command ends with words."""
+
+    async def asked() -> T:
+        from app.store import KeyStore  # noqa: PLC0415  other commands need not wait for Redis's client
+
+        async with KeyStore.opened(settings_of({})) as store:
+            return await ask(store)
+
+    try:
+        return asyncio.run(asked())
+    except Unavailable:
+        typer.echo("No answer from Redis, where the keys are kept.", err=True)
+        typer.echo("Is Tidings running? `tidings up` brings its own; TIDINGS_REDIS_URL names another.", err=True)
+    except StoreError as error:
+        typer.echo(str(error), err=True)
+    raise typer.Exit(ExitCode.REFUSED)
+
+
+def _scopes(words: str) -> frozenset[Scope]:
+    try:
+        return frozenset(Scope(word.strip()) for word in words.split(",") if word.strip())
+    except ValueError:
+        usage(f"--scopes: some of {', '.join(Scope)}")
+
+
+def _shown(key: "Key") -> dict[str, Any]:
+    return {
+        "id": key.key_id,
+        "name": key.name,
+        "scopes": [scope for scope in Scope if scope in key.scopes],
+        "most_streams": key.most_streams,
+        "created_at": rfc3339(key.created_at),
+        "used_at": rfc3339_or_none(key.used_at),
+        "revoked_at": rfc3339_or_none(key.revoked_at),
+    }

@@ -1,0 +1,89 @@
+"""The page where the service asks who is there, in a real browser."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+from playwright.sync_api import Browser, Page, expect
+
+from tests.chromium import END_MS, choose, chromium, start
+from tests.conftest import eventually
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-m", "app.cli"]
+
+
+@pytest.fixture
+def service(valkey: str, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """A web process that asks for keys, and a worker; their address, and a key."""
+    with redis.Redis.from_url(valkey) as client:
+        client.flushall()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "TIDINGS_REDIS_URL": valkey,
+        "TIDINGS_DATA_DIR": str(tmp_path),
+        "TIDINGS_PORT": url.rpartition(":")[2],
+        "TIDINGS_AUTH": "keys",
+        "TIDINGS_LOG_LEVEL": "warning",
+    }
+    key = subprocess.check_output([*COMMAND, "keys", "create", "ann"], cwd=ROOT, env=environment, text=True).strip()
+    processes = [subprocess.Popen([*COMMAND, role], cwd=ROOT, env=environment) for role in ("web", "worker")]
+    try:
+        eventually(lambda: "countdown" in _kinds(url, key))
+        yield url, key
+    finally:
+        for process in processes:
+            process.terminate()
+        assert [process.wait(20) for process in processes] == [0, 0]
+
+
+def _kinds(url: str, key: str) -> str:
+    try:
+        return httpx.get(f"{url}/api/kinds", headers={"Authorization": f"Bearer {key}"}).text
+    except httpx.TransportError:
+        return ""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, service: tuple[str, str]) -> Iterator[Page]:
+    context = browser.new_context(base_url=service[0])
+    page = context.new_page()
+    page.goto("/")
+    yield page
+    context.close()
+
+
+def test_it_asks_for_a_key_and_then_does_all_that_it_does(page: Page, service: tuple[str, str]) -> None:
+    entry, field = page.locator("#entry"), page.get_by_label("API key")
+    expect(entry).to_be_visible()
+    field.fill("tdg_x")
+    field.press("Enter")
+    expect(entry.get_by_role("alert")).to_contain_text("not valid")
+    field.fill(service[1])
+    entry.get_by_role("button").click()
+    expect(entry).to_be_hidden()
+    expect(page.locator("form")).to_have_attribute("data-state", "ready")
+    choose(page, "countdown")
+    page.fill("[name=seconds]", "2")
+    with page.expect_response(lambda response: response.url.endswith("/events")) as streamed:
+        card = start(page)
+    assert streamed.value.status == 200  # an EventSource has but the cookie to show
+    expect(card.locator(".status")).to_have_text("completed", timeout=END_MS)
+    assert "tidings" not in page.evaluate("document.cookie")
+    page.reload()
+    expect(page.locator("form")).to_have_attribute("data-state", "ready")
+    expect(entry).to_be_hidden()

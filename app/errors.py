@@ -197,9 +197,9 @@ class NotAcceptable(Refusal):
 
 
 class RequestTimeout(Refusal):
-    """The head or the body of the request stopped coming.
+    """The head or the body of the request came too slowly, or stopped coming.
 
-    Send it again, without pauses.
+    Send it again, without pauses; over a slow line a file is best sent by tus, which goes on from where it broke off.
     """
 
     status, code, title = 408, "request_timeout", "The request took too long to come"
@@ -443,6 +443,16 @@ class TooManyUnfinished(Refusal):
     """
 
     status, code, title, type = 429, "too_many_unfinished", *QUOTA_EXCEEDED
+
+
+class TooManyConnections(Refusal):
+    """Your address has as many connections open as it may.
+
+    Close some, or share one: HTTP/2 through a proxy, a multiplexed WebSocket for many jobs.
+    """
+
+    status, code, title, type = 429, "too_many_connections", *QUOTA_EXCEEDED
+    sends = ("Retry-After",)
 
 
 class TooManySubscriptions(Refusal):

@@ -5,6 +5,7 @@
 
 import asyncio
 import gc
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp
 from app.artifacts import FileStore
 from app.bus import Bus
 from app.chores import Chores
-from app.hub import Hub, Places
+from app.hub import Ages, Hub, Places
 from app.intake.batches import Batches
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
@@ -29,7 +30,7 @@ from app.locations import Locations
 from app.overdue import Overdue
 from app.periodic import Periodic
 from app.pressure import Pressure
-from app.server import Server, config
+from app.server import Listening, Server, raise_limit
 from app.settings import Settings
 from app.store import (
     BatchStore,
@@ -136,7 +137,14 @@ def assemble(settings: Settings) -> Web:
     submissions = Submissions(settings, jobs, catalog, inputs, pressure)
     intake = Batches(submissions, catalog, inputs, batches, settings.max_batch_jobs)
     polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
-    hub = Hub(jobs, listing, batches, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
+    hub = Hub(
+        jobs,
+        listing,
+        batches,
+        base_url=settings.public_url,
+        most_per_owner=settings.max_streams_per_owner,
+        ages=Ages(settings.max_stream_seconds or math.inf, settings.idle_stream_seconds or math.inf),
+    )
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
     sockets = SocketDoors(
@@ -185,8 +193,9 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
 def serve(settings: Settings) -> int:
     """Run the web process until SIGTERM or SIGINT. Returns the exit code: 0, or 1 when it could not start."""
+    raise_limit()
     web = assemble(settings)
-    listening = config(web.app(), settings.host, settings.port)
+    listening = Listening(web.app(), settings.host, settings.port, settings.connections)
     server = Server(listening, web.hub.drain, settings.shutdown_grace_seconds)
     _collect_less()
     try:

@@ -15,6 +15,8 @@ from app.limits import Network
 Address: TypeAlias = IPv4Address | IPv6Address
 
 MOST_HOPS: Final = 16
+MOST_BYTES: Final = 2_048
+"""Of the header, from its end: what is looked at, and remembered."""
 ONE_SITE_BITS: Final = 64
 """Of an IPv6 address: the rest is the client's to choose (RFC 4291 section 2.5.4)."""
 
@@ -43,7 +45,7 @@ class Proxies:
 
     def client(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
         """The address that a trusted proxy names; "" where it names none."""
-        return self._forwarded(b",".join([value for name, value in headers if name == self._header]))
+        return self._forwarded(b",".join([value for name, value in headers if name == self._header])[-MOST_BYTES:])
 
     def _read(self, value: bytes) -> str:
         """The last that is no proxy of ours; of proxies alone the first."""
@@ -68,17 +70,18 @@ class Proxies:
 
 
 def _address(text: str) -> Address | None:
-    """An address with or without a port or brackets; IPv4 within IPv6 as what it is."""
+    """An address with or without a port, brackets or a zone; IPv4 within IPv6 as what it is."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ip_address(text)
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
 
 
 def _site(address: Address) -> str:

@@ -5,7 +5,6 @@ waited longest makes room, so whoever opens connections and asks for nothing kee
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -15,6 +14,7 @@ from app.errors import Refusal, TooManyConnections, Unavailable
 from app.hub import Close, Full
 from app.limits import Connections
 from app.server.proxies import Proxies, site_of
+from app.server.tally import Tally
 
 FEW: Final = 64
 """While less than one in so many waits, they are about to ask, and nobody has to make room."""
@@ -25,37 +25,6 @@ MOST_LEAVING: Final = 64
 SECONDS_BETWEEN_NOTES: Final = 10.0
 
 log = structlog.get_logger()
-
-
-class Tally:
-    """How many there are, in all and of each address. Those of the address "" are counted in all alone."""
-
-    def __init__(self, most: int, most_per_address: int) -> None:
-        self._most = most
-        self._most_per_address = most_per_address
-        self._per_address: Counter[str] = Counter()
-        self.count = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether nobody more may come."""
-        return self.count >= self._most
-
-    def is_full_for(self, address: str) -> bool:
-        """Whether none more of this address may come."""
-        return self._per_address[address] >= self._most_per_address
-
-    def add(self, address: str) -> None:
-        self.count += 1
-        if address:
-            self._per_address[address] += 1
-
-    def remove(self, address: str) -> None:
-        self.count -= 1
-        if address:
-            self._per_address[address] -= 1
-            if not self._per_address[address]:
-                del self._per_address[address]
 
 
 class Gate:
@@ -105,11 +74,12 @@ class Guest:
     def enter(self) -> None:
         """Raises Unavailable or TooManyConnections; then it is to go."""
         try:
+            self._check(self._gate.connections)  # first: nobody is to go for who may not come
             self._gate.make_room()
-            self._count(self._gate.connections, self._site)
         except Refusal as refusal:
             self._gate.note(refusal, self._site)
             raise
+        self._add(self._gate.connections)
         self.wait()
 
     def wait(self) -> None:
@@ -127,7 +97,8 @@ class Guest:
         self._uncount(self._gate.proxied)
         client = self._gate.proxies.client(headers)
         self._site = site_of(client)
-        self._count(self._gate.proxied, self._site)
+        self._check(self._gate.proxied)
+        self._add(self._gate.proxied)
         return client
 
     def stream(self) -> None:
@@ -147,7 +118,7 @@ class Guest:
         """Turned away, it may stay to hear why. If not, it is to be hung up on."""
         if self._gate.leaving.full:
             return False
-        self._add(self._gate.leaving, "")
+        self._add(self._gate.leaving)
         return True
 
     def leave(self) -> None:
@@ -160,16 +131,15 @@ class Guest:
     def _begin(self, tally: Tally) -> None:
         if tally.full or tally.is_full_for(self._site):
             raise Full(Close.TOO_MANY)
-        self._add(tally, self._site)
+        self._add(tally)
 
-    def _count(self, tally: Tally, site: str) -> None:
-        if tally.is_full_for(site):
+    def _check(self, tally: Tally) -> None:
+        if tally.is_full_for(self._site):
             raise TooManyConnections(headers={"Retry-After": "2"})
-        self._add(tally, site)
 
-    def _add(self, tally: Tally, site: str) -> None:
-        self._counted[tally] = site
-        tally.add(site)
+    def _add(self, tally: Tally) -> None:
+        self._counted[tally] = self._site
+        tally.add(self._site)
 
     def _uncount(self, tally: Tally) -> None:
         if tally in self._counted:

@@ -118,6 +118,15 @@ async def test_the_log_is_told_now_and_then_of_who_is_turned_away() -> None:
         assert it.gate.turned_away == 3
 
 
+async def test_nobody_makes_room_for_who_may_not_come() -> None:
+    async with running(most=3, most_per_address=2) as it, AsyncExitStack() as stack:
+        (other,) = await open_from(it, stack, 1, "127.0.0.3")
+        await open_from(it, stack, 2, "127.0.0.2")
+        async with it.client("127.0.0.2") as one_more:
+            await refused(one_more, 429, "too_many_connections")
+        await other.ask(QUICK, b"\r\n\r\nok")
+
+
 # Behind a proxy
 
 

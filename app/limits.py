@@ -1,5 +1,5 @@
 """What a client may ask, and how it is told (IETF draft "RateLimit header fields for HTTP"). Counted in the scripts,
-connections by the server (`app/server/gate.py`).
+connections by the server (`app/server/occupancy.py`).
 
 Used by the store, which brings an allowance with its answers, and by the doors, which send it on.
 """

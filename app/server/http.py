@@ -1,4 +1,4 @@
-"""HTTP/1.1: uvicorn's protocol with a way to hang up, a bounded head, and a gate before it."""
+"""HTTP/1.1: uvicorn's protocol with a way to hang up, a bounded head, and no more of it than the house holds."""
 
 import asyncio
 import sys
@@ -12,8 +12,8 @@ from app.errors import BadRequest, HeadersTooLarge, Refusal, RequestTimeout
 from app.hub import Close
 from app.server.answer import answer
 from app.server.extension import HANG_UP
-from app.server.gate import Guest
 from app.server.head import check_head, check_target_length
+from app.server.occupancy import Guest
 from app.server.transport import LINGER_SECONDS, TURNED_AWAY_SECONDS, end, end_with, limit_silence, probe_silence
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self._guest = Guest(self.config.gate, self.client[0] if self.client else "", transport.abort)
+        self._guest = Guest(self.config.occupancy, self.client[0] if self.client else "", transport.abort)
         try:
             self._guest.enter()
         except Refusal as refusal:
@@ -101,7 +101,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.ws_protocol_class,  # type: ignore[arg-type]  # it is ours
             self._guest,
             self._client,
-            self.config.gate.limits.frames_per_second,
+            self.config.occupancy.limits.frames_per_second,
         )
         super().handle_websocket_upgrade()
 
@@ -130,7 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         if self._head_deadline is None:
-            self._head_deadline = self.loop.call_later(self.config.gate.limits.head_seconds, self._head_is_late)
+            self._head_deadline = self.loop.call_later(self.config.occupancy.limits.head_seconds, self._head_is_late)
 
     def _stop_awaiting_head(self) -> None:
         if self._head_deadline is not None:

@@ -7,8 +7,8 @@ import uvicorn
 
 from app.limits import Connections
 from app.server.descriptors import affordable
-from app.server.gate import Gate
 from app.server.http import HttpProtocol
+from app.server.occupancy import Occupancy
 from app.server.websocket import WebSocketProtocol
 
 MOST_FRAME_BYTES: Final = 64 << 10
@@ -17,13 +17,13 @@ log = structlog.get_logger()
 
 
 class Listening(uvicorn.Config):
-    """With the gate that all connections pass; uvicorn hands it to their protocols."""
+    """With the occupancy that all connections count in; uvicorn hands it to their protocols."""
 
     def __init__(self, app: Any, host: str, port: int, limits: Connections | None = None) -> None:
         limits, most = limits or Connections(), affordable()
         if limits.most > most:
             log.warning("too few file descriptors", action="server.bounded", asked=limits.most, connections=most)
-        self.gate = Gate(limits.within(most))
+        self.occupancy = Occupancy(limits.within(most))
         super().__init__(
             app,
             host=host,
@@ -34,10 +34,10 @@ class Listening(uvicorn.Config):
             ws_per_message_deflate=False,
             ws_ping_interval=15,
             ws_ping_timeout=15,
-            backlog=self.gate.limits.backlog,
-            proxy_headers=False,  # the gate reads them
+            backlog=self.occupancy.limits.backlog,
+            proxy_headers=False,  # occupancy reads them
             access_log=False,
             log_config=None,
             server_header=False,
-            timeout_keep_alive=self.gate.limits.keep_alive_seconds,  # type: ignore[arg-type]  # the loop takes it
+            timeout_keep_alive=self.occupancy.limits.keep_alive_seconds,  # type: ignore[arg-type]  # the loop takes it
         )

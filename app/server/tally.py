@@ -1,4 +1,4 @@
-"""How many there are of something, in all and of each address: what the gate counts by."""
+"""How many there are of something, in all and of each address: what occupancy is counted by."""
 
 from collections import Counter
 

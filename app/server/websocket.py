@@ -9,7 +9,7 @@ from websockets.protocol import State
 from app.hub import Close
 from app.server.budget import Budget
 from app.server.extension import HANG_UP
-from app.server.gate import Guest
+from app.server.occupancy import Guest
 from app.server.transport import end, limit_silence
 
 

@@ -80,7 +80,7 @@ async def test_who_takes_more_than_its_share_is_told_so_and_nobody_else_is(house
         async with asyncio.timeout(MOST_SECONDS):
             await submit_and_stream(web)
     assert set(crowd.told) <= {0, 429}
-    assert (await web.logged("gate.turned_away"))["address"] == "127.0.0.2"
+    assert (await web.logged("connection.turned_away"))["address"] == "127.0.0.2"
 
 
 async def rounds(web: Web) -> list[float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.limits import Connections
 from app.server import HANG_UP, Listening, Server
-from app.server.gate import Gate
+from app.server.occupancy import Occupancy
 from app.server.websocket import WebSocketProtocol
 from tests.watching import until
 
@@ -122,9 +122,9 @@ class Running:
             client.writer.transport.abort()
 
     @property
-    def gate(self) -> Gate:
+    def occupancy(self) -> Occupancy:
         assert isinstance(self.server.config, Listening)
-        return self.server.config.gate
+        return self.server.config.occupancy
 
     def option(self, level: int, name: int) -> int:
         """Of the one connection there is."""

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from app.errors import TooManyConnections, Unavailable
 from app.limits import MOST_CONNECTIONS, Connections
-from app.server import gate as gate_module
-from app.server.gate import Gate, Guest
+from app.server import occupancy as occupancy_module
+from app.server.occupancy import Guest, Occupancy
 from tests.server.serving import QUICK, STREAM, UPGRADE, Client, Running, problem_of, running
 from tests.watching import until
 
@@ -27,7 +27,7 @@ async def open_from(it: Running, stack: AsyncExitStack, count: int, address: str
     for client in clients:
         if asks:
             await client.ask(asks, b"hello")
-    await until(lambda: it.gate.connections.count >= len(clients))
+    await until(lambda: it.occupancy.connections.count >= len(clients))
     return clients
 
 
@@ -47,7 +47,7 @@ async def test_one_address_may_have_its_share_and_another_is_served_all_the_same
         async with it.client("127.0.0.3") as other:
             await other.ask(QUICK, b"\r\n\r\nok")
         await first.close()
-        await until(lambda: it.gate.connections.count == 2)
+        await until(lambda: it.occupancy.connections.count == 2)
         async with it.client("127.0.0.2") as again:
             await again.ask(QUICK, b"\r\n\r\nok")
 
@@ -59,7 +59,7 @@ async def test_in_a_full_house_who_has_waited_longest_makes_room() -> None:
         async with it.client() as late:
             await late.ask(QUICK, b"\r\n\r\nok")
             assert await oldest.rest() == b""
-            assert it.gate.connections.count == 10
+            assert it.occupancy.connections.count == 10
             assert not any(other.reader.at_eof() for other in (streaming, *others))
 
 
@@ -84,27 +84,27 @@ async def test_a_house_full_of_the_busy_says_so(held: bytes) -> None:
         async with it.client() as late:
             await refused(late, 503, "unavailable")
         await client.close()
-        await until(lambda: it.gate.connections.count == 3)
+        await until(lambda: it.occupancy.connections.count == 3)
         async with it.client() as later:
             await later.ask(QUICK, b"\r\n\r\nok")
 
 
 async def test_who_is_turned_away_hears_why_only_while_few_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate_module, "MOST_LEAVING", 1)
+    monkeypatch.setattr(occupancy_module, "MOST_LEAVING", 1)
     async with running(most_per_address=1) as it, AsyncExitStack() as stack:
         await open_from(it, stack, 1, "127.0.0.2")
         async with it.client("127.0.0.2") as told, it.client("127.0.0.2") as untold:
             assert await untold.rest() == b""
             await refused(told, 429, "too_many_connections")
-        await until(lambda: not it.gate.leaving.count)
+        await until(lambda: not it.occupancy.leaving.count)
 
 
 async def test_who_stays_after_being_turned_away_is_cut_off() -> None:
     async with running(most_per_address=1) as it, AsyncExitStack() as stack:
         await open_from(it, stack, 1, "127.0.0.2")
         async with it.client("127.0.0.2"):
-            await until(lambda: it.gate.leaving.count == 1)
-            await until(lambda: not it.gate.leaving.count)
+            await until(lambda: it.occupancy.leaving.count == 1)
+            await until(lambda: not it.occupancy.leaving.count)
 
 
 async def test_the_log_is_told_now_and_then_of_who_is_turned_away() -> None:
@@ -115,7 +115,7 @@ async def test_the_log_is_told_now_and_then_of_who_is_turned_away() -> None:
                 async with it.client("127.0.0.2") as client:
                     await refused(client, 429, "too_many_connections")
         assert [(line["code"], line["address"]) for line in lines] == [("too_many_connections", "127.0.0.2")]
-        assert it.gate.turned_away == 3
+        assert it.occupancy.turned_away == 3
 
 
 async def test_nobody_makes_room_for_who_may_not_come() -> None:
@@ -138,7 +138,7 @@ async def test_behind_a_trusted_proxy_each_client_is_counted_for_itself() -> Non
             one_more.writer.write(slow("192.0.2.1"))
             await refused(one_more, 429, "too_many_connections")
         await first.close()
-        await until(lambda: it.gate.connections.count == 3)
+        await until(lambda: it.occupancy.connections.count == 3)
         await open_from(it, stack, 1, "127.0.0.9", slow("192.0.2.1"))
 
 
@@ -146,7 +146,7 @@ async def test_a_proxys_connection_counts_for_nobody_between_requests() -> None:
     async with running(most_per_address=1, **PROXY) as it, AsyncExitStack() as stack:
         for client in await open_from(it, stack, 3, "127.0.0.9"):
             await client.ask(QUICK.replace(b"Host", b"X-Forwarded-For: 192.0.2.1\r\nHost"), b"\r\n\r\nok")
-        assert it.gate.proxied.count == 0
+        assert it.occupancy.proxied.count == 0
 
 
 async def test_what_a_client_says_of_itself_is_not_believed() -> None:
@@ -181,37 +181,37 @@ async def test_a_proxy_is_never_asked_to_make_room() -> None:
 
 
 def test_nothing_is_left_of_guests_that_have_left() -> None:
-    gate = Gate(Connections().within(100))
-    guests = [Guest(gate, "192.0.2.1", lambda: None) for _ in range(3)]
+    occupancy = Occupancy(Connections().within(100))
+    guests = [Guest(occupancy, "192.0.2.1", lambda: None) for _ in range(3)]
     for guest in guests:
         guest.enter()
         guest.ask([])
         guest.stream()
-    assert (gate.connections.count, gate.streams.count, gate.sockets.count) == (3, 3, 0)
+    assert (occupancy.connections.count, occupancy.streams.count, occupancy.sockets.count) == (3, 3, 0)
     for guest in guests:
         guest.leave()
         guest.leave()
-    assert not any(tally.count for tally in (gate.connections, gate.streams, gate.proxied))
-    assert not gate.connections.is_full_for("192.0.2.1")
-    assert not gate.waiting
+    assert not any(tally.count for tally in (occupancy.connections, occupancy.streams, occupancy.proxied))
+    assert not occupancy.connections.is_full_for("192.0.2.1")
+    assert not occupancy.waiting
 
 
 def test_an_ipv6_client_is_its_64_bits_of_network() -> None:
-    gate = Gate(Connections(most_per_address=1).within(100))
-    Guest(gate, "2001:db8::1", lambda: None).enter()
+    occupancy = Occupancy(Connections(most_per_address=1).within(100))
+    Guest(occupancy, "2001:db8::1", lambda: None).enter()
     with pytest.raises(TooManyConnections):
-        Guest(gate, "2001:db8::2", lambda: None).enter()
-    Guest(gate, "2001:db8:0:1::1", lambda: None).enter()
+        Guest(occupancy, "2001:db8::2", lambda: None).enter()
+    Guest(occupancy, "2001:db8:0:1::1", lambda: None).enter()
 
 
 def test_clients_without_an_address_are_counted_in_all_alone() -> None:
-    gate = Gate(Connections(most=3, most_per_address=1).within(100))
+    occupancy = Occupancy(Connections(most=3, most_per_address=1).within(100))
     for _ in range(3):
-        guest = Guest(gate, "", lambda: None)
+        guest = Guest(occupancy, "", lambda: None)
         guest.enter()
         guest.ask([])
     with pytest.raises(Unavailable):
-        Guest(gate, "", lambda: None).enter()
+        Guest(occupancy, "", lambda: None).enter()
 
 
 def test_what_is_not_set_follows_from_what_there_are_descriptors_for() -> None:

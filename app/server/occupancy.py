@@ -1,4 +1,4 @@
-"""The gate: how many are in, and who may still come in. One for a web process; each of its connections is a guest.
+"""How many are in the house, and who may still come in. One for a web process; each of its connections is a guest.
 
 It keeps counts, and the order in which guests came to wait for their next request. When the house is full, who has
 waited longest makes room, so whoever opens connections and asks for nothing keeps nobody out.
@@ -27,7 +27,7 @@ SECONDS_BETWEEN_NOTES: Final = 10.0
 log = structlog.get_logger()
 
 
-class Gate:
+class Occupancy:
     """`connections` are all; `proxied` those of proxies that are being asked on, of each client; `streams` and
     `sockets` what is told to the end, by SSE and by WebSocket."""
 
@@ -50,7 +50,7 @@ class Gate:
         if now - self._noted_at >= SECONDS_BETWEEN_NOTES:
             self._noted_at = now
             told = {"code": refusal.code, "address": site, "connections": self.connections.count}
-            log.warning("turned away", action="gate.turned_away", in_all=self.turned_away, **told)
+            log.warning("turned away", action="connection.turned_away", in_all=self.turned_away, **told)
 
     def make_room(self) -> None:
         """For one more. Raises Unavailable."""
@@ -64,50 +64,50 @@ class Gate:
 class Guest:
     """One connection. `hang_up` is to end it at once, when others need its place."""
 
-    def __init__(self, gate: Gate, peer: str, hang_up: Callable[[], None]) -> None:
-        self._gate = gate
+    def __init__(self, occupancy: Occupancy, peer: str, hang_up: Callable[[], None]) -> None:
+        self._occupancy = occupancy
         self._hang_up = hang_up
-        self._is_proxy = gate.proxies.trust(peer)
+        self._is_proxy = occupancy.proxies.trust(peer)
         self._site = "" if self._is_proxy else site_of(peer)
         self._counted: dict[Tally, str] = {}
 
     def enter(self) -> None:
         """Raises Unavailable or TooManyConnections; then it is to go."""
         try:
-            self._check(self._gate.connections)  # first: nobody is to go for who may not come
-            self._gate.make_room()
+            self._check(self._occupancy.connections)  # first: nobody is to go for who may not come
+            self._occupancy.make_room()
         except Refusal as refusal:
-            self._gate.note(refusal, self._site)
+            self._occupancy.note(refusal, self._site)
             raise
-        self._add(self._gate.connections)
+        self._add(self._occupancy.connections)
         self.wait()
 
     def wait(self) -> None:
         """For a request: it has made none, or the last was answered. A proxy keeps connections for others."""
         if self._is_proxy:
-            self._uncount(self._gate.proxied)
+            self._uncount(self._occupancy.proxied)
         else:
-            self._gate.waiting[self] = None
+            self._occupancy.waiting[self] = None
 
     def ask(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
         """The head of a request has come. Whom a proxy asks for, else "". Raises TooManyConnections."""
         if not self._is_proxy:
-            self._gate.waiting.pop(self, None)
+            self._occupancy.waiting.pop(self, None)
             return ""
-        self._uncount(self._gate.proxied)
-        client = self._gate.proxies.client(headers)
+        self._uncount(self._occupancy.proxied)
+        client = self._occupancy.proxies.client(headers)
         self._site = site_of(client)
-        self._check(self._gate.proxied)
-        self._add(self._gate.proxied)
+        self._check(self._occupancy.proxied)
+        self._add(self._occupancy.proxied)
         return client
 
     def stream(self) -> None:
         """From now on it is told, by SSE. Raises Full."""
-        self._begin(self._gate.streams)
+        self._begin(self._occupancy.streams)
 
     def socket(self) -> None:
         """The same by WebSocket."""
-        self._begin(self._gate.sockets)
+        self._begin(self._occupancy.sockets)
 
     def make_room(self) -> None:
         """Others need the place."""
@@ -116,14 +116,14 @@ class Guest:
 
     def may_linger(self) -> bool:
         """Turned away, it may stay to hear why. If not, it is to be hung up on."""
-        if self._gate.leaving.full:
+        if self._occupancy.leaving.full:
             return False
-        self._add(self._gate.leaving)
+        self._add(self._occupancy.leaving)
         return True
 
     def leave(self) -> None:
         """The connection is over; said twice, it is fine."""
-        self._gate.waiting.pop(self, None)
+        self._occupancy.waiting.pop(self, None)
         while self._counted:
             tally, site = self._counted.popitem()
             tally.remove(site)

@@ -43,7 +43,7 @@ class Refusal(Exception):
 
     def problem(self, instance: str = "") -> dict[str, Any]:
         """The answer's body (RFC 9457). `type` leads to the code's explanation, relative to this service."""
-        problem = {
+        problem: dict[str, Any] = {
             "type": self.type or f"/docs/errors#{self.code}",
             "title": self.title,
             "status": self.status,
@@ -51,6 +51,8 @@ class Refusal(Exception):
             "instance": instance,
             "code": self.code,
         }
+        if (seconds := self.headers.get("Retry-After", "")).isdigit():
+            problem["retry_after"] = int(seconds)
         return problem | self.members
 
     @classmethod

@@ -15,6 +15,7 @@ from app.server.extension import HANG_UP
 from app.server.head import check_head, check_target_length
 from app.server.occupancy import Guest
 from app.server.transport import LINGER_SECONDS, TURNED_AWAY_SECONDS, end, end_with, limit_silence, probe_silence
+from app.server.websocket import WebSocketProtocol
 
 if TYPE_CHECKING:
     from app.server.listening import Listening
@@ -57,12 +58,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._untold_bytes += len(data)
         super().data_received(data)
-        if self._deaf:
-            return
-        if self._untold_bytes > MOST_HEAD_BYTES:  # of a head that does not end
-            self._refuse(_too_large())
-        elif not self._answering:
-            self._await_head()
+        self._heed_rest()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -97,12 +93,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._deaf = True
         if self._answering:  # the new protocol would never tell the old request that its client is gone
             return end(self.loop, self.transport)
-        self.ws_protocol_class = partial(  # type: ignore[assignment]  # uvicorn only calls it
-            self.ws_protocol_class,  # type: ignore[arg-type]  # it is ours
-            self._guest,
-            self._client,
-            self.config.occupancy.limits.frames_per_second,
-        )
+        frames_per_second = self.config.occupancy.limits.frames_per_second
+        made = partial(WebSocketProtocol, self._guest, self._client, frames_per_second)
+        self.ws_protocol_class = made  # type: ignore[assignment]  # uvicorn only calls it
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
@@ -127,6 +120,15 @@ class HttpProtocol(HttpToolsProtocol):
         if running is None or running is not self.cycle or not running.more_body or running.response_started:
             return None
         return running
+
+    def _heed_rest(self) -> None:
+        """What has come is read; there may be a head among it that has only begun."""
+        if self._deaf:
+            return
+        if self._untold_bytes > MOST_HEAD_BYTES:
+            self._refuse(_too_large())
+        elif not self._answering:
+            self._await_head()
 
     def _await_head(self) -> None:
         if self._head_deadline is None:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,7 +15,7 @@ from app.server.occupancy import Guest, Occupancy
 from tests.server.serving import QUICK, STREAM, UPGRADE, Client, Running, problem_of, running
 from tests.watching import until
 
-PROXY = {"trusted_proxies": (ip_network("127.0.0.9/32"),)}
+PROXY: dict[str, Any] = {"trusted_proxies": (ip_network("127.0.0.9/32"),)}
 
 
 def slow(client: str) -> bytes:

@@ -43,7 +43,7 @@ class Refusal(Exception):
 
     def problem(self, instance: str = "") -> dict[str, Any]:
         """The answer's body (RFC 9457). `type` leads to the code's explanation, relative to this service."""
-        problem = {
+        problem: dict[str, Any] = {
             "type": self.type or f"/docs/errors#{self.code}",
             "title": self.title,
             "status": self.status,
@@ -51,6 +51,8 @@ class Refusal(Exception):
             "instance": instance,
             "code": self.code,
         }
+        if (seconds := self.headers.get("Retry-After", "")).isdigit():
+            problem["retry_after"] = int(seconds)
         return problem | self.members
 
     @classmethod
@@ -226,9 +228,9 @@ class NotAcceptable(Refusal):
 
 
 class RequestTimeout(Refusal):
-    """The head or the body of the request stopped coming.
+    """The head or the body of the request came too slowly, or stopped coming.
 
-    Send it again, without pauses.
+    Send it again, without pauses; over a slow line a file is best sent by tus, which goes on from where it broke off.
     """
 
     status, code, title = 408, "request_timeout", "The request took too long to come"
@@ -481,6 +483,16 @@ class TooManyUnfinished(Refusal):
     """
 
     status, code, title, type = 429, "too_many_unfinished", *QUOTA_EXCEEDED
+
+
+class TooManyConnections(Refusal):
+    """Your address has as many connections open as it may.
+
+    Close some, or share one: HTTP/2 through a proxy, a multiplexed WebSocket for many jobs.
+    """
+
+    status, code, title, type = 429, "too_many_connections", *QUOTA_EXCEEDED
+    sends = ("Retry-After",)
 
 
 class TooManySubscriptions(Refusal):

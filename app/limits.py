@@ -1,10 +1,18 @@
-"""What a client may ask, and how it is told (IETF draft "RateLimit header fields for HTTP"). Counted in the scripts.
+"""What a client may ask, and how it is told (IETF draft "RateLimit header fields for HTTP"). Counted in the scripts,
+connections by the server (`app/server/occupancy.py`).
 
 Used by the store, which brings an allowance with its answers, and by the doors, which send it on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network
 from math import ceil
+from typing import Final, TypeAlias
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+MOST_CONNECTIONS: Final = 32_768
+"""Where no number is set, and there are descriptors for more."""
 
 POLL = "poll"
 SUBMIT = "submit"
@@ -56,3 +64,38 @@ class Shares:
     weights: tuple[tuple[str, float], ...] = ()
     most_running_per_owner: int = 0
     starts_per_minute_per_owner: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How many connections a web process holds, in all and of each address, event streams and WebSockets apart; and
+    what it asks of them. A number that is 0 follows from the others (`within`)."""
+
+    most: int = 0
+    most_per_address: int = 0
+    most_streams: int = 0
+    most_streams_per_address: int = 0
+    most_sockets: int = 0
+    most_sockets_per_address: int = 0
+    trusted_proxies: tuple[Network, ...] = ()
+    proxy_header: str = "x-forwarded-for"
+    head_seconds: float = 20
+    keep_alive_seconds: float = 30
+    frames_per_second: float = 200
+    backlog: int = 4096
+
+    def within(self, affordable: int) -> "Connections":
+        """No 0 is left, and there are no more than that. Three quarters of it are the most of anything that was not
+        set: neither one address nor one sort of them leaves the others nothing."""
+        most = min(self.most or MOST_CONNECTIONS, affordable)
+        share = max(1, most * 3 // 4)
+        each = self.most_per_address or share
+        return replace(
+            self,
+            most=most,
+            most_per_address=each,
+            most_streams=self.most_streams or share,
+            most_streams_per_address=self.most_streams_per_address or each,
+            most_sockets=self.most_sockets or share,
+            most_sockets_per_address=self.most_sockets_per_address or each,
+        )

@@ -5,6 +5,7 @@
 
 import asyncio
 import gc
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from app.auth.revocations import Revocations
 from app.auth.tokens import Tokens
 from app.bus import Bus
 from app.chores import Chores
-from app.hub import Hub, Places
+from app.hub import Ages, Hub, Places
 from app.intake.batches import Batches
 from app.intake.catalog import Catalog
 from app.intake.inputs import Inputs
@@ -34,7 +35,7 @@ from app.locations import Locations
 from app.overdue import Overdue
 from app.periodic import Periodic
 from app.pressure import Pressure
-from app.server import Server, config
+from app.server import Listening, Server, raise_limit
 from app.settings import Settings
 from app.store import (
     BatchStore,
@@ -154,7 +155,14 @@ def assemble(settings: Settings) -> Web:
     keys, secret = KeyStore(redis), Secret.of(redis, settings)
     tokens = Tokens(secret)
     polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
-    hub = Hub(jobs, listing, batches, base_url=settings.public_url, most_per_owner=settings.max_streams_per_owner)
+    hub = Hub(
+        jobs,
+        listing,
+        batches,
+        base_url=settings.public_url,
+        most_per_owner=settings.max_streams_per_owner,
+        ages=Ages(settings.max_stream_seconds or math.inf, settings.idle_stream_seconds or math.inf),
+    )
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
     sockets = SocketDoors(
@@ -213,12 +221,13 @@ def serve(settings: Settings) -> int:
         log.error(reason, action="auth.not_started")
         return 1
     note_open(settings)
+    raise_limit()
     try:
         web = assemble(settings)
     except (OSError, ValueError) as error:  # what a setting names is not there, or of no use
         log.error("not started", action="web.not_started", error=str(error))
         return 1
-    listening = config(web.app(), settings.host, settings.port)
+    listening = Listening(web.app(), settings.host, settings.port, settings.connections)
     server = Server(listening, web.hub.drain, settings.shutdown_grace_seconds)
     _collect_less()
     try:

@@ -13,6 +13,7 @@ from pydantic import (
     AliasChoices,
     Field,
     IPvAnyNetwork,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -23,7 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.jobs import is_queue_name
-from app.limits import Admission, Shares
+from app.limits import Admission, Connections, Shares
 from app.webhooks import is_webhook_secret
 
 YEAR = 365 * 86_400
@@ -194,6 +195,10 @@ class Settings(BaseSettings):
     max_batch_body_bytes: PositiveInt = Field(16 << 20, description="Largest JSON body of a batch.")
     max_batch_jobs: PositiveInt = Field(10_000, description="Most jobs of a batch.")
     body_silence_seconds: PositiveFloat = Field(30, description="A request body that stays silent so long is given up.")
+    body_seconds: PositiveFloat = Field(60, description="A JSON body that is not whole after so long is given up.")
+    min_upload_rate: NonNegativeInt = Field(
+        1024, description="Bytes a file must bring each second on average, or it is given up; 0: any number."
+    )
     max_params_bytes: PositiveInt = Field(256 << 10, description="Largest params of one job, as JSON.")
     max_callback_bytes: PositiveInt = Field(256 << 10, description="Largest JSON body of a callback.")
     max_json_depth: PositiveInt = Field(32, description="Deepest nesting of a JSON body.")
@@ -222,6 +227,49 @@ class Settings(BaseSettings):
     poll_burst: PositiveInt = Field(20, description="Polls of one job in a row, before Retry-After is insisted on.")
     max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")
     max_subscriptions: PositiveInt = Field(1_000, description="Subscriptions of one multiplexed WebSocket.")
+    max_frames_per_second: PositiveFloat = Field(
+        200, description="Frames a WebSocket may send on average, and as many as ten seconds bring in a row; else 4420."
+    )
+    max_stream_seconds: NonNegativeFloat = Field(
+        86_400, description="Streams and WebSockets older than that are told to come back; 0: never."
+    )
+    idle_stream_seconds: NonNegativeFloat = Field(
+        14_400, description="So are those on which nothing has happened for so long; 0: never."
+    )
+
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        (), description="Proxies whose word is taken for who the client is, as CIDRs; comma-separated."
+    )
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="Where they say it; they must not let a client's own pass unchanged."
+    )
+    max_connections: NonNegativeInt = Field(
+        0,
+        description="Connections of one web process; more: 503. 0: four fifths of its file descriptors, "
+        "at most 32,768; never more than that allows.",
+    )
+    max_connections_per_address: NonNegativeInt = Field(
+        0, description="Those of one address, or IPv6 /64; more: 429. 0: three quarters of all."
+    )
+    max_event_streams: NonNegativeInt = Field(
+        0, description="Event streams (SSE) of one web process; 0: three quarters of its connections."
+    )
+    max_event_streams_per_address: NonNegativeInt = Field(
+        0, description="Those of one address; 0: as many as it may have connections."
+    )
+    max_websockets: NonNegativeInt = Field(
+        0, description="WebSockets of one web process; more: 4429. 0: three quarters of its connections."
+    )
+    max_websockets_per_address: NonNegativeInt = Field(
+        0, description="Those of one address; 0: as many as it may have connections."
+    )
+    head_seconds: PositiveFloat = Field(
+        20, description="A request's head that is not whole after so long is given up: 408."
+    )
+    keep_alive_seconds: PositiveFloat = Field(30, description="How long a connection is kept without a request.")
+    accept_backlog: PositiveInt = Field(
+        4096, description="Connections that may wait to be accepted; the system may allow fewer."
+    )
 
     webhook_secret: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
@@ -263,7 +311,8 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        *("allowed_origins", "handlers", "handler_variables", "queues", "webhook_allow_networks", "webhook_ports"),
+        *("allowed_origins", "handlers", "handler_variables", "queues"),
+        *("trusted_proxies", "webhook_allow_networks", "webhook_ports"),
         mode="before",
     )
     @classmethod
@@ -387,6 +436,24 @@ class Settings(BaseSettings):
         """What bounds an owner's submissions."""
         return Admission(
             self.submits_per_minute, self.max_waiting_per_owner, self.max_waiting, self.max_delay_seconds * 1000
+        )
+
+    @property
+    def connections(self) -> Connections:
+        """How many connections a web process holds, and what it asks of them."""
+        return Connections(
+            most=self.max_connections,
+            most_per_address=self.max_connections_per_address,
+            most_streams=self.max_event_streams,
+            most_streams_per_address=self.max_event_streams_per_address,
+            most_sockets=self.max_websockets,
+            most_sockets_per_address=self.max_websockets_per_address,
+            trusted_proxies=self.trusted_proxies,
+            proxy_header=self.proxy_header,
+            head_seconds=self.head_seconds,
+            keep_alive_seconds=self.keep_alive_seconds,
+            frames_per_second=self.max_frames_per_second,
+            backlog=self.accept_backlog,
         )
 
     @property

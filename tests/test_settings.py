@@ -93,6 +93,16 @@ def test_networks_and_ports_of_webhooks_are_lists() -> None:
             Settings.model_validate({name: value})
 
 
+def test_proxies_are_trusted_by_network_and_none_by_default() -> None:
+    assert Settings().connections.trusted_proxies == ()
+    trusting = Settings.model_validate({"trusted_proxies": "10.0.0.0/8, ::1", "proxy_header": "forwarded"})
+    assert list(map(str, trusting.connections.trusted_proxies)) == ["10.0.0.0/8", "::1/128"]
+    assert trusting.connections.proxy_header == "forwarded"
+    for name, value in (("trusted_proxies", "10.0.0.1/8"), ("trusted_proxies", "*"), ("proxy_header", "x-real-ip")):
+        with pytest.raises(ValidationError, match=name):
+            Settings.model_validate({name: value})
+
+
 @pytest.mark.parametrize("url", ["bank.example", "ftp://bank", "user:not-to-be-told@bank", "https://"])
 def test_a_bank_has_an_address_of_http(url: str) -> None:
     with pytest.raises(ValidationError, match="bank_url") as raised:

@@ -1,5 +1,6 @@
 """Fan-out: one event in from the bus, its one frame out to every watcher. Used by the stream doors of `app/web`."""
 
+from app.hub.ages import Ages
 from app.hub.bell import Bell
 from app.hub.channel import Channel
 from app.hub.history import History
@@ -12,6 +13,7 @@ from app.hub.writer import Writer
 __all__ = [
     "LINES",
     "SSE",
+    "Ages",
     "BarWire",
     "Bell",
     "Channel",

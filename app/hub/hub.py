@@ -16,12 +16,14 @@ import structlog
 from app.auth.principal import Principal
 from app.errors import Unavailable
 from app.events import Event
+from app.hub.ages import Ages
 from app.hub.batch import BatchChannel, Standing
 from app.hub.channel import Channel
 from app.hub.feed import Feed
 from app.hub.history import History, SharedRead
 from app.hub.subscription import FeedEvent, FeedSubscription, Subscription
 from app.hub.visits import Visits
+from app.hub.watched import Watched
 from app.hub.wire import Close
 from app.hub.writer import Writer
 from app.store import BatchStore, JobStore, Listing
@@ -50,25 +52,6 @@ class Subscriber(Protocol):
     def unsubscribe(self, channel: str) -> None: ...
 
 
-class Watched(Protocol):
-    """What connections watch: a job's channel, an owner's feed, a batch's channel."""
-
-    quiet_since: float
-
-    @property
-    def empty(self) -> bool: ...
-
-    def attach(self, subscription: Any) -> None: ...
-
-    def detach(self, subscription: Any) -> None: ...
-
-    def deliver(self, now: float) -> None: ...
-
-    def keep_alive(self, now: float) -> None: ...
-
-    def missed(self) -> None: ...
-
-
 W = TypeVar("W", bound=Watched)
 
 
@@ -84,7 +67,14 @@ class Hub:
     """Channels by their name on the bus."""
 
     def __init__(
-        self, jobs: JobStore, listing: Listing, batches: BatchStore, *, base_url: str, most_per_owner: int
+        self,
+        jobs: JobStore,
+        listing: Listing,
+        batches: BatchStore,
+        *,
+        base_url: str,
+        most_per_owner: int,
+        ages: Ages | None = None,
     ) -> None:
         self._jobs = jobs
         self._listing = listing
@@ -101,6 +91,7 @@ class Hub:
         self._rate = 0.0
         self._writers: dict[Writer, None] = {}
         self._per_owner: Counter[str] = Counter()
+        self._ages = ages or Ages()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.visits = Visits()
         self.draining = False
@@ -161,9 +152,11 @@ class Hub:
         self._per_owner[owner] += 1
         self._writers[writer] = None
         self.visits.note(principal, writer)
+        self._ages.begin(writer, asyncio.get_running_loop().time())
         try:
             yield
         finally:
+            self._ages.end(writer)
             self.visits.forget(writer)
             self._writers.pop(writer, None)
             self._per_owner[owner] -= 1
@@ -254,11 +247,13 @@ class Hub:
     # Life
 
     async def run(self) -> None:
-        """The one timer behind all keep-alives, until cancelled."""
+        """The one timer behind all keep-alives and ages, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(1)
             now = loop.time()
+            for writer in self._ages.ending(now):
+                writer.finish(Close.COME_BACK, retry_ms=_moment())
             for channel in self._all():
                 if now - channel.quiet_since >= KEEP_ALIVE_SECONDS:
                     self._guarded(channel, channel.keep_alive, now)
@@ -280,7 +275,7 @@ class Hub:
         size = -(-len(writers) // DRAIN_BATCHES) or 1
         for start in range(0, len(writers), size):
             for writer in writers[start : start + size]:
-                writer.finish(Close.RESTARTING, retry_ms=random.randint(*RECONNECT_MS))  # noqa: S311  jitter
+                writer.finish(Close.RESTARTING, retry_ms=_moment())
             await asyncio.sleep(seconds / DRAIN_BATCHES)
         for writer in list(self._writers):  # who does not even take its good-bye
             writer.close(Close.RESTARTING)
@@ -298,6 +293,11 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _moment() -> int:
+    """Milliseconds until a client comes back: not all at once."""
+    return random.randint(*RECONNECT_MS)  # noqa: S311  jitter
 
 
 def _event(job_id: str, parts: Sequence[bytes]) -> Event:

@@ -22,12 +22,14 @@ class Close(IntEnum):
     """Why a connection is closed, as WebSocket close codes (RFC 6455 section 7.4; 4xxx are ours)."""
 
     ENDED = 1000
+    COME_BACK = 1001
     RESTARTING = 1012
     BAD_MESSAGE = 4400
     UNAUTHENTICATED = 4401
     FORBIDDEN = 4403
     UNKNOWN_JOB = 4404
     TOO_SLOW = 4408
+    TOO_FAST = 4420
     TOO_MANY = 4429
 
     @property

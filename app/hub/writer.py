@@ -22,7 +22,8 @@ MOST_SEND_SECONDS: Final = 20.0
 
 
 class Writer:
-    """`send` and `hang_up` are the connection's: the latter ends it without waiting for the client.
+    """`send` and `hang_up` are the connection's: the latter ends it without waiting for the client. `stirred` becomes
+    true with each event.
 
     Nothing here raises for what one client does, since one call serves many.
     """
@@ -31,6 +32,7 @@ class Writer:
         self, wire: Wire, send: Callable[[Message], Awaitable[None]], hang_up: Callable[[Close], None]
     ) -> None:
         self.wire = wire
+        self.stirred = False
         self._send = send
         self._hang_up = hang_up
         self._backlog = Backlog()
@@ -65,6 +67,8 @@ class Writer:
         """Send `message`, which says `events`; while the client is not reading, keep the events for later."""
         if self._over or self._farewell:
             return
+        if events:
+            self.stirred = True
         if self._task is None:
             self._start(message)
         elif not self._backlog.add(events):

@@ -11,11 +11,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from app.begun import Begun
-from app.errors import BadRequest, BodyTooLarge, InvalidJson, Refusal, RequestTimeout, UnsupportedMediaType
+from app.errors import BadRequest, BodyTooLarge, InvalidJson, Refusal, RequestTimeout, Unavailable, UnsupportedMediaType
 from app.settings import Settings
+from app.web.pace import Pace
 
 JSON: Final = "application/json"
 BATCH_BYTES: Final = 1 << 20
+MOST_HELD_BYTES: Final = 256 << 20
+"""Of JSON bodies that have not come whole, in one process and for one sort of doors."""
+
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -26,11 +30,14 @@ class Bodies:
         self._most_bytes = settings.max_body_bytes
         self._most_depth = settings.max_json_depth
         self._silence_seconds = settings.body_silence_seconds
+        self._whole_seconds = settings.body_seconds
+        self._least_rate = settings.min_upload_rate
+        self._held_bytes = 0
 
     async def json(self, request: Request, *, default: Any = None) -> Any:
         """The body as a JSON value; `default` where that is given and there is no body.
 
-        Raises UnsupportedMediaType, BodyTooLarge, RequestTimeout or InvalidJson.
+        Raises UnsupportedMediaType, BodyTooLarge, RequestTimeout, Unavailable or InvalidJson.
         """
         body = await self._whole(request, self._most_bytes)
         if not body and default is not None:
@@ -53,13 +60,36 @@ class Bodies:
 
     async def _whole(self, request: Request, most_bytes: int) -> bytes:
         _check_head(request, most_bytes, BodyTooLarge)
-        body, more = await self._next(request)
-        while more and len(body) <= most_bytes:
-            chunk, more = await self._next(request)
-            body += chunk
+        pace = self._pace_of_whole(most_bytes)
+        body, more = await self._next(request, pace)
+        if more:
+            body = await self._rest(request, pace, body, most_bytes)
         if len(body) > most_bytes:
             raise _too_large(most_bytes, BodyTooLarge)
         return body
+
+    async def _rest(self, request: Request, pace: Pace, body: bytes, most_bytes: int) -> bytes:
+        """All of a body that comes in pieces, or the first that are too much."""
+        pieces, more, length = [body], True, len(body)
+        self._held_bytes += length
+        try:
+            while more and length <= most_bytes:
+                if self._held_bytes > MOST_HELD_BYTES:
+                    raise Unavailable("Too much is coming in at the moment.", headers={"Retry-After": "5"})
+                piece, more = await self._next(request, pace)
+                pieces.append(piece)
+                length += len(piece)
+                self._held_bytes += len(piece)
+        finally:
+            self._held_bytes -= length
+        return b"".join(pieces)
+
+    def _pace_of_whole(self, most_bytes: int) -> Pace:
+        """A body that may be many times as large as others has as many times as long, but must not trickle."""
+        if most_bytes <= self._most_bytes:
+            return Pace(self._silence_seconds, whole_seconds=self._whole_seconds)
+        seconds = self._whole_seconds * most_bytes / self._most_bytes
+        return Pace(self._silence_seconds, whole_seconds=seconds, bytes_per_second=self._least_rate)
 
     async def chunks(self, request: Request, most_bytes: int, too_large: type[Refusal]) -> AsyncIterator[bytes]:
         """The body as it comes. Refuses what says it is too large before reading it.
@@ -67,9 +97,10 @@ class Bodies:
         Raises `too_large`, UnsupportedMediaType, RequestTimeout, or starlette's ClientDisconnect when it ends early.
         """
         _check_head(request, most_bytes, too_large)
+        pace = Pace(self._silence_seconds, bytes_per_second=self._least_rate)
         received, more = 0, True
         while more:
-            chunk, more = await self._next(request)
+            chunk, more = await self._next(request, pace)
             received += len(chunk)
             if received > most_bytes:
                 raise _too_large(most_bytes, too_large)
@@ -92,20 +123,19 @@ class Bodies:
         if batch:
             yield batch
 
-    async def _next(self, request: Request) -> tuple[bytes, bool]:
+    async def _next(self, request: Request, pace: Pace) -> tuple[bytes, bool]:
         """The next chunk, and whether more come; to Starlette's `stream` the end would be one more wait."""
         receiving = request.receive()
         assert isinstance(receiving, Coroutine)
         try:
             suspended_at = receiving.send(None)
         except StopIteration as received:  # it was there already, as small bodies are
-            return _chunk(received.value)
-        try:
-            async with asyncio.timeout(self._silence_seconds):
-                return _chunk(await Begun(receiving, suspended_at))
-        except TimeoutError:
-            detail = f"Nothing came for {self._silence_seconds:g} s."
-            raise RequestTimeout(detail, headers={"Connection": "close"}) from None
+            message = received.value
+        else:
+            message = await pace.wait_for(Begun(receiving, suspended_at))
+        chunk, more = _chunk(message)
+        pace.came(len(chunk))
+        return chunk, more
 
 
 def _chunk(message: Message) -> tuple[bytes, bool]:

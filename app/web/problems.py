@@ -24,8 +24,6 @@ def problem_response(refusal: Refusal, connection: HTTPConnection) -> Response:
     """The answer to a refused request."""
     problem = refusal.problem(quote(shown(connection.scope.get("path", "")), safe=PATH_CHARACTERS))
     headers = {"Cache-Control": "no-store"} | refusal.headers
-    if (seconds := headers.get("Retry-After", "")).isdigit():
-        problem["retry_after"] = int(seconds)
     body = to_json(problem)
     return Response(body, status_code=refusal.status, headers=headers, media_type=MEDIA_TYPE)
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import pytest
 
 from app import server
-from app.server import MOST_FRAGMENTS, MOST_FRAME_BYTES
+from app.server.listening import MOST_FRAME_BYTES
+from app.server.websocket import MOST_FRAGMENTS
 from tests.conformance.raw_socket import Heard, Op, RawSocket, closing, connected, frame, handshake, text
 
 PING = b'{"op":"ping","ref":1}'

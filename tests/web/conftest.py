@@ -17,8 +17,9 @@ from redis.asyncio import Redis
 
 from app.artifacts import FileStore
 from app.jobs import Job, Submission, job_url
+from app.limits import Connections
 from app.main import create_app
-from app.server import config
+from app.server import Listening
 from app.settings import Settings
 from app.store import Change, JobStore, Kind, KindStore, Run, UploadStore
 from app.web.problems import shown
@@ -43,9 +44,10 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
 
 
 @asynccontextmanager
-async def served(app: Any) -> AsyncIterator[str]:
-    """The address of a uvicorn that serves the app on this loop, without the waits of its own start and stop."""
-    server = uvicorn.Server(config(app, "127.0.0.1", 0))
+async def served(app: Any, **limits: Any) -> AsyncIterator[str]:
+    """The address of a uvicorn that serves the app on this loop, without the waits of its own start and stop. The
+    limits are those of `app.limits.Connections`."""
+    server = uvicorn.Server(Listening(app, "127.0.0.1", 0, Connections(**limits)))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     with socket.create_server(("127.0.0.1", 0)) as listener:

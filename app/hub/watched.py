@@ -1,0 +1,22 @@
+"""What connections watch, as far as the hub cares: a job's channel, an owner's feed, a batch's channel."""
+
+from typing import Any, Protocol
+
+
+class Watched(Protocol):
+    """The hub has it delivered to, kept alive, and told what it may have missed."""
+
+    quiet_since: float
+
+    @property
+    def empty(self) -> bool: ...
+
+    def attach(self, subscription: Any) -> None: ...
+
+    def detach(self, subscription: Any) -> None: ...
+
+    def deliver(self, now: float) -> None: ...
+
+    def keep_alive(self, now: float) -> None: ...
+
+    def missed(self) -> None: ...

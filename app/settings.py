@@ -55,7 +55,7 @@ def _root(place: str, info: ValidationInfo) -> Path | str:
 
 
 def _with_host_checked(redis_url: str) -> str:
-    """Over TLS a certificate has to be that very host's. redis-py takes any host's, as long as it is not told to look."""
+    """Over TLS a certificate has to be that very host's; redis-py takes any host's unless it is told to look."""
     parts = urlsplit(redis_url)
     asked = parse_qs(parts.query)
     if parts.scheme != "rediss" or "ssl_check_hostname" in asked or asked.get("ssl_cert_reqs", [""])[0] == "none":

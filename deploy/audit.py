@@ -1,7 +1,7 @@
 """Asks whether weaknesses are known of what `constraints.txt` pins: `make audit`.
 
-Three ends: nothing is known (0), something is (1, and a line for each), or nobody could be asked. The last is said aloud
-and is no failure, so that whoever has no network can go on; with `--strict` it is one (2).
+Three ends: nothing is known (0), something is (1, and a line for each), or nobody could be asked. The last is said
+aloud and is no failure, so that whoever has no network can go on; with `--strict` it is one (2).
 """
 
 import json
@@ -13,18 +13,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-COMMAND = (
-    sys.executable,
-    "-m",
-    "pip_audit",
-    "--disable-pip",
-    "--no-deps",
-    "--progress-spinner",
-    "off",
-    "--timeout",
-    "15",
-)
-SERVICE = ("--vulnerability-service", "osv")
+COMMAND = (sys.executable, "-m", "pip_audit", "--vulnerability-service", "osv")
+MANNER = ("--disable-pip", "--no-deps", "--progress-spinner", "off", "--timeout", "15", "--format", "json")
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -45,7 +35,7 @@ def ask(constraints: Path, options: Sequence[str] = ()) -> tuple[list[dict[str, 
     """What pip-audit says of each distribution; None where it could not, and why."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "audit.json"
-        command = [*COMMAND, *SERVICE, "--requirement", constraints, "--format", "json", "--output", answer, *options]
+        command = [*COMMAND, *MANNER, "--requirement", constraints, "--output", answer, *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if not answer.exists():
             return None, (done.stderr.strip().splitlines() or ["pip-audit said nothing."])[-1]

@@ -6,7 +6,7 @@ which has to be just that. Nothing else gets in: no time, no path of this machin
 
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
@@ -51,35 +51,55 @@ def pinned(constraints: str) -> Pins:
 def sbom(pins: Pins) -> str:
     """Tidings with all that it needs to run, not what it is developed with. Raises NotAsPinned."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    root = Component(
-        name=project["name"], version=project["version"], type=ComponentType.APPLICATION, bom_ref="tidings"
-    )
+    name, version = project["name"], project["version"]
+    root = Component(name=name, version=version, type=ComponentType.APPLICATION, bom_ref=name)
     bom = Bom(serial_number=uuid5(NAMESPACE_URL, repr(sorted(pins.items()))))
     bom.metadata.component = root
     bom.metadata.timestamp = None  # type: ignore[assignment]  # the same pins make the same file
-    known: dict[str, Component] = {}
-    needed = [_component(name, pins, bom, known) for name in _names(project["dependencies"], set())]
-    bom.register_dependency(root, needed)
+    Walk(bom, pins).needs(root, project["dependencies"])
     return JsonV1Dot6(bom).output_as_string(indent=2)
 
 
-def _component(name: str, pins: Pins, bom: Bom, known: dict[str, Component]) -> Component:
-    """One distribution; those that it needs are put in with it."""
-    if name in known:
-        return known[name]
-    installed = _installed(name, pins)
-    component = known[name] = Component(
-        name=name,
-        version=installed.version,
-        type=ComponentType.LIBRARY,
-        bom_ref=f"{name}@{installed.version}",
-        purl=PackageURL("pypi", None, name, installed.version),
-        licenses=[DisjunctiveLicense(name=licence) for licence in _licences(installed)],
-    )
-    bom.components.add(component)
-    needed = _names(installed.requires or [], set())
-    bom.register_dependency(component, [_component(each, pins, bom, known) for each in needed])
-    return component
+class Walk:
+    """From a distribution to all that it needs, each put into the bill once."""
+
+    def __init__(self, bom: Bom, pins: Pins) -> None:
+        self._bom = bom
+        self._pins = pins
+        self._components: dict[str, Component] = {}
+        self._seen: set[tuple[str, frozenset[str]]] = set()
+
+    def needs(self, component: Component, requirements: Iterable[str], extras: Iterable[str] = ()) -> None:
+        """What a component needs on this system, with the extras that were asked for."""
+        needed = [each for each in map(Requirement, requirements) if _holds(each, extras)]
+        self._bom.register_dependency(component, list(map(self._component, needed)))
+
+    def _component(self, requirement: Requirement) -> Component:
+        name = canonicalize_name(requirement.name)
+        installed = _installed(name, self._pins)
+        component = self._components.get(name) or self._new(name, installed)
+        asked = name, frozenset(requirement.extras)
+        if asked not in self._seen:
+            self._seen.add(asked)
+            self.needs(component, installed.requires or (), requirement.extras)
+        return component
+
+    def _new(self, name: str, installed: Distribution) -> Component:
+        component = self._components[name] = Component(
+            name=name,
+            version=installed.version,
+            type=ComponentType.LIBRARY,
+            bom_ref=f"{name}@{installed.version}",
+            purl=PackageURL("pypi", None, name, installed.version),
+            licenses=[DisjunctiveLicense(name=licence) for licence in _licences(installed)],
+        )
+        self._bom.components.add(component)
+        return component
+
+
+def _holds(requirement: Requirement, extras: Iterable[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras))
 
 
 def _installed(name: str, pins: Pins) -> Distribution:
@@ -90,13 +110,6 @@ def _installed(name: str, pins: Pins) -> Distribution:
     if found.version != pins.get(name):
         raise NotAsPinned(f"{name} {found.version} is installed, {pins.get(name, 'nothing')} is pinned")
     return found
-
-
-def _names(requirements: list[str], extras: set[str]) -> Iterator[str]:
-    """What is needed here: without extras nobody asked for, and what other systems need."""
-    for requirement in map(Requirement, requirements):
-        if not requirement.marker or any(requirement.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
-            yield canonicalize_name(requirement.name)
 
 
 def _licences(installed: Distribution) -> list[str]:

@@ -35,7 +35,7 @@ def ask(constraints: Path, options: Sequence[str] = ()) -> tuple[list[dict[str, 
     """What pip-audit says of each distribution; None where it could not, and why."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "audit.json"
-        command = [*COMMAND, *MANNER, "--requirement", constraints, "--output", answer, *options]
+        command = [*COMMAND, *MANNER, "--requirement", str(constraints), "--output", str(answer), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if not answer.exists():
             return None, (done.stderr.strip().splitlines() or ["pip-audit said nothing."])[-1]

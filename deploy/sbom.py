@@ -115,12 +115,12 @@ def _installed(name: str, pins: Pins) -> Distribution:
 def _licences(installed: Distribution) -> list[str]:
     """As the distribution says itself, in one of the three places where that is done."""
     metadata = installed.metadata
-    if expression := metadata.get("License-Expression"):
-        return [expression]
+    if "License-Expression" in metadata:
+        return [metadata["License-Expression"]]
     classifiers = [one for one in metadata.get_all("Classifier") or [] if one.startswith("License :: ")]
     if classifiers:
         return [classifier.rpartition(" :: ")[2] for classifier in classifiers]
-    return metadata.get("License", "").strip().splitlines()[:1]
+    return metadata["License"].strip().splitlines()[:1] if "License" in metadata else []
 
 
 if __name__ == "__main__":

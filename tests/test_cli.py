@@ -22,8 +22,9 @@ from tests.ground import completed, log, progress
 from tests.small_server import EVENTS, JOB_ID, KINDS, Answer, SmallServer, event, job, json, problem, serving, stream
 
 JOB = f"/api/jobs/{JOB_ID}"
-COMMANDS = ("up", "web", "worker", "submit", "watch", "cancel", "retry", "jobs", "result", "upload", "batch")
-COMMANDS += ("kinds", "webhooks")
+SERVING = ("up", "web", "worker")
+ASKING = ("submit", "watch", "cancel", "retry", "jobs", "result", "upload", "batch", "kinds", "webhooks")
+COMMANDS = (*SERVING, *ASKING)
 COMMAND = (sys.executable, "-m", "app.cli")
 
 
@@ -80,7 +81,7 @@ def test_wrong_usage_is_2(arguments: list[str]) -> None:
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("command", ["up", "web", "worker"])
+@pytest.mark.parametrize("command", SERVING)
 def test_every_invalid_setting_has_its_line(command: str) -> None:
     result = run(command, env={"TIDINGS_PORT": "abc", "TIDINGS_CONCURRENCY": "0"})
     assert result.exit_code == 2

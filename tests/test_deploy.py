@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from app.processes.child import Child
 from app.processes.embedded import CONFIG, find_binary

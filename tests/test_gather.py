@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.arguments import ArgumentError
-from app.cli.gather import MOST_STDIN_BYTES, gather
+from app.cli.gather import MOST_BYTES, gather
 from app.client import Client, Refused
 from tests.small_server import KINDS, SmallServer, json, serving
 
@@ -57,7 +57,7 @@ def test_words_complete_what_stdin_says(client: Client, monkeypatch: pytest.Monk
     assert gather(client, "transcode", ["-", "height=720"]) == {"input": "upload:1", "height": 720}
 
 
-@pytest.mark.parametrize("text", [b"[]", b"", b" " * (MOST_STDIN_BYTES + 1)])
+@pytest.mark.parametrize("text", [b"[]", b"", b" " * (MOST_BYTES + 1)])
 def test_stdin_holds_one_object_of_bounded_size(client: Client, monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
     say(monkeypatch, text)
     with pytest.raises(ArgumentError):

@@ -1,6 +1,7 @@
 """A file on its way from the service, or from the object store it leads to: what breaks off is gone on with."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -35,7 +36,7 @@ def _brought(path: str, file: BinaryIO, on_progress: Callable[[int], None]) -> S
             if reply.status == 200 and begun:  # it is another file by now, or comes from who knows no ranges
                 yield Do(lambda: file.truncate(file.seek(0)))
             while chunk := (yield Read()):
-                yield Do(lambda chunk=chunk: file.write(chunk))
+                yield Do(partial(file.write, chunk))
                 on_progress(file.tell())
             return
         except ClientError as failure:

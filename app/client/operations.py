@@ -55,7 +55,14 @@ class Operations:
 
     @operation
     def submit(
-        self, kind: str, params: Mapping[str, Any], *, tags: Sequence[str] = (), idempotency_key: str = "", **more: Any
+        self,
+        /,
+        kind: str,
+        params: Mapping[str, Any],
+        *,
+        tags: Sequence[str] = (),
+        idempotency_key: str = "",
+        **more: Any,
     ) -> Steps[Json]:
         """Submit a job, once however often the request has to be repeated. Returns the job object.
 
@@ -71,7 +78,7 @@ class Operations:
         return (yield from asked_for_object(Call("GET", _job_path(job_id)), self.url))
 
     @telling
-    def jobs(self, **filters: str) -> Steps[None]:
+    def jobs(self, /, **filters: str) -> Steps[None]:
         """Job objects, the newest first: all, or those of a `status`, `kind`, `tag`, `batch_id`."""
         cursor: str | None = ""
         while cursor is not None:
@@ -148,7 +155,7 @@ class Operations:
 
     @operation
     def submit_batch(
-        self, jobs: Iterable[Mapping[str, Any]], *, tags: Sequence[str] = (), idempotency_key: str = "", **more: Any
+        self, /, jobs: Iterable[Mapping[str, Any]], *, tags: Sequence[str] = (), idempotency_key: str = "", **more: Any
     ) -> Steps[Json]:
         """Submit many jobs, all or none; each as `{"kind", "params", …}`. Returns the batch object."""
         body = {"jobs": list(jobs)} | ({"tags": list(tags)} if tags else {}) | more

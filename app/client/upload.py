@@ -4,6 +4,7 @@ import mimetypes
 import os
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import urlsplit
@@ -48,29 +49,42 @@ def _begun(name: str, size: int) -> Steps[str]:
 def _brought(file: BinaryIO, size: int, place: str, on_progress: OnProgress) -> Steps[None]:
     offset, most, failures = 0, FIRST_PIECE_BYTES, 0
     while offset < size:
-        piece: bytes = yield Do(lambda offset=offset, most=most: _piece(file, offset, min(most, size - offset)))
         try:
-            call = Call("PATCH", place, PIECE | {"Upload-Offset": str(offset)}, piece)
-            reply = yield from asked_once(call)
-            offset, most, failures = int(reply.headers["Upload-Offset"]), min(2 * most, LARGEST_PIECE_BYTES), 0
+            if failures:
+                before, offset = offset, (yield from _offset(place))
+                failures = failures if offset == before else 1
+            if offset < size:
+                piece: bytes = yield Do(partial(_piece, file, offset, min(most, size - offset)))
+                offset = yield from _bring(place, offset, piece)
         except ClientError as failure:
-            failures += 1
+            failures, most = failures + 1, FIRST_PIECE_BYTES
             if failures >= TRIES_IN_A_ROW or not _may_go_on(failure):
                 raise
-            yield Pause(max(stretched(min(RETRY_SECONDS[0] * 2**failures, LONGEST_PAUSE_SECONDS)), failure.retry_after))
-            offset, most = (yield from _offset(place)), FIRST_PIECE_BYTES
-        on_progress(offset, size)
+            yield Pause(_pause(failures, failure))
+        else:
+            failures, most = 0, min(2 * most, LARGEST_PIECE_BYTES)
+            on_progress(offset, size)
+
+
+def _bring(place: str, offset: int, piece: bytes) -> Steps[int]:
+    reply = yield from asked_once(Call("PATCH", place, PIECE | {"Upload-Offset": str(offset)}, piece))
+    return int(reply.headers["Upload-Offset"])
+
+
+def _offset(place: str) -> Steps[int]:
+    reply = yield from asked_once(Call("HEAD", place, TUS))
+    return int(reply.headers["Upload-Offset"])
+
+
+def _pause(failures: int, failure: ClientError) -> float:
+    seconds = min(RETRY_SECONDS[0] * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+    return max(stretched(seconds), failure.retry_after)
 
 
 def _may_go_on(failure: ClientError) -> bool:
     """What a piece met may be over by the next, or be the doing of one before, which came further than we heard."""
     known = isinstance(failure, Refused) and failure.code in {"offset_mismatch", "upload_busy"}
     return known or (failure.heals and failure.retry_after <= LONGEST_PAUSE_SECONDS)
-
-
-def _offset(place: str) -> Steps[int]:
-    reply = yield from asked(Call("HEAD", place, TUS), longest=LONGEST_PAUSE_SECONDS)
-    return int(reply.headers["Upload-Offset"])
 
 
 def _piece(file: BinaryIO, offset: int, size: int) -> bytes:

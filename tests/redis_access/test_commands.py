@@ -8,7 +8,7 @@ from tests.redis_access.guarded import ACL
 
 PYTHON = [*sorted((ROOT / "app/store").glob("*.py")), ROOT / "app/bus.py", ROOT / "app/main.py"]
 NO_COMMANDS = {"pipeline", "aclose", "from_pool", "execute_command"}
-OTHERWISE_NAMED = {"delete": "del", "execute": "exec"}
+OTHERWISE_NAMED = {"delete": "del", "execute": "exec", "incr": "incrby"}
 BY_THE_CLIENT = {"client|setinfo", "unwatch"}  # redis-py sends these by itself
 
 

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -20,11 +21,25 @@ CHUNK_BYTES = 1 << 16
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError, ssl.SSLError):
-        while data := await reader.read(CHUNK_BYTES):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    while data := await reader.read(CHUNK_BYTES):
+        writer.write(data)
+        await writer.drain()
+
+
+async def relayed(target: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Until one side has gone."""
+    target_reader, target_writer = await asyncio.open_unix_connection(target)
+    pumps = [asyncio.ensure_future(pump(reader, target_writer)), asyncio.ensure_future(pump(target_reader, writer))]
+    try:
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in pumps:
+            each.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        for side in (writer, target_writer):
+            side.transport.abort()
+            with suppress(OSError):
+                await side.wait_closed()
 
 
 @asynccontextmanager
@@ -32,21 +47,15 @@ async def behind_tls(target: Path, context: ssl.SSLContext) -> AsyncIterator[int
     """The port of a server that speaks TLS and passes on to a Unix socket."""
     connections: set[asyncio.Task[None]] = set()
 
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        connections.add(task)
-        target_reader, target_writer = await asyncio.open_unix_connection(target)
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(pump(reader, target_writer), pump(target_reader, writer))
-        connections.discard(task)
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(asyncio.ensure_future(relayed(target, reader, writer)))
 
-    server = await asyncio.start_server(relay, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for task in list(connections):
+        for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
 
@@ -57,14 +66,16 @@ async def test_a_job_runs_and_is_followed_over_tls_by_a_user_with_a_password(sho
     with certified(short_path, "localhost") as (context, _):
         async with house, behind_tls(short_path / "valkey.sock", context) as port:
             trusted = urlencode({"ssl_ca_certs": short_path / "localhost.pem"})
-            settings = {"redis_url": f"rediss://tidings:{quote(PASSWORD, safe='')}@localhost:{port}?{trusted}"}
+            settings: dict[str, Any] = {
+                "redis_url": f"rediss://tidings:{quote(PASSWORD, safe='')}@localhost:{port}?{trusted}"
+            }
             web, _worker = await house.web(**settings), await house.worker(**settings)
             job_id = await web.submit("steady", steps=3)
             events = await web.api.get(f"/api/jobs/{job_id}/events", headers={"Last-Event-ID": "0"})
             assert "event: completed" in events.text
             running = await web.submit("steady", steps=6_000)
             await house.reached(running, "processing")
-            assert (await web.cancel(running)).status_code == 202
+            assert (await web.cancel(running)).is_success
             await house.reached(running, "cancelled")
             assert await denied(house) == []
 

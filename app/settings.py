@@ -7,7 +7,7 @@ import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from pydantic import (
     AliasChoices,
@@ -60,7 +60,8 @@ def _with_host_checked(redis_url: str) -> str:
     asked = parse_qs(parts.query)
     if parts.scheme != "rediss" or "ssl_check_hostname" in asked or asked.get("ssl_cert_reqs", [""])[0] == "none":
         return redis_url
-    return f"{redis_url}{'&' if parts.query else '?'}ssl_check_hostname=true"
+    query = "&".join(filter(None, (parts.query, "ssl_check_hostname=true")))
+    return urlunsplit(parts._replace(query=query))
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]

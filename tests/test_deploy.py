@@ -208,10 +208,13 @@ def test_only_their_maker_can_read_them_and_valkey_is_given_a_digest(prepared: P
 
 def test_a_real_valkey_takes_its_configuration_and_its_users(prepared: Path, short_path: Path) -> None:
     socket = short_path / "valkey.sock"
-    overrides = {"port": "0", "unixsocket": socket, "dir": short_path, "aclfile": prepared / "secrets" / "valkey.acl"}
-    words = [str(word) for name, value in overrides.items() for word in (f"--{name}", value)]
+    given_by_compose = {"/etc/valkey/users.acl": prepared / "secrets" / "valkey.acl", "/data": short_path}
+    configuration = (DEPLOY / "valkey.conf").read_text().replace("port 6379", f"port 0\nunixsocket {socket}")
+    for inside, here in given_by_compose.items():
+        configuration = configuration.replace(inside, str(here))
+    (prepared / "valkey.conf").write_text(configuration)
     given = secrets(prepared)["TIDINGS_REDIS_URL"].replace("redis://", "unix://").partition("@")[0]
-    with Child(find_binary(), str(prepared / "valkey.conf"), *words) as server:
+    with Child(find_binary(), str(prepared / "valkey.conf")) as server:
         eventually(lambda: socket.exists() or not server.alive)
         with redis.Redis.from_url(f"unix://health:any@{socket}") as health:
             eventually(health.ping)

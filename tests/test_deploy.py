@@ -106,6 +106,12 @@ def test_only_what_is_installed_goes_into_the_build() -> None:
     assert not any(fnmatch("deploy/secrets/tidings.env", pattern) for pattern in let_in)
 
 
+def test_the_dockerfile_has_no_fault_that_its_linter_knows() -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([linter, DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_container_has_as_little_as_it_can_live_with(name: str) -> None:
     service = SERVICES[name]

@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test stress soak lint types format bench constraints clean
+.PHONY: help setup run demo test stress soak lint types format bench constraints audit sbom clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,12 @@ constraints: pyproject.toml  ## Pin the newest versions that pyproject.toml allo
 	{ echo '# Every distribution we install, pinned. Written by `make constraints`.'; \
 	  $(PIP) freeze --exclude-editable | LC_ALL=C sort -f; } > constraints.new
 	mv constraints.new constraints.txt
+
+audit: $(VENV)/.installed-dev  ## Ask whether weaknesses are known of what is pinned; STRICT=1 fails where nobody can be asked
+	$(BIN)/python -m deploy.audit $(STRICT:%=--strict)
+
+sbom: $(VENV)/.installed-dev  ## Write what Tidings consists of to build/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python -m deploy.sbom
 
 clean:  ## Remove .venv and everything generated; the data directory stays
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

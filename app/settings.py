@@ -7,7 +7,7 @@ import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from pydantic import (
     AliasChoices,
@@ -55,6 +55,16 @@ def _root(place: str, info: ValidationInfo) -> Path | str:
         raise ValueError("must be a folder or s3://bucket/prefix")
     _check_s3(info)
     return place
+
+
+def _with_host_checked(redis_url: str) -> str:
+    """Over TLS a certificate has to be that very host's; redis-py takes any host's unless it is told to look."""
+    parts = urlsplit(redis_url)
+    asked = parse_qs(parts.query)
+    if parts.scheme != "rediss" or "ssl_check_hostname" in asked or asked.get("ssl_cert_reqs", [""])[0] == "none":
+        return redis_url
+    query = "&".join(filter(None, (parts.query, "ssl_check_hostname=true")))
+    return urlunsplit(parts._replace(query=query))
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -108,7 +118,10 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path("data"), description="Where the bundled Valkey, uploads and artifacts live.")
     redis_url: str = Field(
-        "", description="redis://, rediss:// or unix://; empty means the bundled Valkey below the data directory."
+        "",
+        repr=False,  # there may be a password in it
+        description="redis://, rediss:// or unix://, with user and password; empty means the bundled Valkey below the "
+        "data directory.",
     )
     s3_endpoint: str = Field(
         "",
@@ -405,6 +418,18 @@ class Settings(BaseSettings):
     def _drop_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
 
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: str) -> str:
+        """It never tells the value, in which there may be a password."""
+        try:
+            usable = not value or (urlsplit(value).scheme in {"redis", "rediss", "unix"} and urlsplit(value).port != 0)
+        except ValueError:  # the port is no number, as where a password's `/` or `#` was not escaped
+            usable = False
+        if not usable:
+            raise ValueError("must be redis://, rediss:// or unix://, with what is special in a password escaped")
+        return value
+
     @field_validator("store_url")
     @classmethod
     def _check_store_url(cls, value: str, info: ValidationInfo) -> str:
@@ -474,7 +499,7 @@ class Settings(BaseSettings):
     @cached_property
     def redis_address(self) -> str:
         """The URL redis-py connects to."""
-        return self.redis_url or f"unix://{quote(str(self.valkey_socket))}"
+        return _with_host_checked(self.redis_url) if self.redis_url else f"unix://{quote(str(self.valkey_socket))}"
 
 
 _SECRETS = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]

@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         if answer.hangs:
             self.server.closing.wait(20)
 
-    do_GET = do_POST = do_PUT = handle_any
+    do_GET = do_HEAD = do_POST = do_PATCH = handle_any
 
     def log_message(self, *_: object) -> None:
         """Quiet."""

@@ -22,7 +22,9 @@ from tests.ground import completed, log, progress
 from tests.small_server import EVENTS, JOB_ID, KINDS, Answer, SmallServer, event, job, json, problem, serving, stream
 
 JOB = f"/api/jobs/{JOB_ID}"
-COMMANDS = ("up", "web", "worker", "submit", "watch", "cancel", "kinds", "webhooks")
+SERVING = ("up", "web", "worker")
+ASKING = ("submit", "watch", "cancel", "retry", "jobs", "result", "upload", "batch", "kinds", "webhooks")
+COMMANDS = (*SERVING, *ASKING)
 COMMAND = (sys.executable, "-m", "app.cli")
 
 
@@ -79,9 +81,9 @@ def test_wrong_usage_is_2(arguments: list[str]) -> None:
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("command", ["up", "web", "worker"])
+@pytest.mark.parametrize("command", SERVING)
 def test_every_invalid_setting_has_its_line(command: str) -> None:
-    result = run(command, env={"TIDINGS_PORT": "abc", "TIDINGS_CONCURRENCY": "0"})
+    result = run(command, env={"TIDINGS_PORT": "abc", "TIDINGS_CONCURRENCY": "-1"})
     assert result.exit_code == 2
     assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["TIDINGS_PORT", "TIDINGS_CONCURRENCY"]
 
@@ -110,6 +112,55 @@ def test_submit_prints_the_id_alone_on_stdout(server: SmallServer) -> None:
 def test_params_that_are_none_are_wrong_usage(server: SmallServer, words: list[str]) -> None:
     assert asked(server, "submit", "transcode", *words, input="[]").exit_code == 2
     assert server.seen_at("/api/jobs") == []
+
+
+def test_params_come_from_files_and_stdin_and_words_beside_them_win(server: SmallServer, tmp_path: Path) -> None:
+    (tmp_path / "params.json").write_text('{"height": 1, "input": "upload:1"}')
+    words = [f"@{tmp_path / 'params.json'}", "-", "height=3"]
+    assert asked(server, "submit", "transcode", *words, input='{"height": 2, "width": 5}').exit_code == 0
+    assert server.seen_at("/api/jobs")[0].json()["params"] == {"height": 3, "input": "upload:1", "width": 5}
+
+
+def test_a_file_of_params_that_is_none_is_wrong_usage(server: SmallServer, tmp_path: Path) -> None:
+    result = asked(server, "submit", "transcode", f"@{tmp_path / 'none.json'}")
+    assert result.exit_code == 2
+    assert "No such file" in result.stderr
+
+
+def test_a_job_is_run_again(server: SmallServer) -> None:
+    server.will(f"{JOB}/retry", json(job("pending"), 202))
+    assert asked(server, "retry", JOB_ID).stdout == "pending\n"
+
+
+def test_jobs_are_listed_up_to_as_many_as_are_wanted(server: SmallServer) -> None:
+    found = [job("failed", created_at="2026-11-23T18:04:01.000Z")] * 3
+    server.will("/api/jobs?status=failed", json({"jobs": found, "next_cursor": "c"}))
+    lines = asked(server, "jobs", "--status", "failed", "-n", "2").stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [[JOB_ID, "failed"]] * 2
+    assert from_json(asked(server, "jobs", "--status", "failed", "-n", "1", "--json").stdout) == found[0]
+
+
+def test_a_result_is_printed_or_put_into_a_file(server: SmallServer, tmp_path: Path) -> None:
+    server.will(JOB, json(job("completed", result={"n": 1}, artifacts=[], result_url=None)))
+    assert from_json(asked(server, "result", JOB_ID).stdout) == {"n": 1}
+    server.will(f"{JOB}/result", Answer(200, b"file", "text/plain"))
+    path = tmp_path / "out"
+    assert asked(server, "result", JOB_ID, "--output", str(path)).stdout == f"{path}\n"
+    assert path.read_bytes() == b"file"
+    assert asked(server, "result", JOB_ID, "--output", str(tmp_path / "no" / "folder")).exit_code == 2
+
+
+@pytest.mark.parametrize(("status", "code"), [("failed", 1), ("cancelled", 3)])
+def test_a_job_without_a_result_ends_the_command_as_it_ended(server: SmallServer, status: str, code: int) -> None:
+    server.will(JOB, json(job(status, error={"message": "broken"})))
+    result = asked(server, "result", JOB_ID)
+    assert (result.exit_code, result.stderr) == (code, f"{status}: broken\n")
+
+
+def test_upload_prints_what_to_say_for_a_file_in_params(server: SmallServer, clip: Path) -> None:
+    server.will("/api/uploads", Answer(201, headers={"Location": "/api/uploads/tus/u1"}))
+    server.will("/api/uploads/tus/u1", Answer(204, headers={"Upload-Offset": "4"}), json({"input": "upload:u1"}))
+    assert asked(server, "upload", str(clip)).stdout == "upload:u1\n"
 
 
 def test_submit_as_json_prints_the_job(server: SmallServer) -> None:

@@ -1,12 +1,16 @@
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.client import Client, Refused, Unreachable
+from app.client import Client, NotCompleted, Refused, Unreachable
+from tests.awaited import face
 from tests.small_server import EVENTS, JOB_ID, Answer, SmallServer, event, job, json, problem, serving, stream
+
+__all__ = ["face"]
 
 JOB = f"/api/jobs/{JOB_ID}"
 
@@ -18,8 +22,8 @@ def server() -> Iterator[SmallServer]:
 
 
 @pytest.fixture
-def client(server: SmallServer) -> Iterator[Client]:
-    with Client(server.url, timeout=5, silence=5) as client:
+def client(face: Any, server: SmallServer) -> Iterator[Client]:
+    with face(server.url, timeout=5, silence=5) as client:
         yield client
 
 
@@ -129,38 +133,6 @@ def test_cancel_gives_the_reason_if_there_is_one(client: Client, server: SmallSe
     assert server.seen[0].body == body
 
 
-def test_upload_sends_the_file_and_tells_how_far_it_is(client: Client, server: SmallServer, tmp_path: Path) -> None:
-    path = tmp_path / "my clip.mp4"
-    path.write_bytes(b"x" * 600_000)
-    server.will("/api/uploads/my%20clip.mp4", json({"input": "upload:1"}, 201))
-    heard: list[tuple[int, int]] = []
-    assert client.upload(path, lambda sent, total: heard.append((sent, total)))["input"] == "upload:1"
-    (seen,) = server.seen
-    assert seen.body == path.read_bytes()
-    assert seen.headers["Content-Type"] == "video/mp4"
-    assert heard[-1] == (600_000, 600_000)
-    assert heard == sorted(heard)
-    assert len(heard) > 1
-
-
-def test_an_empty_file_can_be_uploaded(client: Client, server: SmallServer, tmp_path: Path) -> None:
-    path = tmp_path / "empty"
-    path.touch()
-    server.will("/api/uploads/empty", json({"input": "upload:1"}, 201))
-    assert client.upload(path)["input"] == "upload:1"
-
-
-def test_a_file_that_shrinks_while_it_is_sent_is_an_error(client: Client, server: SmallServer, tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_bytes(b"x" * 600_000)
-
-    def shrink(_sent: int, _total: int) -> None:
-        path.write_bytes(b"")
-
-    with pytest.raises(OSError, match="shorter"):
-        client.upload(path, shrink)
-
-
 def test_follow_tells_every_event_to_the_end(client: Client, server: SmallServer) -> None:
     server.will(EVENTS, stream(event(1, "snapshot", status="pending"), event(2, "processing"), event(3, "completed")))
     assert seqs(client.follow(JOB_ID)) == [1, 2, 3]
@@ -192,9 +164,9 @@ def test_204_is_the_end(client: Client, server: SmallServer) -> None:
     assert seqs(client.follow(JOB_ID)) == [1]
 
 
-def test_a_silent_stream_counts_as_dead_and_is_resumed(server: SmallServer) -> None:
+def test_a_silent_stream_counts_as_dead_and_is_resumed(face: Any, server: SmallServer) -> None:
     server.will(EVENTS, stream(event(1, "processing"), hangs=True), stream(event(2, "completed")))
-    with Client(server.url, silence=0.1) as client:
+    with face(server.url, silence=0.1) as client:
         assert seqs(client.follow(JOB_ID)) == [1, 2]
     assert server.seen[1].headers["Last-Event-ID"] == "1"
 
@@ -233,3 +205,109 @@ def test_a_follower_may_stop_listening_at_any_time(client: Client, server: Small
     assert next(events)["seq"] == 1
     events.close()
     assert client.job(JOB_ID)["status"] == "processing"
+
+
+def test_all_jobs_are_listed_page_by_page(client: Client, server: SmallServer) -> None:
+    server.will("/api/jobs?kind=k", json({"jobs": [job("pending")], "next_cursor": "c"}))
+    server.will("/api/jobs?kind=k&cursor=c", json({"jobs": [job("failed")], "next_cursor": None}))
+    assert [found["status"] for found in client.jobs(kind="k")] == ["pending", "failed"]
+
+
+def test_an_end_is_waited_for_by_held_requests(client: Client, server: SmallServer) -> None:
+    held = json(job("processing"), Preference_Applied="wait=20")
+    server.will(JOB, held, held, json(job("completed")))
+    assert client.wait(JOB_ID)["status"] == "completed"
+    assert {seen.headers["Prefer"] for seen in server.seen} == {"wait=20"}
+
+
+def test_where_nothing_is_held_an_end_is_asked_for_no_sooner_than_told(client: Client, server: SmallServer) -> None:
+    server.will(JOB, json(job("processing"), Retry_After="1"), json(job("completed")))
+    began = time.monotonic()
+    client.wait(JOB_ID)
+    assert time.monotonic() - began >= 1
+
+
+def test_a_wait_outlives_a_service_that_is_away_for_a_while(
+    client: Client, server: SmallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.client.operations.PATIENT_SECONDS", (0.01,) * 4)
+    server.will(JOB, *[Answer(502)] * 4, json(job("completed")))
+    assert client.wait(JOB_ID)["status"] == "completed"
+
+
+def test_a_result_is_what_the_job_says_or_where_it_leads(client: Client, server: SmallServer) -> None:
+    server.will(JOB, json(job("completed", result={"n": 1}, artifacts=[], result_url=None)))
+    assert client.result(JOB_ID) == {"n": 1}
+    server.will(JOB, json(job("completed", result=None, artifacts=[], result_url=f"{JOB}/result")))
+    server.will(f"{JOB}/result", json({"large": True}))
+    assert client.result(JOB_ID) == {"large": True}
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_there_is_no_result_of_what_has_not_completed(client: Client, server: SmallServer, status: str) -> None:
+    server.will(JOB, json(job(status, error={"code": "x", "message": "broken"})))
+    with pytest.raises(NotCompleted, match=f"{status}: broken") as raised:
+        client.result(JOB_ID)
+    assert raised.value.job["status"] == status
+
+
+def test_a_torn_download_goes_on_where_it_was(client: Client, server: SmallServer, tmp_path: Path) -> None:
+    server.will(JOB, json(job("completed")))
+    first = Answer(200, b"half ", "video/mp4", {"ETag": '"v"'}, torn=True)
+    server.will(f"{JOB}/result", first, Answer(206, b"and half", "video/mp4", {"ETag": '"v"'}))
+    assert client.download(JOB_ID, tmp_path / "a.mp4").read_bytes() == b"half and half"
+    resumed = server.seen_at(f"{JOB}/result")[1]
+    assert (resumed.headers["Range"], resumed.headers["If-Range"]) == ("bytes=5-", '"v"')
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.mp4"]
+
+
+def test_a_file_that_has_changed_meanwhile_is_taken_from_its_beginning(
+    client: Client, server: SmallServer, tmp_path: Path
+) -> None:
+    server.will(JOB, json(job("completed")))
+    torn = Answer(200, b"an older one", "text/plain", {"ETag": '"1"'}, torn=True)
+    server.will(f"{JOB}/artifacts/a.txt", torn, Answer(200, b"newer", "text/plain", {"ETag": '"2"'}))
+    assert client.download(JOB_ID, tmp_path / "a", "a.txt").read_bytes() == b"newer"
+
+
+def test_a_download_that_is_refused_leaves_nothing_behind(client: Client, server: SmallServer, tmp_path: Path) -> None:
+    server.will(JOB, json(job("completed")))
+    server.will(f"{JOB}/result", problem(410, "result_expired", "It is gone"))
+    with pytest.raises(Refused, match="gone"):
+        client.download(JOB_ID, tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_is_shown_to_the_service_and_to_nobody_it_leads_to(
+    face: Any, server: SmallServer, tmp_path: Path
+) -> None:
+    with serving() as elsewhere:
+        elsewhere.will("/bucket", Answer(200, b"file", "text/plain"))
+        server.will(JOB, json(job("completed")))
+        server.will(f"{JOB}/result", Answer(303, headers={"Location": f"{elsewhere.url}/bucket"}))
+        with face(server.url, api_key="tdg_key") as client:
+            client.download(JOB_ID, tmp_path / "a")
+        assert {seen.headers["Authorization"] for seen in server.seen} == {"Bearer tdg_key"}
+        assert "Authorization" not in elsewhere.seen[0].headers
+
+
+def test_a_batch_is_submitted_once_and_followed_to_its_end(client: Client, server: SmallServer) -> None:
+    batch = {"batch_id": "b", "status": "processing"}
+    server.will("/api/batches", problem(503, "unavailable", "later"), json(batch, 202))
+    assert client.submit_batch([{"kind": "k", "params": {}}], tags=["a"]) == batch
+    first, again = server.seen
+    assert first.headers["Idempotency-Key"] == again.headers["Idempotency-Key"]
+    assert again.json() == {"jobs": [{"kind": "k", "params": {}}], "tags": ["a"]}
+    told = stream(event(1, "snapshot", status="processing"), event(2, "progress"), event(3, "completed"))
+    server.will("/api/batches/b/events", told)
+    assert seqs(client.follow_batch("b")) == [1, 2, 3]
+    for command, action in (("cancel", client.cancel_batch), ("retry", client.retry_batch)):
+        server.will(f"/api/batches/b/{command}", json(batch, 202))
+        assert action("b") == batch
+
+
+def test_a_caller_may_say_which_submission_it_is(client: Client, server: SmallServer) -> None:
+    server.will("/api/jobs", json(job("pending"), 202))
+    client.submit("k", {}, idempotency_key="order-7", priority=5)
+    assert server.seen[0].headers["Idempotency-Key"] == '"order-7"'
+    assert server.seen[0].json()["priority"] == 5

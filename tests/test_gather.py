@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 
 from app.cli.arguments import ArgumentError
-from app.cli.gather import MOST_STDIN_BYTES, gather
+from app.cli.gather import MOST_BYTES, gather
 from app.client import Client, Refused
-from tests.small_server import KINDS, SmallServer, json, serving
+from tests.small_server import KINDS, Answer, SmallServer, json, serving
 
-UPLOAD = "/api/uploads/clip.mp4"
+UPLOAD = "/api/uploads/tus/u1"
 
 
 @pytest.fixture
 def server() -> Iterator[SmallServer]:
     with serving() as server:
         server.will("/api/kinds", json(KINDS))
-        server.will(UPLOAD, json({"input": "upload:1"}, 201))
+        server.will("/api/uploads", Answer(201, headers={"Location": UPLOAD}))
+        server.will(UPLOAD, Answer(204, headers={"Upload-Offset": "4"}), json({"input": "upload:1"}))
         yield server
 
 
@@ -43,8 +44,7 @@ def test_values_have_the_types_of_the_schema_and_files_are_uploaded(
 ) -> None:
     params = gather(client, "transcode", [f"input={clip}", "height=720", "note=720", "more:=[1]"])
     assert params == {"input": "upload:1", "height": 720, "note": "720", "more": [1]}
-    (uploaded,) = server.seen_at(UPLOAD)
-    assert uploaded.body == b"moov"
+    assert server.seen_at(UPLOAD)[0].body == b"moov"
 
 
 def test_without_words_nobody_is_asked(client: Client, server: SmallServer) -> None:
@@ -57,7 +57,7 @@ def test_words_complete_what_stdin_says(client: Client, monkeypatch: pytest.Monk
     assert gather(client, "transcode", ["-", "height=720"]) == {"input": "upload:1", "height": 720}
 
 
-@pytest.mark.parametrize("text", [b"[]", b"", b" " * (MOST_STDIN_BYTES + 1)])
+@pytest.mark.parametrize("text", [b"[]", b"", b" " * (MOST_BYTES + 1)])
 def test_stdin_holds_one_object_of_bounded_size(client: Client, monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
     say(monkeypatch, text)
     with pytest.raises(ArgumentError):

@@ -122,3 +122,29 @@ def test_origins_are_listed_as_browsers_send_them(text: str) -> None:
 def test_what_is_no_single_origin_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match="not an origin like"):
         Settings.model_validate({"allowed_origins": text})
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://x", "redis://u:not-to-be-told/x@host", "redis://h:99999"])
+def test_a_redis_that_cannot_be_is_told_without_what_was_given(url: str) -> None:
+    with pytest.raises(ValidationError, match="must be redis://, rediss:// or unix://") as raised:
+        Settings(redis_url=url)
+    assert "not-to-be-told" not in str(raised.value)
+
+
+def test_the_password_of_redis_is_not_shown_with_the_settings() -> None:
+    assert "not-to-be-told" not in repr(Settings(redis_url="redis://u:not-to-be-told@host"))
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://host", "redis://host"),
+        ("rediss://host", "rediss://host?ssl_check_hostname=true"),
+        ("rediss://host/1?ssl_ca_certs=a", "rediss://host/1?ssl_ca_certs=a&ssl_check_hostname=true"),
+        ("rediss://host?ssl_cert_reqs=required", "rediss://host?ssl_cert_reqs=required&ssl_check_hostname=true"),
+        ("rediss://host?ssl_check_hostname=no", "rediss://host?ssl_check_hostname=no"),
+        ("rediss://host?ssl_cert_reqs=none", "rediss://host?ssl_cert_reqs=none"),
+    ],
+)
+def test_a_certificate_must_be_of_the_host_unless_a_url_says_otherwise(url: str, address: str) -> None:
+    assert Settings(redis_url=url).redis_address == address

@@ -4,11 +4,10 @@ Here settings are read, once, and handed down. What serves is imported only when
 `workers`, and asking should not wait for what only serving needs.
 """
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated, Final, NoReturn
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic_core import to_json
@@ -17,31 +16,25 @@ from rich.table import Table
 from rich.text import Text
 
 from app import __version__, logs
-from app.cli.arguments import ArgumentError, params_of
+from app.cli.arguments import params_of
+from app.cli.asking import ENDS, After, AsJson, Url, client_of, display_of, shown
+from app.cli.batches import batches
 from app.cli.exits import ExitCode, settings_of, usage
 from app.cli.gather import gather
 from app.cli.keys import keys
-from app.cli.sentences import clean, complaint, ending
-from app.cli.terminal import Bar, Display, JsonLines, Lines
-from app.client import Client, ClientError
-
-ENDS: Final = {"completed": ExitCode.COMPLETED, "failed": ExitCode.FAILED, "cancelled": ExitCode.CANCELLED}
+from app.cli.sentences import clean, ending
+from app.cli.terminal import UploadBar
+from app.client import Client
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [TIDINGS_HOST]", show_default=False)]
 Port = Annotated[int | None, typer.Option(help="Port to listen on. [TIDINGS_PORT]", show_default=False)]
-Url = Annotated[
-    str,
-    typer.Option(
-        "--url", envvar="TIDINGS_URL", help="Where Tidings runs; else http://127.0.0.1 and TIDINGS_PORT or 8000."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object or event a line.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", show_default=False)]
 
 app = typer.Typer(
     name="tidings",
     help="Submit a long job, get an answer at once, and be told how it goes.",
-    epilog="Settings come from TIDINGS_* variables; an option wins over its variable.",
+    epilog="Settings come from TIDINGS_* variables; an option wins over its variable. Ends with 0 completed or done, "
+    "1 failed, 2 wrong usage, 3 cancelled, 4 refused or unreachable, 130 after Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,6 +45,7 @@ app = typer.Typer(
 webhooks = typer.Typer(help="What signs your webhooks.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(keys, name="keys")
+app.add_typer(batches, name="batch")
 
 
 def main() -> None:
@@ -102,7 +96,7 @@ def submit(  # noqa: PLR0917  typer calls it by name
         list[str] | None,
         typer.Argument(
             metavar="KEY=VALUE",
-            help="key=value, key:=json, key=@path to upload a file; - reads a JSON object from stdin.",
+            help="key=value, key:=json, key=@path to upload a file; @path or - for an object in a file or on stdin.",
             show_default=False,
         ),
     ] = None,
@@ -111,11 +105,11 @@ def submit(  # noqa: PLR0917  typer calls it by name
     as_json: AsJson = False,
     url: Url = "",
 ) -> NoReturn:
-    """Submit a job and print its id, or with --follow watch it.
+    """Submit a job and print its id, or with --follow watch it, to end as it does.
 
     Example: tidings submit transcode input=@clip.mov height=720 --follow
     """
-    with _client(url) as client:
+    with client_of(url) as client:
         job = client.submit(kind, gather(client, kind, params or []), tags=tag or [])
         if follow:
             # Everything since the submission, so that no early log line is missed.
@@ -129,9 +123,7 @@ def submit(  # noqa: PLR0917  typer calls it by name
 @app.command()
 def watch(
     job_id: JobId,
-    after: Annotated[
-        int | None, typer.Option(min=0, help="Show the events after this seq; 0 shows all that are kept.")
-    ] = None,
+    after: After = None,
     as_json: AsJson = False,
     url: Url = "",
 ) -> NoReturn:
@@ -139,7 +131,7 @@ def watch(
 
     Exits with 0 completed, 1 failed, 3 cancelled, 4 refused or unreachable, 130 after Ctrl-C, which leaves the job be.
     """
-    with _client(url) as client:
+    with client_of(url) as client:
         code = _follow(client, job_id, after, as_json=as_json)
     raise typer.Exit(code)
 
@@ -152,16 +144,78 @@ def cancel(
     url: Url = "",
 ) -> None:
     """Ask for a job to be stopped. It is cancelled once it really has."""
-    with _client(url) as client:
+    with client_of(url) as client:
         job = client.cancel(job_id, reason)
     standing = "cancelling" if job["status"] not in ENDS else job["status"]
     typer.echo(to_json(job) if as_json else standing)
 
 
 @app.command()
+def retry(job_id: JobId, as_json: AsJson = False, url: Url = "") -> None:
+    """Run a job that failed or was cancelled again."""
+    with client_of(url) as client:
+        job = client.retry(job_id)
+    typer.echo(to_json(job) if as_json else job["status"])
+
+
+@app.command()
+def jobs(  # noqa: PLR0917  typer calls it by name
+    status: Annotated[str, typer.Option(help="Only those that stand so.")] = "",
+    kind: Annotated[str, typer.Option(help="Only those of that kind.")] = "",
+    tag: Annotated[str, typer.Option("--tag", "-t", help="Only those with that tag.")] = "",
+    batch_id: Annotated[str, typer.Option("--batch", help="Only those of that batch.")] = "",
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="How many at most.")] = 20,
+    as_json: AsJson = False,
+    url: Url = "",
+) -> None:
+    """List jobs, the newest first."""
+    asked = {"status": status, "kind": kind, "tag": tag, "batch_id": batch_id}
+    with client_of(url) as client:
+        for job in islice(client.jobs(**{name: value for name, value in asked.items() if value}), most):
+            words = (job["job_id"], job["status"], job["kind"], job["created_at"])
+            typer.echo(to_json(job) if as_json else clean("  ".join(words)))
+
+
+@app.command()
+def result(
+    job_id: JobId,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Put the file it made there.", show_default=False)
+    ] = None,
+    artifact: Annotated[str, typer.Option(help="Which file, if not the main one.")] = "",
+    url: Url = "",
+) -> None:
+    """Wait for a job's end, and print what it returned as JSON, or with --output put a file it made somewhere.
+
+    Exits with 0 completed, 1 failed, 3 cancelled.
+    """
+    with client_of(url) as client:
+        if output is None:
+            typer.echo(to_json(client.result(job_id), indent=2))
+            return
+        try:
+            client.download(job_id, output, artifact)
+        except OSError as error:
+            usage(f"--output: {error}")
+    typer.echo(output)
+
+
+@app.command()
+def upload(
+    path: Annotated[Path, typer.Argument(metavar="PATH", exists=True, dir_okay=False, show_default=False)],
+    as_json: AsJson = False,
+    url: Url = "",
+) -> None:
+    """Upload a file and print what to say for it in params. What breaks off is gone on with."""
+    with client_of(url) as client, UploadBar(path.name) as bar:
+        uploaded = client.upload(path, bar.show)
+    typer.echo(to_json(uploaded) if as_json else uploaded["input"])
+
+
+@app.command()
 def kinds(as_json: AsJson = False, url: Url = "") -> None:
     """List what can be submitted, with its params."""
-    with _client(url) as client:
+    with client_of(url) as client:
         known = client.kinds()
     if as_json:
         typer.echo(to_json({"kinds": known}))
@@ -177,7 +231,7 @@ def kinds(as_json: AsJson = False, url: Url = "") -> None:
 @webhooks.command("secret")
 def webhook_secret(url: Url = "") -> None:
     """Print a secret that signs your webhooks: the one the service has made, else a new one beside the others."""
-    with _client(url) as client:
+    with client_of(url) as client:
         typer.echo(client.webhook_secret())
 
 
@@ -190,44 +244,14 @@ def _serve(module: str, name: str, **options: object) -> NoReturn:
     raise typer.Exit(getattr(import_module(module), name)(settings))
 
 
-@contextmanager
-def _client(url: str) -> Iterator[Client]:
-    """A client. What goes wrong with it, or with what it is to be asked, ends the command with words."""
-    settings = settings_of({})
-    try:
-        client = Client(url or f"http://127.0.0.1:{settings.port}", api_key=settings.api_key.get_secret_value())
-    except ValueError as error:
-        usage(f"--url: {error}")
-    try:
-        with client:
-            yield client
-    except ArgumentError as error:
-        usage(str(error))
-    except ClientError as error:
-        for line in complaint(error):
-            typer.echo(line, err=True)
-        raise typer.Exit(ExitCode.REFUSED) from error
-
-
 def _follow(client: Client, job_id: str, after: int | None, *, as_json: bool) -> int:
     """Show the job to its end; answers the exit code."""
-    try:
-        with _display(as_json) as display:
-            for event in client.follow(job_id, after, display.away):
-                display.show(event)
-        job = client.job(job_id)
-    except KeyboardInterrupt:
-        typer.echo("\nThe job goes on; to watch it again, or to stop it:", err=True)
-        typer.echo(f"  tidings watch {job_id}\n  tidings cancel {job_id}", err=True)
+    display = display_of(as_json)
+    commands = (f"tidings watch {job_id}", f"tidings cancel {job_id}")
+    if not shown(lambda on_away: client.follow(job_id, after, on_away), display, *commands):
         return ExitCode.DETACHED
+    job = client.job(job_id)
     if not as_json:
         for line in ending(job, client.absolute):
             typer.echo(line)
     return ENDS.get(job["status"], ExitCode.REFUSED)
-
-
-def _display(as_json: bool) -> Display:
-    if as_json:
-        return JsonLines()
-    console = Console()
-    return Bar(console) if sys.stdout.isatty() and not console.is_dumb_terminal else Lines()

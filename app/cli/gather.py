@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from app.cli.arguments import ArgumentError, File, Word, param_at, params_of, parse_object, parse_words, put_together
@@ -9,23 +10,35 @@ from app.cli.terminal import UploadBar
 from app.client import Client, Refused
 from app.errors import UnknownKind
 
-MOST_STDIN_BYTES: Final = 16 << 20
+MOST_BYTES: Final = 16 << 20
 
 
 def gather(client: Client, kind: str, words: Sequence[str]) -> dict[str, Any]:
-    """The params that `words` say; `-` among them stands for an object on stdin, which the others complete.
+    """The params that `words` say; `-` and `@path` among them stand for whole objects, which the others complete.
 
     Raises ArgumentError, ClientError. Nothing is uploaded before all the rest is known to be well-formed.
     """
-    parsed = parse_words(word for word in words if word != "-")
-    given = parse_object(_stdin()) if "-" in words else {}
+    parsed = parse_words(word for word in words if not _is_source(word))
+    given: dict[str, Any] = {}
+    for source in filter(_is_source, words):
+        given |= parse_object(text_of(source))
     return given | (_values(client, kind, parsed) if parsed else {})
 
 
-def _stdin() -> bytes:
-    text = sys.stdin.buffer.read(MOST_STDIN_BYTES + 1)
-    if len(text) > MOST_STDIN_BYTES:
-        raise ArgumentError(f"stdin holds more than {MOST_STDIN_BYTES >> 20} MiB")
+def _is_source(word: str) -> bool:
+    return word == "-" or word.startswith("@")
+
+
+def text_of(source: str, most_bytes: int = MOST_BYTES) -> bytes:
+    """What stdin (`-`) or a file (its path, with or without `@`) holds. Raises ArgumentError, also for too much."""
+    name = "stdin" if source == "-" else source.removeprefix("@")
+    try:
+        with sys.stdin.buffer if source == "-" else Path(name).expanduser().open("rb") as file:
+            text = file.read(most_bytes + 1)
+    except OSError as error:
+        raise ArgumentError(f"{name}: {error.strerror}") from error
+    if len(text) > most_bytes:
+        raise ArgumentError(f"{name} holds more than {most_bytes >> 20} MiB")
     return text
 
 

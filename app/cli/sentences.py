@@ -71,6 +71,12 @@ def ending(job: Json, absolute: Callable[[str], str]) -> Iterator[str]:
         yield clean(absolute(job["result_url"]))
 
 
+def batch_standing(batch: Json) -> str:
+    """`42 %  3 pending  1 processing  4 completed`, with what there is any of."""
+    counts = (f"{count} {status}" for status, count in batch["counts"].items() if count)
+    return clean("  ".join([percent_of(batch["progress"]), *counts]))
+
+
 def complaint(error: ClientError) -> Iterator[str]:
     """The lines that tell what went wrong, and what to try."""
     if not isinstance(error, Refused):

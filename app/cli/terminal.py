@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.text import Text
 
-from app.cli.sentences import away, clean, left, percent_of, told
+from app.cli.sentences import away, batch_standing, clean, left, percent_of, told
 
 Json = dict[str, Any]
 
@@ -65,6 +65,19 @@ class JsonLines(Lines):
 
     def show(self, event: Json) -> None:
         typer.echo(to_json(event))
+
+
+class BatchLines(Lines):
+    """A line for each event of a batch that says something new."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = ""
+
+    def show(self, event: Json) -> None:
+        before, self._said = self._said, batch_standing(event["data"])
+        if before != self._said:
+            typer.echo(f"{event['at']}  {self._said}")
 
 
 class Bar:

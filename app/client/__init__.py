@@ -1,5 +1,10 @@
-"""The Python client: submit, follow, cancel, upload. What is protocol in it is pure; one file does the talking."""
+"""The Python client, in two faces: `Client` blocks, `AsyncClient` is awaited (docs/clients.md).
 
-from app.client.client import Client, ClientError, Refused, Unreachable
+What is decided is written once, as steps that know no socket (`steps.py`, `operations.py`); a face carries them out.
+"""
 
-__all__ = ["Client", "ClientError", "Refused", "Unreachable"]
+from app.client.asynchronous import AsyncClient
+from app.client.client import Client
+from app.client.trouble import ClientError, NotCompleted, Refused, Unreachable
+
+__all__ = ["AsyncClient", "Client", "ClientError", "NotCompleted", "Refused", "Unreachable"]

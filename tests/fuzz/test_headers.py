@@ -19,7 +19,7 @@ from app.web.prefer import MOST_WAIT_SECONDS, Preferences
 from app.web.tusheaders import DIGEST_BYTES, MOST_DIGITS, checksum_of, length_of, metadata_of, number, speaking_tus
 from tests.fuzz.hostile import asking, field_values, hard, words
 
-OFFERS = ["text/event-stream", "application/json", "text/plain"]
+OFFERS = ("text/event-stream", "application/json", "text/plain")
 PATIENCE = 20_000
 
 

@@ -1,0 +1,95 @@
+"""A file on its way to the service by tus 1.0, in pieces: one that breaks off is gone on with from where it got to."""
+
+import mimetypes
+import os
+from base64 import b64encode
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Final
+from urllib.parse import urlsplit
+
+from app.client.asking import RETRY_SECONDS, asked, asked_for_object, asked_once, stretched
+from app.client.steps import Call, Do, Json, Pause, Steps
+from app.client.trouble import ClientError, Refused
+
+FIRST_PIECE_BYTES: Final = 256 << 10
+"""The next is twice as large, to the largest: progress shows early, and a fast line is not held up."""
+LARGEST_PIECE_BYTES: Final = 8 << 20
+
+TRIES_IN_A_ROW: Final = 10
+LONGEST_PAUSE_SECONDS: Final = 60
+
+TUS: Final = {"Tus-Resumable": "1.0.0"}
+PIECE: Final = TUS | {"Content-Type": "application/offset+octet-stream"}
+
+OnProgress = Callable[[int, int], None]
+
+
+def uploaded(path: Path, url: str, on_progress: OnProgress) -> Steps[Json]:
+    """The upload once it is whole. Raises OSError when the file cannot be read to its end."""
+    file: BinaryIO = yield Do(lambda: path.open("rb"))
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        place = yield from _begun(path.name, size)
+        yield from _brought(file, size, place, on_progress)
+    return (yield from asked_for_object(Call("GET", place), url))
+
+
+def _begun(name: str, size: int) -> Steps[str]:
+    """Where it is. One that is begun twice, as the first answer got lost, is forgotten by the service within a day."""
+    said = {"filename": name, "filetype": mimetypes.guess_type(name)[0] or "application/octet-stream"}
+    metadata = ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in said.items())
+    headers = TUS | {"Upload-Length": str(size), "Upload-Metadata": metadata}
+    reply = yield from asked(Call("POST", "/api/uploads", headers))
+    # By its id alone: the link may be how others reach the service.
+    return "/api/uploads/tus/" + urlsplit(reply.headers["Location"]).path.rpartition("/")[2]
+
+
+def _brought(file: BinaryIO, size: int, place: str, on_progress: OnProgress) -> Steps[None]:
+    offset, most, failures = 0, FIRST_PIECE_BYTES, 0
+    while offset < size:
+        try:
+            if failures:
+                before, offset = offset, (yield from _offset(place))
+                failures = failures if offset == before else 1
+            if offset < size:
+                piece: bytes = yield Do(partial(_piece, file, offset, min(most, size - offset)))
+                offset = yield from _bring(place, offset, piece)
+        except ClientError as failure:
+            failures, most = failures + 1, FIRST_PIECE_BYTES
+            if failures >= TRIES_IN_A_ROW or not _may_go_on(failure):
+                raise
+            yield Pause(_pause(failures, failure))
+        else:
+            failures, most = 0, min(2 * most, LARGEST_PIECE_BYTES)
+            on_progress(offset, size)
+
+
+def _bring(place: str, offset: int, piece: bytes) -> Steps[int]:
+    reply = yield from asked_once(Call("PATCH", place, PIECE | {"Upload-Offset": str(offset)}, piece))
+    return int(reply.headers["Upload-Offset"])
+
+
+def _offset(place: str) -> Steps[int]:
+    reply = yield from asked_once(Call("HEAD", place, TUS))
+    return int(reply.headers["Upload-Offset"])
+
+
+def _pause(failures: int, failure: ClientError) -> float:
+    seconds = min(RETRY_SECONDS[0] * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+    return max(stretched(seconds), failure.retry_after)
+
+
+def _may_go_on(failure: ClientError) -> bool:
+    """What a piece met may be over by the next, or be the doing of one before, which came further than we heard."""
+    known = isinstance(failure, Refused) and failure.code in {"offset_mismatch", "upload_busy"}
+    return known or (failure.heals and failure.retry_after <= LONGEST_PAUSE_SECONDS)
+
+
+def _piece(file: BinaryIO, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    piece = file.read(size)
+    if not piece:
+        raise OSError(f"{file.name} became shorter while it was read")
+    return piece

@@ -1,0 +1,1 @@
+"""Redis as others run it: over TLS, and with a user that may do no more than Tidings needs."""

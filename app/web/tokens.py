@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from typing import Annotated, Final, Literal, NotRequired
+from typing import Final, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -32,6 +32,11 @@ GRANTED: Final = {
     "submit": frozenset({Scope.SUBMIT}),
 }
 REACHES: Final = ("jobs", "tag", "batch_id", "feed")
+ONE_REACH: Final = [
+    *({"required": [name], "properties": {"scope": {"enum": ["read", "cancel"]}}} for name in REACHES),
+    {"required": ["kind"], "properties": {"scope": {"const": "submit"}}},
+]
+"""What `_misfit` sees to, for the description."""
 
 TOKENS: Final = Tag("Tokens", "Short-lived tokens for browsers.")
 NEVER_STORED: Final = {"Cache-Control": "no-store"}
@@ -55,24 +60,24 @@ class TokenRequest(BaseModel):
         strict=True,
         frozen=True,
         use_attribute_docstrings=True,
-        json_schema_extra={"examples": [{"scope": "read", "tag": "customer-7"}]},
+        json_schema_extra={"examples": [{"scope": "read", "tag": "customer-7"}], "oneOf": ONE_REACH},
     )
 
     scope: Literal["read", "cancel", "submit"]
     """`cancel` may read too. `submit` is for a single job of a `kind`, and for uploads; the others need one of `jobs`,
     `tag`, `batch_id` and `feed`."""
-    jobs: Annotated[list[JobId], Field(min_length=1, max_length=MOST_JOBS)] | None = None
+    jobs: list[JobId] = Field(default_factory=list, min_length=1, max_length=MOST_JOBS)
     """These jobs."""
-    tag: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    tag: str = Field(default_factory=str, min_length=1, max_length=64)
     """All jobs with this tag, those to come too."""
-    batch_id: JobId | None = None
+    batch_id: JobId = Field(default_factory=str)
     """A batch and its jobs."""
-    feed: Literal[True] | None = None
+    feed: Literal[True] = Field(default_factory=bool)
     """All jobs."""
-    kind: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    kind: str = Field(default_factory=str, min_length=1, max_length=64)
     """What `submit` may ask for. The token is the submission's Idempotency-Key as well."""
-    ttl_seconds: Annotated[int, Field(ge=1)] | None = None
-    """At most what the operator allows; else a quarter of an hour."""
+    ttl_seconds: int = Field(USUAL_SECONDS, ge=1, le=86_400)
+    """It may live shorter, where the operator or the maker's own credential says so."""
     cookie: bool = False
     """Have it set as a cookie of this origin, for a page of ours."""
 
@@ -102,8 +107,8 @@ class TokenDoors:
         It reaches only what is named here, expires soon, and ends with the key it was made with. A page shows it as
         `Authorization: Bearer`, as `access_token` in the URL of a stream, or in an `auth` frame of a WebSocket.
         """
-        wanted = _wanted(await self._bodies.json(request), self._longest)
-        seconds = wanted.ttl_seconds or min(USUAL_SECONDS, self._longest)
+        wanted = _wanted(await self._bodies.json(request))
+        seconds = min(wanted.ttl_seconds, self._longest)
         principal = _narrowed(principal_of(request), wanted, seconds)
         token = await self._tokens.sign(principal)
         assert principal.expires_at is not None
@@ -118,22 +123,20 @@ class TokenDoors:
         return _with_cookie(Response(status_code=204), "", 0)
 
 
-def _wanted(body: object, longest: int) -> TokenRequest:
+def _wanted(body: object) -> TokenRequest:
     """Raises InvalidToken with every misfit."""
     try:
         wanted = TokenRequest.model_validate(body)
     except ValidationError as error:
         errors = misfits_of(error)
         raise InvalidToken(f"{errors[0]['pointer'][1:]}: {errors[0]['message']}", errors=errors) from None
-    if message := _misfit(wanted, longest):
+    if message := _misfit(wanted):
         raise InvalidToken(message)
     return wanted
 
 
-def _misfit(wanted: TokenRequest, longest: int) -> str:
-    reaches = [name for name in REACHES if getattr(wanted, name) is not None]
-    if wanted.ttl_seconds and wanted.ttl_seconds > longest:
-        return f"`ttl_seconds` is at most {longest}."
+def _misfit(wanted: TokenRequest) -> str:
+    reaches = wanted.model_fields_set.intersection(REACHES)
     if wanted.scope == "submit":
         return "" if wanted.kind and not reaches else "To submit takes a `kind`, and nothing else."
     return "" if len(reaches) == 1 and not wanted.kind else f"To {wanted.scope} takes one of {', '.join(REACHES)}."
@@ -146,14 +149,8 @@ def _narrowed(maker: Principal, wanted: TokenRequest, seconds: int) -> Principal
     expires_at = round((time.time() + seconds) * 1000)
     if maker.expires_at is not None:
         expires_at = min(expires_at, maker.expires_at)
-    reach = Reach(
-        frozenset(wanted.jobs or ()),
-        wanted.tag or "",
-        wanted.batch_id or "",
-        bool(wanted.feed),
-        wanted.kind or "",
-        secrets.token_hex(16) if wanted.kind else "",
-    )
+    single = secrets.token_hex(16) if wanted.kind else ""
+    reach = Reach(frozenset(wanted.jobs), wanted.tag, wanted.batch_id, wanted.feed, wanted.kind, single)
     return Principal(maker.owner, GRANTED[wanted.scope], maker.credential, expires_at, reach)
 
 

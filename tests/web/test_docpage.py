@@ -29,7 +29,7 @@ class Outline(HTMLParser):
         given = dict(attrs)
         self.ids += filter(None, [given.get("id")])
         self.links += filter(None, [given.get("href"), given.get("src")])
-        if tag not in {"meta", "link", "img"}:
+        if tag not in {"meta", "link", "img", "input"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

@@ -26,6 +26,8 @@ from app.errors import (
     Refusal,
     RequestTimeout,
     TargetTooLong,
+    TooManyConnections,
+    Unavailable,
     UnknownTransferCoding,
     UnsupportedMediaType,
 )
@@ -89,9 +91,11 @@ ALWAYS: Final = (
     BadRequest,
     RequestTimeout,
     TargetTooLong,
+    TooManyConnections,
     HeadersTooLarge,
     InternalError,
     UnknownTransferCoding,
+    Unavailable,
 )
 """What any request may meet, wherever it goes."""
 

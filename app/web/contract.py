@@ -29,6 +29,7 @@ from app.errors import (
     Refusal,
     RequestTimeout,
     TargetTooLong,
+    TooManyConnections,
     Unauthenticated,
     Unavailable,
     UnknownTransferCoding,
@@ -109,9 +110,11 @@ ALWAYS: Final = (
     ForeignOrigin,
     RequestTimeout,
     TargetTooLong,
+    TooManyConnections,
     HeadersTooLarge,
     InternalError,
     UnknownTransferCoding,
+    Unavailable,
 )
 """What any request may meet, wherever it goes."""
 

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.model.license import DisjunctiveLicense
+from cyclonedx.model.license import DisjunctiveLicense, License, LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.requirements import Requirement
@@ -91,7 +91,7 @@ class Walk:
             type=ComponentType.LIBRARY,
             bom_ref=f"{name}@{installed.version}",
             purl=PackageURL("pypi", None, name, installed.version),
-            licenses=[DisjunctiveLicense(name=licence) for licence in _licences(installed)],
+            licenses=_licences(installed),
         )
         self._bom.components.add(component)
         return component
@@ -112,15 +112,16 @@ def _installed(name: str, pins: Pins) -> Distribution:
     return found
 
 
-def _licences(installed: Distribution) -> list[str]:
+def _licences(installed: Distribution) -> list[License]:
     """As the distribution says itself, in one of the three places where that is done."""
     metadata = installed.metadata
     if "License-Expression" in metadata:
-        return [metadata["License-Expression"]]
+        return [LicenseExpression(metadata["License-Expression"])]
     classifiers = [one for one in metadata.get_all("Classifier") or [] if one.startswith("License :: ")]
-    if classifiers:
-        return [classifier.rpartition(" :: ")[2] for classifier in classifiers]
-    return metadata["License"].strip().splitlines()[:1] if "License" in metadata else []
+    names = [classifier.rpartition(" :: ")[2] for classifier in classifiers]
+    if not names and "License" in metadata:
+        names = metadata["License"].strip().splitlines()[:1]
+    return [DisjunctiveLicense(name=name) for name in names]
 
 
 if __name__ == "__main__":

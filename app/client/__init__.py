@@ -5,6 +5,6 @@ What is decided is written once, as steps that know no socket (`steps.py`, `oper
 
 from app.client.asynchronous import AsyncClient
 from app.client.client import Client
-from app.client.trouble import ClientError, NotCompleted, Refused, Unreachable
+from app.client.errors import ClientError, NotCompleted, Refused, Unreachable
 
 __all__ = ["AsyncClient", "Client", "ClientError", "NotCompleted", "Refused", "Unreachable"]

@@ -7,8 +7,8 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
+from app.client.errors import ClientError, Refused, Unreachable, json_object
 from app.client.steps import Call, Json, Pause, Reply, Steps
-from app.client.trouble import ClientError, Refused, Unreachable, json_object
 
 RETRY_SECONDS: Final = (0.25, 0.5, 1.0)
 """Waits between the tries of one request, each stretched by up to a half."""

@@ -7,9 +7,9 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from app.client.errors import ClientError
 from app.client.operations import Operations
 from app.client.steps import Call, Conversation, Do, Json, Open, Pause, Read, Reply, Step, Steps, Tell
-from app.client.trouble import ClientError
 from app.client.wire import STREAMED, checked, manner, reaching, reply, request
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from app.client.asking import stretched
+from app.client.errors import ClientError, Refused
 from app.client.steps import Call, Do, Open, Pause, Read, Reply, Steps
-from app.client.trouble import ClientError, Refused
 
 TRIES_IN_A_ROW: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 10

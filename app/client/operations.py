@@ -12,11 +12,11 @@ from pydantic_core import from_json, to_json
 
 from app.client.asking import JSON, PATIENT_SECONDS, asked, asked_for_object, read_object
 from app.client.download import downloaded
+from app.client.errors import ClientError, NotCompleted, Refused, Unreachable
+from app.client.faces import operation, telling
 from app.client.follow import Answer, Follower, NotOurs, answer
 from app.client.steps import Call, Json, Open, Pause, Read, Reply, Steps, Tell
-from app.client.trouble import ClientError, NotCompleted, Refused, Unreachable
 from app.client.upload import uploaded
-from app.client.written_once import operation, telling
 from app.jobs import TERMINAL
 
 WAIT_SECONDS: Final = 20

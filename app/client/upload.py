@@ -10,8 +10,8 @@ from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 
 from app.client.asking import RETRY_SECONDS, asked, asked_for_object, asked_once, stretched
+from app.client.errors import ClientError, Refused
 from app.client.steps import Call, Do, Json, Pause, Steps
-from app.client.trouble import ClientError, Refused
 
 FIRST_PIECE_BYTES: Final = 256 << 10
 """The next is twice as large, to the largest: progress shows early, and a fast line is not held up."""

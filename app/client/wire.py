@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import httpx
 
+from app.client.errors import Unreachable
 from app.client.steps import Call, Reply
-from app.client.trouble import Unreachable
 
 DIRECT: Final = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
 """Never through a proxy, whatever the environment says."""

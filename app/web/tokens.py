@@ -2,7 +2,8 @@
 
 import secrets
 import time
-from typing import Annotated, Final, Literal, NotRequired
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -31,7 +32,6 @@ GRANTED: Final = {
     "cancel": frozenset({Scope.READ, Scope.CANCEL}),
     "submit": frozenset({Scope.SUBMIT}),
 }
-REACHES: Final = ("jobs", "tag", "batch_id", "feed")
 
 TOKENS: Final = Tag("Tokens", "Short-lived tokens for browsers.")
 NEVER_STORED: Final = {"Cache-Control": "no-store"}
@@ -47,34 +47,80 @@ class TokenObject(TypedDict):
     expires_at: Moment
 
 
-class TokenRequest(BaseModel):
-    """What a token is to be good for: to read or cancel some jobs, or to submit one."""
+class Wanted(BaseModel):
+    """What all tokens may say for themselves."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        use_attribute_docstrings=True,
-        json_schema_extra={"examples": [{"scope": "read", "tag": "customer-7"}]},
-    )
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
-    scope: Literal["read", "cancel", "submit"]
-    """`cancel` may read too. `submit` is for a single job of a `kind`, and for uploads; the others need one of `jobs`,
-    `tag`, `batch_id` and `feed`."""
-    jobs: Annotated[list[JobId], Field(min_length=1, max_length=MOST_JOBS)] | None = None
-    """These jobs."""
-    tag: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """All jobs with this tag, those to come too."""
-    batch_id: JobId | None = None
-    """A batch and its jobs."""
-    feed: Literal[True] | None = None
-    """All jobs."""
-    kind: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """What `submit` may ask for. The token is the submission's Idempotency-Key as well."""
-    ttl_seconds: Annotated[int, Field(ge=1)] | None = None
-    """At most what the operator allows; else a quarter of an hour."""
+    ttl_seconds: int = Field(USUAL_SECONDS, ge=1, le=86_400)
+    """It may live shorter, where the operator or the maker's own credential says so."""
     cookie: bool = False
     """Have it set as a cookie of this origin, for a page of ours."""
+
+
+class Watching(Wanted):
+    """A token to look at what it reaches, and to `cancel` that."""
+
+    scope: Literal["read", "cancel"]
+
+
+class TokenForJobs(Watching):
+    """It reaches these jobs."""
+
+    jobs: list[JobId] = Field(min_length=1, max_length=MOST_JOBS)
+
+    def reach(self) -> Reach:
+        return Reach(jobs=frozenset(self.jobs))
+
+
+class TokenForTag(Watching):
+    """It reaches all jobs with this tag, those to come too."""
+
+    tag: str = Field(min_length=1, max_length=64)
+
+    def reach(self) -> Reach:
+        return Reach(tag=self.tag)
+
+
+class TokenForBatch(Watching):
+    """It reaches a batch and its jobs."""
+
+    batch_id: JobId
+
+    def reach(self) -> Reach:
+        return Reach(batch_id=self.batch_id)
+
+
+class TokenForFeed(Watching):
+    """It reaches all jobs."""
+
+    feed: Literal[True]
+
+    def reach(self) -> Reach:
+        return Reach(feed=True)
+
+
+class TokenToSubmit(Wanted):
+    """It submits a single job of a kind, whose Idempotency-Key it is, and uploads files for that."""
+
+    scope: Literal["submit"]
+    kind: str = Field(min_length=1, max_length=64)
+
+    def reach(self) -> Reach:
+        return Reach(kind=self.kind, single=secrets.token_hex(16))
+
+
+TokenRequest: TypeAlias = TokenForJobs | TokenForTag | TokenForBatch | TokenForFeed | TokenToSubmit
+FORMS: Final[Mapping[str, type[TokenRequest]]] = {
+    "jobs": TokenForJobs,
+    "tag": TokenForTag,
+    "batch_id": TokenForBatch,
+    "feed": TokenForFeed,
+    "kind": TokenToSubmit,
+}
+"""By the member that only one of them has."""
+
+DESCRIBED: Final = Annotated[TokenRequest, Field(examples=[{"scope": "read", "tag": "customer-7"}])]
 
 
 class TokenDoors:
@@ -92,7 +138,7 @@ class TokenDoors:
         "create_token",
         TOKENS,
         scope=Scope.READ,
-        body=TokenRequest,
+        body=DESCRIBED,
         answers=[Answer(201, "The token.", TokenObject, [CACHE_CONTROL, SET_COOKIE.sometimes])],
         refuses=[*JSON_BODY, InvalidToken, Unavailable],
     )
@@ -102,8 +148,8 @@ class TokenDoors:
         It reaches only what is named here, expires soon, and ends with the key it was made with. A page shows it as
         `Authorization: Bearer`, as `access_token` in the URL of a stream, or in an `auth` frame of a WebSocket.
         """
-        wanted = _wanted(await self._bodies.json(request), self._longest)
-        seconds = wanted.ttl_seconds or min(USUAL_SECONDS, self._longest)
+        wanted = _wanted(await self._bodies.json(request))
+        seconds = min(wanted.ttl_seconds, self._longest)
         principal = _narrowed(principal_of(request), wanted, seconds)
         token = await self._tokens.sign(principal)
         assert principal.expires_at is not None
@@ -118,25 +164,16 @@ class TokenDoors:
         return _with_cookie(Response(status_code=204), "", 0)
 
 
-def _wanted(body: object, longest: int) -> TokenRequest:
+def _wanted(body: object) -> TokenRequest:
     """Raises InvalidToken with every misfit."""
+    forms = [form for name, form in FORMS.items() if isinstance(body, dict) and name in body]
+    if len(forms) != 1:
+        raise InvalidToken(f"A token is for one of {', '.join(FORMS)}.")
     try:
-        wanted = TokenRequest.model_validate(body)
+        return forms[0].model_validate(body)
     except ValidationError as error:
         errors = misfits_of(error)
         raise InvalidToken(f"{errors[0]['pointer'][1:]}: {errors[0]['message']}", errors=errors) from None
-    if message := _misfit(wanted, longest):
-        raise InvalidToken(message)
-    return wanted
-
-
-def _misfit(wanted: TokenRequest, longest: int) -> str:
-    reaches = [name for name in REACHES if getattr(wanted, name) is not None]
-    if wanted.ttl_seconds and wanted.ttl_seconds > longest:
-        return f"`ttl_seconds` is at most {longest}."
-    if wanted.scope == "submit":
-        return "" if wanted.kind and not reaches else "To submit takes a `kind`, and nothing else."
-    return "" if len(reaches) == 1 and not wanted.kind else f"To {wanted.scope} takes one of {', '.join(REACHES)}."
 
 
 def _narrowed(maker: Principal, wanted: TokenRequest, seconds: int) -> Principal:
@@ -146,15 +183,7 @@ def _narrowed(maker: Principal, wanted: TokenRequest, seconds: int) -> Principal
     expires_at = round((time.time() + seconds) * 1000)
     if maker.expires_at is not None:
         expires_at = min(expires_at, maker.expires_at)
-    reach = Reach(
-        frozenset(wanted.jobs or ()),
-        wanted.tag or "",
-        wanted.batch_id or "",
-        bool(wanted.feed),
-        wanted.kind or "",
-        secrets.token_hex(16) if wanted.kind else "",
-    )
-    return Principal(maker.owner, GRANTED[wanted.scope], maker.credential, expires_at, reach)
+    return Principal(maker.owner, GRANTED[wanted.scope], maker.credential, expires_at, wanted.reach())
 
 
 def _with_cookie(response: Response, token: str, seconds: int) -> Response:

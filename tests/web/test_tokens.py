@@ -1,6 +1,7 @@
 """Browser tokens: what one is made for, it does; and nothing else."""
 
 import time
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -176,7 +177,7 @@ async def test_a_token_for_a_submission_may_upload_what_that_needs(web: httpx.As
         {"scope": "read", "jobs": ["a" * 26] * 51},
         {"scope": "read", "tag": ""},
         {"scope": "read", "feed": True, "ttl_seconds": 0},
-        {"scope": "read", "feed": True, "ttl_seconds": 3601},
+        {"scope": "read", "feed": True, "ttl_seconds": 86_401},
         {"scope": "read", "feed": True, "owner": "bob"},
         [],
         "read",
@@ -203,6 +204,13 @@ async def test_a_token_ends_with_the_key_it_was_made_with(
     assert (await web.get("/api/jobs", headers=shown(made))).status_code == 200
     await keys.revoke(key.key_id)
     assert_problem(await web.get("/api/jobs", headers=shown(made)), 401, "unauthenticated")
+
+
+async def test_a_token_lives_no_longer_than_the_operator_allows(web: httpx.AsyncClient, ann: dict[str, str]) -> None:
+    before = time.time()
+    response = await web.post("/api/tokens", json={"scope": "read", "feed": True, "ttl_seconds": 86_400}, headers=ann)
+    expires_at = datetime.fromisoformat(response.json()["expires_at"]).timestamp()
+    assert expires_at - before < 86_400 / 2
 
 
 async def test_an_expired_token_is_401(web: httpx.AsyncClient, ann: dict[str, str]) -> None:

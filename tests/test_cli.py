@@ -361,3 +361,16 @@ def read_all(descriptor: int) -> str:
     finally:
         os.close(descriptor)
     return read.decode()
+
+
+@pytest.mark.parametrize("command", ["up", "web"])
+def test_open_to_everybody_it_does_not_start(command: str) -> None:
+    result = subprocess.run([*COMMAND, command, "--host", "0.0.0.0"], check=False, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "TIDINGS_AUTH=keys" in result.stdout + result.stderr
+
+
+def test_a_mode_without_what_it_needs_is_wrong_usage() -> None:
+    result = run("web", env={"TIDINGS_AUTH": "jwt"})
+    assert result.exit_code == 2
+    assert "TIDINGS_JWT_ISSUER" in result.stderr

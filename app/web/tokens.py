@@ -52,7 +52,7 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
-    ttl_seconds: int = Field(USUAL_SECONDS, ge=1, le=86_400)
+    ttl_seconds: float = Field(USUAL_SECONDS, ge=1, le=86_400)
     """It may live shorter, where the operator or the maker's own credential says so."""
     cookie: bool = False
     """Have it set as a cookie of this origin, for a page of ours."""
@@ -176,7 +176,7 @@ def _wanted(body: object) -> TokenRequest:
         raise InvalidToken(f"{errors[0]['pointer'][1:]}: {errors[0]['message']}", errors=errors) from None
 
 
-def _narrowed(maker: Principal, wanted: TokenRequest, seconds: int) -> Principal:
+def _narrowed(maker: Principal, wanted: TokenRequest, seconds: float) -> Principal:
     """Raises Forbidden where the maker may not do that itself."""
     if missing := GRANTED[wanted.scope] - maker.scopes:
         raise Forbidden(f"This needs the scope `{min(missing)}`.", scope=min(missing))
@@ -186,6 +186,6 @@ def _narrowed(maker: Principal, wanted: TokenRequest, seconds: int) -> Principal
     return Principal(maker.owner, GRANTED[wanted.scope], maker.credential, expires_at, wanted.reach())
 
 
-def _with_cookie(response: Response, token: str, seconds: int) -> Response:
-    response.set_cookie(COOKIE, token, max_age=seconds, path="/api", secure=True, httponly=True, samesite="strict")
+def _with_cookie(response: Response, token: str, seconds: float) -> Response:
+    response.set_cookie(COOKIE, token, max_age=int(seconds), path="/api", secure=True, httponly=True, samesite="strict")
     return response

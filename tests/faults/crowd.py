@@ -18,6 +18,9 @@ HANDSHAKE: Final = (
     b"GET /api/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
 )
+TURNS_AWAY: Final = 2
+"""Seconds until who was cut off comes again: at once, it would be a flood, which is for the kernel to bear."""
+
 SLICES: Final = 20
 """Of each second: in one of them a twentieth of the crowd sends its byte."""
 
@@ -31,6 +34,7 @@ class Attacker:
     unsent: bytes = b""
     said: bytearray = field(default_factory=bytearray)
     connection: socket.socket | None = None
+    turns_away: int = 0
 
     def come(self, port: int) -> None:
         """Without waiting for it."""
@@ -95,10 +99,12 @@ class Crowd:
                 await asyncio.sleep(1 / SLICES)
 
     def _have(self, attacker: Attacker) -> None:
-        if attacker.connection is None:
+        if attacker.turns_away:
+            attacker.turns_away -= 1
+        elif attacker.connection is None:
             attacker.come(self._port)
         elif not attacker.drip():
             self.cut += 1
             self.told[int(attacker.said[9:12] or 0)] += 1
             attacker.go()
-            attacker.come(self._port)
+            attacker.turns_away = TURNS_AWAY

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from app import server
 from app.server.listening import MOST_FRAME_BYTES
 from app.server.websocket import MOST_FRAGMENTS
 from tests.conformance.raw_socket import Heard, Op, RawSocket, closing, connected, frame, handshake, text
@@ -278,7 +277,7 @@ async def test_10_1_as_many_fragments_as_there_are_bytes_make_a_message(address:
 
 
 async def test_pongs_for_who_does_not_read_are_left_out(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MOST_UNREAD_BYTES", -1)
+    monkeypatch.setattr("app.server.websocket.MOST_UNREAD_BYTES", -1)
     async with connected(address) as socket:
         socket.send(*(frame(Op.PING, b"%d" % n) for n in range(3)))
         assert await alive(socket)

@@ -69,6 +69,8 @@ class Addresses:
             address = meant(ip_address(text))
         except ValueError:
             return False
+        if "%" in text:  # of somebody nearby, also where a mapped address hides that
+            return False
         return any(address in network for network in self._allowed) or is_public(address)
 
 

@@ -81,7 +81,7 @@ def test_wrong_usage_is_2(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("command", ["up", "web", "worker"])
 def test_every_invalid_setting_has_its_line(command: str) -> None:
-    result = run(command, env={"TIDINGS_PORT": "abc", "TIDINGS_CONCURRENCY": "0"})
+    result = run(command, env={"TIDINGS_PORT": "abc", "TIDINGS_CONCURRENCY": "-1"})
     assert result.exit_code == 2
     assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["TIDINGS_PORT", "TIDINGS_CONCURRENCY"]
 

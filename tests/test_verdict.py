@@ -35,7 +35,7 @@ def test_wait_says_until_when() -> None:
     assert verdict.raised(RUN, Wait(timedelta(hours=1))) == (
         "waiting",
         '{"for":"callback","deadline":"@"}',
-        "3600000",
+        "3600000 0 0",
     )
 
 

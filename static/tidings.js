@@ -1,6 +1,6 @@
 /**
  * The protocol: every request a browser makes of Tidings. Knows no DOM; any page may import it.
- * How one job is followed to its end is in follow.js.
+ * How one job is followed to its end is in client/follow.js.
  */
 
 /**
@@ -51,7 +51,7 @@
  * @property {object} params_schema JSON Schema of an object
  */
 
-import { authorization } from "./session.js";
+import { authorization } from "./client/session.js";
 
 const ANSWER_MS = 30_000;
 const UPLOAD_STALL_MS = 120_000;

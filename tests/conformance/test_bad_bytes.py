@@ -82,7 +82,7 @@ async def test_a_route_with_parameters_takes_no_others(raw: Raw, store: Store, p
     assert problem["parameter"] == query.partition("=")[0]
 
 
-@pytest.mark.parametrize("path", ["/", "/static/page.js", "/livez", "/api/kinds", "/api/jobs/{}"])
+@pytest.mark.parametrize("path", ["/", "/static/tidings.js", "/livez", "/api/kinds", "/api/jobs/{}"])
 async def test_a_route_without_parameters_does_not_look_at_the_query(
     web: httpx.AsyncClient, store: Store, path: str
 ) -> None:

@@ -21,7 +21,7 @@ async def paths(store: Store) -> dict[str, str]:
         "result": f"/api/jobs/{plain.job_id}/result",
         "file": f"/api/jobs/{run.job_id}/artifacts/clip.mp4",
         "page": "/",
-        "static": "/static/page.js",
+        "static": "/static/tidings.js",
     }
 
 

@@ -11,7 +11,7 @@ from tests.web.conftest import Store, assert_problem
 READ = "GET, HEAD, OPTIONS"
 ROUTES = {
     "/": READ,
-    "/static/page.js": READ,
+    "/static/tidings.js": READ,
     "/livez": READ,
     "/readyz": READ,
     "/api/kinds": READ,
@@ -114,7 +114,7 @@ async def test_behind_uploads_the_whole_rest_is_a_name_and_a_name_has_no_slash(w
 
 
 @pytest.mark.parametrize(
-    "path", ["//api/kinds", "/api//kinds", "/./livez", "/static//page.js", "/static/./page.js", "/static/x/../page.js"]
+    "path", ["//api/kinds", "/api//kinds", "/./livez", "/static//tidings.js", "/static/./tidings.js", "/static/x/../tidings.js"]
 )
 async def test_no_other_spelling_of_a_path_is_mended(raw: Raw, path: str) -> None:
     assert (await raw(f"GET {path}".encode())).refused(404, "not_found")

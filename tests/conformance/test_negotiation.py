@@ -59,7 +59,7 @@ async def test_several_accept_headers_are_one_list(raw: Raw, job: str) -> None:
     assert (await raw(line, b"Accept: image/png", b"Accept: image/gif")).refused(406, "not_acceptable")
 
 
-@pytest.mark.parametrize("path", ["/api/jobs", "/api/kinds", "/livez", "/", "/static/page.js"])
+@pytest.mark.parametrize("path", ["/api/jobs", "/api/kinds", "/livez", "/", "/static/tidings.js"])
 async def test_what_has_one_form_is_sent_whatever_is_accepted(web: httpx.AsyncClient, path: str) -> None:
     assert (await web.get(path, headers={"Accept": "image/png"})).status_code == 200
 

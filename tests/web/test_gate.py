@@ -86,7 +86,7 @@ async def test_who_has_the_scope_gets_to_the_door(
     assert response.status_code not in (401, 403)
 
 
-@pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/docs", "/openapi.json", "/static/page.js"])
+@pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/docs", "/openapi.json", "/static/tidings.js"])
 async def test_what_is_public_asks_for_nothing(web: httpx.AsyncClient, path: str) -> None:
     assert (await web.get(path)).status_code == 200
 

@@ -34,7 +34,7 @@ PATHS = [
     "{job}/result",
     "/api/nothing",
     "/livez",
-    "/static/page.js",
+    "/static/tidings.js",
 ]
 
 

@@ -12,7 +12,7 @@ async def test_the_page_is_revalidated_not_cached(web: httpx.AsyncClient) -> Non
 
 
 async def test_its_files_have_their_types(web: httpx.AsyncClient) -> None:
-    for name, kind in [("style.css", "text/css"), ("page.js", "text/javascript")]:
+    for name, kind in [("style.css", "text/css"), ("tidings.js", "text/javascript")]:
         response = await web.get(f"/static/{name}")
         assert response.headers["content-type"].startswith(kind)
         assert response.headers["cache-control"] == "no-cache"

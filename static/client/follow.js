@@ -3,10 +3,10 @@
  * Knows no DOM.
  */
 
-import { Refusal, jobUrl, readJob } from "./tidings.js";
+import { Refusal, jobUrl, readJob } from "../tidings.js";
 
-/** @typedef {import("./tidings.js").Job} Job */
-/** @typedef {import("./tidings.js").JobEvent} JobEvent */
+/** @typedef {import("../tidings.js").Job} Job */
+/** @typedef {import("../tidings.js").JobEvent} JobEvent */
 /** @typedef {"live" | "reconnecting" | "polling" | "offline" | "gone"} Connection */
 
 /**

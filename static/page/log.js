@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 const KEPT_LINES = 200;
 
 export class Log {
-  /** @param {() => Promise<import("./tidings.js").JobEvent[]>} load the retained events */
+  /** @param {() => Promise<import("../tidings.js").JobEvent[]>} load the retained events */
   constructor(load) {
     this.events = [];
     this.load = load;
@@ -15,7 +15,7 @@ export class Log {
     this.element.ontoggle = () => this.element.open && this.complete();
   }
 
-  /** @param {import("./tidings.js").JobEvent} event of type log */
+  /** @param {import("../tidings.js").JobEvent} event of type log */
   add(event) {
     if (event.seq <= (this.events.at(-1)?.seq ?? 0)) return;
     this.events.push(event);

@@ -2,11 +2,11 @@
 
 import { Curves } from "./curve.js";
 import { element, showText } from "./dom.js";
-import { ended } from "./follow.js";
+import { ended } from "../client/follow.js";
 import { Log } from "./log.js";
 import { ago, between, bytes, duration, left, moment, percent, until } from "./words.js";
 
-/** @typedef {import("./tidings.js").Job} Job */
+/** @typedef {import("../tidings.js").Job} Job */
 
 const LONGEST_SUMMARY = 160;
 
@@ -77,13 +77,13 @@ export class JobCard {
     this.downloads.replaceChildren(...(status === "completed" ? files.map(download) : []));
   }
 
-  /** @param {import("./tidings.js").JobEvent} event */
+  /** @param {import("../tidings.js").JobEvent} event */
   hear(event) {
     if (event.type === "log") this.log.add(event);
     if (event.type === "metric") this.curves.add(event);
   }
 
-  /** @param {import("./follow.js").Connection} connection */
+  /** @param {import("../client/follow.js").Connection} connection */
   showConnection(connection) {
     this.element.dataset.connection = connection;
     showText(this.connection, connection);

@@ -3,11 +3,11 @@
 import { JobCard } from "./card.js";
 import { showText } from "./dom.js";
 import { acceptDrops } from "./drop.js";
-import { ended, follow } from "./follow.js";
+import { ended, follow } from "../client/follow.js";
 import { JobForm } from "./form.js";
-import { takeSlot } from "./slots.js";
-import { enter, entered, renew } from "./session.js";
-import { cancel, listJobs, listKinds, newKey, readLog, submit, upload } from "./tidings.js";
+import { takeSlot } from "../client/slots.js";
+import { enter, entered, renew } from "../client/session.js";
+import { cancel, listJobs, listKinds, newKey, readLog, submit, upload } from "../tidings.js";
 import { percent } from "./words.js";
 
 const REFRESH_MS = 30_000;

@@ -4,7 +4,7 @@ import { element, showText } from "./dom.js";
 import { field } from "./field.js";
 import { paramsOf } from "./schema.js";
 
-/** @typedef {import("./tidings.js").Kind} Kind */
+/** @typedef {import("../tidings.js").Kind} Kind */
 
 export class JobForm {
   /**

@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from app.errors import REFUSALS
 from app.failures import FAILURES
-from app.settings import Settings
+from app.settings import PARTS
 
 SETTINGS = """# Settings
 
 Every setting is an environment variable, read once at start; an option of the command line wins over its variable.
 Times are seconds and sizes bytes unless a name says otherwise. This page is written by `python docs/generate.py`.
+"""
+
+PART = """
+## {}
 
 | variable | default | what it does |
 | --- | --- | --- |
@@ -50,10 +55,15 @@ none would end otherwise.
 
 def settings_page() -> str:
     """The whole of `settings.md`."""
-    rows = []
-    for name, field in Settings.model_fields.items():
-        rows.append(f"| `TIDINGS_{name.upper()}` | {_default(field.default)} | {field.description} |\n")
-    return SETTINGS + "".join(rows)
+    return SETTINGS + "".join(_part(part) for part in PARTS)
+
+
+def _part(part: type[BaseSettings]) -> str:
+    rows = [
+        f"| `TIDINGS_{name.upper()}` | {_default(field.default)} | {field.description} |\n"
+        for name, field in part.model_fields.items()
+    ]
+    return PART.format(part.__doc__) + "".join(rows)
 
 
 def _default(value: Any) -> str:

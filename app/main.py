@@ -13,72 +13,32 @@ from typing import Final
 
 import structlog
 import uvloop
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from app.artifacts import FileStore
 from app.auth.authenticator import Authenticator
-from app.auth.opening import OPEN_MODES, note_open, why_not_open
+from app.auth.opening import note_open, why_not_open
 from app.auth.revocations import Revocations
 from app.auth.tokens import Tokens
 from app.bus import Bus
 from app.chores import Chores
 from app.hub import Ages, Hub, Places
-from app.intake.batches import Batches
-from app.intake.catalog import Catalog
-from app.intake.inputs import Inputs
-from app.intake.reception import Reception
-from app.intake.resumption import Resumptions
-from app.intake.submissions import Submissions
+from app.intake.intake import Intake
 from app.locations import Locations
 from app.overdue import Overdue
 from app.periodic import Periodic
-from app.pressure import Pressure
 from app.server import Listening, Server, raise_limit
 from app.settings import Settings
-from app.store import (
-    BatchStore,
-    CallbackStore,
-    DeliveryLog,
-    JobStore,
-    KeyStore,
-    KindStore,
-    Listing,
-    Memory,
-    Queues,
-    Secret,
-    UnfinishedStore,
-    UploadStore,
-    WebhookSecrets,
-)
-from app.web.batches import BatchDoors
-from app.web.callbacks import CallbackDoors
-from app.web.commands import CommandDoors
-from app.web.deliveries import DeliveryDoors
-from app.web.description import DescriptionDoors
+from app.store.stores import Stores
+from app.web.doors import doors
 from app.web.gate import Doors
-from app.web.health import HealthDoors
-from app.web.jobs import JobDoors
-from app.web.kinds import KindDoors
 from app.web.origins import Origins
-from app.web.page import page_routes
-from app.web.polls import Polls
-from app.web.queues import QueueDoors
 from app.web.resource import nothing_here
-from app.web.results import ResultDoors
-from app.web.sse import EventDoors
-from app.web.tokens import TokenDoors
-from app.web.tus import TusDoors
-from app.web.uploads import UploadDoors
-from app.web.waiting import Waits
-from app.web.webhook_secrets import SecretDoors
-from app.web.websocket import SocketDoors
 
 log = structlog.get_logger()
 
-REDIS_CONNECTIONS: Final = 64
-REDIS_TIMEOUT_SECONDS: Final = 5.0
 STORE_PATIENCE_SECONDS: Final = 5.0
 """An upload waits so long for a store of files that is away, then it is refused."""
 GARBAGE_OBJECTS: Final = 10_000
@@ -125,78 +85,40 @@ class Web:
 
 def assemble(settings: Settings) -> Web:
     """Build everything; nothing runs or connects yet."""
-    pool = BlockingConnectionPool.from_url(
-        settings.redis_address,
-        max_connections=REDIS_CONNECTIONS,
-        timeout=REDIS_TIMEOUT_SECONDS,
-        socket_timeout=REDIS_TIMEOUT_SECONDS,
-        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-    )
-    redis = Redis.from_pool(pool)
-    jobs = JobStore(
-        redis,
-        max_log_events=settings.max_log_events,
-        idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000,
-        admission=settings.admission,
-    )
-    batches = BatchStore(
-        redis, idempotency_ttl_ms=settings.idempotency_ttl_seconds * 1000, admission=settings.admission
-    )
-    listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
-    uploads = UploadStore(redis, settings.upload_ttl_seconds)
+    stores = Stores.of(settings)
     files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
-    reception = Reception(files, uploads)
-    resumptions = Resumptions(files, UnfinishedStore.of(redis, settings), uploads, reception)
-    pressure, queues = Pressure(Memory(redis), settings.max_redis_memory_share), Queues(redis)
     locations = Locations.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
-    inputs, chores = Inputs(jobs, uploads, locations), Chores(batches)
-    submissions = Submissions(settings, jobs, catalog, inputs, pressure)
-    intake = Batches(submissions, catalog, inputs, batches, settings.max_batch_jobs)
-    keys, secret = KeyStore(redis), Secret.of(redis, settings)
-    tokens = Tokens(secret)
-    polls, commands = Polls(jobs, settings.poll_burst), CommandDoors(settings, jobs)
-    hub = Hub(
-        jobs,
-        listing,
-        batches,
-        base_url=settings.public_url,
-        most_per_owner=settings.max_streams_per_owner,
-        ages=Ages(settings.max_stream_seconds or math.inf, settings.idle_stream_seconds or math.inf),
-    )
-    bus = Bus(redis, hub.publish, hub.missed)
+    intake = Intake.of(settings, stores, files, locations)
+    hub, chores, tokens = _hub(settings, stores), Chores(stores.batches), Tokens(stores.secret)
+    bus = Bus(stores.redis, hub.publish, hub.missed)
     hub.connect(bus)
-    sockets = SocketDoors(
-        hub, jobs, allowed_origins=settings.allowed_origins, most_subscriptions=settings.max_subscriptions
-    )
-    streams = [*EventDoors(hub, polls).routes(), *sockets.routes()]
-    doors = [
-        *JobDoors(settings, submissions, listing, Waits(hub, polls), commands).routes(),
-        *commands.routes(),
-        *BatchDoors(settings, intake, batches, chores).routes(),
-        *DeliveryDoors(jobs, batches, DeliveryLog(redis)).routes(),
-        *SecretDoors(WebhookSecrets(redis, settings.webhook_secrets)).routes(),
-        *CallbackDoors(settings, CallbackStore(redis), secret).routes(),
-        *ResultDoors(jobs, files, polls).routes(),
-        *TokenDoors(settings, tokens).routes(),
-        *TusDoors(settings, resumptions, reception).routes(),
-        *UploadDoors(settings, files, reception).routes(),
-        *KindDoors(catalog, queues).routes(),
-        *QueueDoors(catalog, queues).routes(),
-    ]
-    aside = [*HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(), *page_routes()]
-    revocations = Revocations(keys, hub.visits).watch
-    descriptions = DescriptionDoors(
-        [*doors, *streams, *aside], settings.public_url, is_open=settings.auth in OPEN_MODES
-    )
+    reach = _reach(stores.redis, bus)
     return Web(
-        redis=redis,
+        redis=stores.redis,
         files=files,
         bus=bus,
         hub=hub,
-        watches=(Overdue(jobs).watch, chores.watch, Places(jobs, hub.waiting).watch, pressure.watch, revocations),
-        routes=[*doors, *streams, *aside, *descriptions.routes()],
+        watches=(
+            Overdue(stores.jobs).watch,
+            chores.watch,
+            Places(stores.jobs, hub.waiting).watch,
+            intake.pressure.watch,
+            Revocations(stores.keys, hub.visits).watch,
+        ),
+        routes=doors(settings, stores, files, intake, hub, chores=chores, tokens=tokens, reach=reach),
         allowed_origins=settings.allowed_origins,
-        authenticator=Authenticator.of(settings, keys, tokens),
+        authenticator=Authenticator.of(settings, stores.keys, tokens),
+    )
+
+
+def _hub(settings: Settings, stores: Stores) -> Hub:
+    return Hub(
+        stores.jobs,
+        stores.listing,
+        stores.batches,
+        base_url=settings.public_url,
+        most_per_owner=settings.max_streams_per_owner,
+        ages=Ages(settings.max_stream_seconds or math.inf, settings.idle_stream_seconds or math.inf),
     )
 
 

@@ -12,7 +12,6 @@ from typing import Final
 import structlog
 import uvloop
 from arq.connections import ArqRedis
-from redis.asyncio import BlockingConnectionPool
 
 from app.artifacts import FileStore
 from app.chores import Chores
@@ -33,6 +32,7 @@ from app.store import (
     UploadStore,
     WebhookSecrets,
 )
+from app.store.pool import pool
 from workers.orphans import Orphans
 from workers.registry import HandlersError, Registry
 from workers.run.awaiting import gone
@@ -44,8 +44,6 @@ from workers.webhooks.schedule import Schedule
 from workers.webhooks.sender import Sender
 from workers.worker import JobWorker
 
-REDIS_CONNECTIONS: Final = 64
-REDIS_TIMEOUT_SECONDS: Final = 5.0
 STORE_PATIENCE_SECONDS: Final = 60.0
 """A handler that saves waits so long for a store of files that is away; what it has made may have taken hours."""
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -103,14 +101,7 @@ async def work(settings: Settings) -> None:
 
 def connect(url: str) -> ArqRedis:
     """A client as arq wants it; it connects when first used. No command is sent twice: it may have been done."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=REDIS_CONNECTIONS,
-        timeout=REDIS_TIMEOUT_SECONDS,
-        socket_timeout=REDIS_TIMEOUT_SECONDS,
-        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-    )
-    return ArqRedis(pool, job_serializer=encode, job_deserializer=decode)
+    return ArqRedis(pool(url), job_serializer=encode, job_deserializer=decode)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from app.auth.revocations import Revocations
 from app.auth.tokens import Tokens
 from app.bus import Bus
 from app.chores import Chores
-from app.hub import Ages, Hub, Places
+from app.hub import Ages, Attendance, Hub, Places
 from app.intake.intake import Intake
 from app.locations import Locations
 from app.overdue import Overdue
@@ -103,7 +103,7 @@ def assemble(settings: Settings) -> Web:
             chores.watch,
             Places(stores.jobs, hub.waiting).watch,
             intake.pressure.watch,
-            Revocations(stores.keys, hub.visits).watch,
+            Revocations(stores.keys, hub.attendance.visits).watch,
         ),
         routes=doors(settings, stores, files, intake, hub, chores=chores, tokens=tokens, reach=reach),
         allowed_origins=settings.allowed_origins,
@@ -112,13 +112,13 @@ def assemble(settings: Settings) -> Web:
 
 
 def _hub(settings: Settings, stores: Stores) -> Hub:
+    ages = Ages(settings.max_stream_seconds or math.inf, settings.idle_stream_seconds or math.inf)
     return Hub(
         stores.jobs,
         stores.listing,
         stores.batches,
         base_url=settings.public_url,
-        most_per_owner=settings.max_streams_per_owner,
-        ages=Ages(settings.max_stream_seconds or math.inf, settings.idle_stream_seconds or math.inf),
+        attendance=Attendance(settings.max_streams_per_owner, ages),
     )
 
 
@@ -150,7 +150,7 @@ def serve(settings: Settings) -> int:
         log.error("not started", action="web.not_started", error=str(error))
         return 1
     listening = Listening(web.app(), settings.host, settings.port, settings.connections)
-    server = Server(listening, web.hub.drain, settings.shutdown_grace_seconds)
+    server = Server(listening, web.hub.attendance.drain, settings.shutdown_grace_seconds)
     _collect_less()
     try:
         uvloop.run(server.serve())

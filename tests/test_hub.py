@@ -256,13 +256,13 @@ async def test_connections_are_counted_per_owner_and_refused_past_the_bound(redi
         clients = [Client() for _ in range(100)]
         with ExitStack() as admitted:
             for client in clients:
-                admitted.enter_context(hub.admitted(ONE, client.writer))
-            with pytest.raises(Full) as full, hub.admitted(ONE, Client().writer):
+                admitted.enter_context(hub.attendance.admitted(ONE, client.writer))
+            with pytest.raises(Full) as full, hub.attendance.admitted(ONE, Client().writer):
                 pass
             assert full.value.close is Close.TOO_MANY
-            with hub.admitted(ANOTHER, Client().writer):
+            with hub.attendance.admitted(ANOTHER, Client().writer):
                 pass
-        with hub.admitted(ONE, Client().writer):
+        with hub.attendance.admitted(ONE, Client().writer):
             pass
 
 
@@ -270,10 +270,10 @@ async def test_draining_ends_every_stream_and_admits_no_other(hub: Hub) -> None:
     clients = [Client() for _ in range(50)]
     with ExitStack() as admitted:
         for client in clients:
-            admitted.enter_context(hub.admitted(ONE, client.writer))
-        await hub.drain(0.05)
+            admitted.enter_context(hub.attendance.admitted(ONE, client.writer))
+        await hub.attendance.drain(0.05)
     assert all(client.closed == Close.RESTARTING for client in clients)
-    with pytest.raises(Full), hub.admitted(ONE, Client().writer):
+    with pytest.raises(Full), hub.attendance.admitted(ONE, Client().writer):
         pass
 
 
@@ -292,10 +292,10 @@ async def test_draining_hangs_up_on_who_does_not_read(hub: Hub, jobs: JobStore) 
     reads, does_not = Client(), Client()
     with ExitStack() as admitted:
         for client in (reads, does_not):
-            admitted.enter_context(hub.admitted(ONE, client.writer))
+            admitted.enter_context(hub.attendance.admitted(ONE, client.writer))
             await client.join(hub, await accepted(jobs))
         does_not.reading.clear()
-        await hub.drain(0.05)
+        await hub.attendance.drain(0.05)
         assert reads.closed == Close.RESTARTING
         assert does_not.hung_up is Close.RESTARTING
     await does_not.writer.aclose()

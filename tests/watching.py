@@ -9,7 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from app.bus import Bus
-from app.hub import LINES, Close, Hub, Subscription, Writer
+from app.hub import LINES, Ages, Attendance, Close, Hub, Subscription, Writer
 from app.store import BatchStore, JobStore, Listing
 
 
@@ -63,7 +63,7 @@ class Client:
 @asynccontextmanager
 async def running_hub(redis: Redis, jobs: JobStore) -> AsyncIterator[tuple[Hub, Bus]]:
     """A hub on a real bus."""
-    hub = Hub(jobs, Listing(redis, jobs), BatchStore(redis), base_url="", most_per_owner=100)
+    hub = Hub(jobs, Listing(redis, jobs), BatchStore(redis), base_url="", attendance=Attendance(100, Ages()))
     bus = Bus(redis, hub.publish, hub.missed)
     hub.connect(bus)
     tasks = [asyncio.create_task(bus.run()), asyncio.create_task(hub.run())]

@@ -1,31 +1,23 @@
 """The hub: takes what the bus brings, collects it per channel for a moment, and has it delivered to all watchers.
 
-One per web process. It owns every task and timer of the fan-out, admits connections up to a bound, and ends them all
-in jittered batches when the process stops.
+One per web process. It owns every task and timer of the fan-out. Who is connected at all is `attendance.py`'s.
 """
 
 import asyncio
-import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
-from app.auth.principal import Principal
 from app.errors import Unavailable
 from app.events import Event
-from app.hub.ages import Ages
+from app.hub.attendance import Attendance
 from app.hub.batch import BatchChannel, Standing
 from app.hub.channel import Channel
 from app.hub.feed import Feed
 from app.hub.history import History, SharedRead
 from app.hub.subscription import FeedEvent, FeedSubscription, Subscription
-from app.hub.visits import Visits
 from app.hub.watched import Watched
-from app.hub.wire import Close
-from app.hub.writer import Writer
 from app.store import BatchStore, JobStore, Listing
 from app.store.batches import batch_channel
 from app.store.jobs import feed_channel, job_channel
@@ -40,8 +32,6 @@ BUSY_EVENTS_PER_SECOND: Final = 1_000
 RATE_SECONDS: Final = 0.1
 KEEP_ALIVE_SECONDS: Final = 15.0
 CONFIRM_SECONDS: Final = 5.0
-RECONNECT_MS: Final = (1_000, 5_000)
-DRAIN_BATCHES: Final = 20
 
 
 class Subscriber(Protocol):
@@ -55,14 +45,6 @@ class Subscriber(Protocol):
 W = TypeVar("W", bound=Watched)
 
 
-class Full(Exception):
-    """This connection cannot be had now: too many of its owner, or the process is stopping."""
-
-    def __init__(self, close: Close) -> None:
-        super().__init__(close.name)
-        self.close = close
-
-
 class Hub:
     """Channels by their name on the bus."""
 
@@ -73,14 +55,12 @@ class Hub:
         batches: BatchStore,
         *,
         base_url: str,
-        most_per_owner: int,
-        ages: Ages | None = None,
+        attendance: Attendance,
     ) -> None:
         self._jobs = jobs
         self._listing = listing
         self._batch_store = batches
         self._base_url = base_url
-        self._most_per_owner = most_per_owner
         self._bus: Subscriber
         self._channels: dict[str, Channel] = {}
         self._feeds: dict[str, Feed] = {}
@@ -89,12 +69,8 @@ class Hub:
         self._flush_handle: asyncio.Handle | None = None
         self._flushed_at = 0.0
         self._rate = 0.0
-        self._writers: dict[Writer, None] = {}
-        self._per_owner: Counter[str] = Counter()
-        self._ages = ages or Ages()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.visits = Visits()
-        self.draining = False
+        self.attendance = attendance
 
     def connect(self, bus: Subscriber) -> None:
         """Where to subscribe; the bus in turn calls `publish` and `missed`."""
@@ -140,28 +116,6 @@ class Hub:
         self._flushed_at = now
 
     # Who watches
-
-    @contextmanager
-    def admitted(self, principal: Principal, writer: Writer) -> Iterator[None]:
-        """A connection, counted for as long as it lasts, and ended when its credential does. Raises Full."""
-        owner, most = principal.owner, principal.most_streams
-        if self.draining:
-            raise Full(Close.RESTARTING)
-        if self._per_owner[owner] >= self._most_per_owner or 0 < most <= self.visits.count(principal.credential):
-            raise Full(Close.TOO_MANY)
-        self._per_owner[owner] += 1
-        self._writers[writer] = None
-        self.visits.note(principal, writer)
-        self._ages.begin(writer, asyncio.get_running_loop().time())
-        try:
-            yield
-        finally:
-            self._ages.end(writer)
-            self.visits.forget(writer)
-            self._writers.pop(writer, None)
-            self._per_owner[owner] -= 1
-            if not self._per_owner[owner]:
-                del self._per_owner[owner]
 
     async def watch(self, job_id: str, subscription: Subscription) -> Channel:
         """From its return on no event of the job is missed; `unwatch` ends it. Raises Unavailable."""
@@ -252,8 +206,7 @@ class Hub:
         while True:
             await asyncio.sleep(1)
             now = loop.time()
-            for writer in self._ages.ending(now):
-                writer.finish(Close.COME_BACK, retry_ms=_moment())
+            self.attendance.end_old(now)
             for channel in self._all():
                 if now - channel.quiet_since >= KEEP_ALIVE_SECONDS:
                     self._guarded(channel, channel.keep_alive, now)
@@ -265,20 +218,6 @@ class Hub:
         except Exception:
             log.exception("channel failed", action="channel.failed")
             channel.missed()
-
-    async def drain(self, seconds: float) -> None:
-        """End every connection within that time, in batches, each told to come back after a moment of its own."""
-        self.draining = True
-        writers = list(self._writers)
-        random.shuffle(writers)
-        log.info("ending streams", action="hub.drain", connections=len(writers))
-        size = -(-len(writers) // DRAIN_BATCHES) or 1
-        for start in range(0, len(writers), size):
-            for writer in writers[start : start + size]:
-                writer.finish(Close.RESTARTING, retry_ms=_moment())
-            await asyncio.sleep(seconds / DRAIN_BATCHES)
-        for writer in list(self._writers):  # who does not even take its good-bye
-            writer.close(Close.RESTARTING)
 
     async def close(self) -> None:
         """Stop the tasks that are still re-reading."""
@@ -293,11 +232,6 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _moment() -> int:
-    """Milliseconds until a client comes back: not all at once."""
-    return random.randint(*RECONNECT_MS)  # noqa: S311  jitter
 
 
 def _event(job_id: str, parts: Sequence[bytes]) -> Event:

@@ -58,7 +58,7 @@ def doors(
         *KindDoors(intake.catalog, stores.queues).routes(),
         *QueueDoors(intake.catalog, stores.queues).routes(),
         *_streams(settings, stores, hub, polls),
-        *HealthDoors(reach, lambda: hub.draining).routes(),
+        *HealthDoors(reach, lambda: hub.attendance.draining).routes(),
         *page_routes(),
     ]
     descriptions = DescriptionDoors(there, settings.public_url, is_open=settings.auth in OPEN_MODES)

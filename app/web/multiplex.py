@@ -149,7 +149,7 @@ class Session:
                 raise Forbidden("The token is another owner's.")
             same_reach = fresh.reach == self._principal.reach
             self._principal = fresh
-            self._hub.visits.note(fresh, self._writer)
+            self._hub.attendance.visits.note(fresh, self._writer)
             if not same_reach:
                 self._drop_unreached()
         self._writer.write_events([Reply(json_text(authenticated(self._principal, frame)))])

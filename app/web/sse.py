@@ -75,7 +75,7 @@ class EventDoors:
             raise UnknownJob(job_id=job_id)
         writer = Writer(SSE, send, hang_up_of(request.scope))
         subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
-        with self._hub.admitted(principal_of(request), writer):
+        with self._hub.attendance.admitted(principal_of(request), writer):
             try:
                 channel = await self._hub.watch(job_id, subscription)
                 history = await channel.history(after)
@@ -111,7 +111,7 @@ class EventDoors:
         writer = Writer(SSE, send, hang_up_of(request.scope))
         query = parameters(request, once={"created_after", ACCESS_TOKEN}, many=REPEATABLE)
         subscription = FeedSubscription(writer, within(principal_of(request).reach, filter_of(query), feed=True))
-        with self._hub.admitted(principal_of(request), writer):
+        with self._hub.attendance.admitted(principal_of(request), writer):
             try:
                 feed = await self._hub.watch_feed(owner, subscription)
                 jobs = await feed.active()
@@ -146,7 +146,7 @@ class EventDoors:
             raise UnknownBatch(batch_id=batch_id[:64])
         writer = Writer(SSE, send, hang_up_of(request.scope))
         subscription = Subscription(writer, lambda: writer.finish(Close.ENDED))
-        with self._hub.admitted(principal_of(request), writer):
+        with self._hub.attendance.admitted(principal_of(request), writer):
             try:
                 channel = await self._hub.watch_batch(batch_id, subscription)
                 standing = await channel.read()

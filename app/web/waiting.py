@@ -57,7 +57,7 @@ class Waits:
 
     async def _held(self, request: Request, job_id: str, seq: int, bell: Bell) -> tuple[Job | None, bool]:
         try:
-            with self._hub.admitted(principal_of(request), bell.writer):
+            with self._hub.attendance.admitted(principal_of(request), bell.writer):
                 later = await self._heard(request, job_id, seq, bell)
         except Full:
             return None, False

@@ -118,7 +118,7 @@ class _Door:
         writer.open()
         try:
             await introduce(socket, self._access)
-            with self._hub.admitted(principal_of(socket), writer):
+            with self._hub.attendance.admitted(principal_of(socket), writer):
                 expect_reader(scope)
                 await self._serve(socket, writer)
         except Full as full:

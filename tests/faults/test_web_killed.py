@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from app.hub import Close
-from app.hub.hub import RECONNECT_MS
+from app.hub.attendance import RECONNECT_MS
 from tests.faults.house import House, Web, until_all
 from tests.faults.slow_client import SlowClient
 from tests.faults.watcher import Watcher, assert_whole, watching

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from app.auth import Principal
-from app.hub import Close, Hub, Writer
+from app.hub import Attendance, Close, Writer
 from app.settings import Settings
 from tests.web.conftest import Store
 
@@ -49,15 +49,15 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture(autouse=True)
 def _short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    admitted = Hub.admitted
+    admitted = Attendance.admitted
 
     @contextmanager
-    def briefly(hub: Hub, principal: Principal, writer: Writer) -> Iterator[None]:
-        with admitted(hub, principal, writer):
+    def briefly(attendance: Attendance, principal: Principal, writer: Writer) -> Iterator[None]:
+        with admitted(attendance, principal, writer):
             asyncio.get_running_loop().call_later(STREAM_SECONDS, writer.finish, Close.RESTARTING, 1_000)
             yield
 
-    monkeypatch.setattr(Hub, "admitted", briefly)
+    monkeypatch.setattr(Attendance, "admitted", briefly)
 
 
 async def jobs_in_every_state(store: Store) -> list[str]:

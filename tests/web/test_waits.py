@@ -328,7 +328,7 @@ async def test_a_process_that_stops_answers_all_who_wait(web: httpx.AsyncClient,
     job = await store.submitted()
     waiting = [asking(web, job.job_id, 1), asking(web, job.job_id), submitting(web, "wait=30")]
     await until(lambda: listening(hub) == 3)
-    await hub.drain(0)
+    await hub.attendance.drain(0)
     responses = [*await asyncio.gather(*waiting), await asking(web, job.job_id, 1), await submitting(web, "wait=30")]
     assert [response.status_code for response in responses] == [304, 200, 202, 304, 202]
     assert not any("preference-applied" in response.headers for response in responses)
@@ -340,7 +340,7 @@ async def test_a_client_that_goes_away_waits_no_more(web: httpx.AsyncClient, sto
     await until(lambda: listening(hub) == 3)
     for task in waiting:
         task.cancel()
-    await until(lambda: not hub._channels and not hub._per_owner)
+    await until(lambda: not hub._channels and not hub.attendance._per_owner)
     assert (await web.get(f"/api/jobs/{job.job_id}")).status_code == 200
 
 

@@ -16,12 +16,13 @@ from pydantic_core import to_json
 from redis.asyncio import Redis
 
 from app.artifacts import FileStore
+from app.auth import Scope
 from app.jobs import Job, Submission, job_url
 from app.limits import Connections
 from app.main import create_app
 from app.server import Listening
 from app.settings import Settings
-from app.store import Change, JobStore, Kind, KindStore, Run, UploadStore
+from app.store import Change, JobStore, KeyStore, Kind, KindStore, Run, UploadStore
 from app.web.problems import shown
 from workers.run import entries
 from workers.run.entries import Entry
@@ -169,3 +170,15 @@ def assert_refused(response: httpx.Response, status: int, code: str, type: str) 
     assert problem["detail"]
     assert unquote(problem["instance"]) == shown(response.request.url.path)
     return problem
+
+
+@pytest.fixture
+def keys(store: Store) -> KeyStore:
+    return KeyStore(store.redis)
+
+
+@pytest.fixture
+async def ann(keys: KeyStore) -> dict[str, str]:
+    """What Ann, who may submit, read and cancel, shows with each request, where the service asks for it."""
+    _, text = await keys.create("ann", [Scope.SUBMIT, Scope.READ, Scope.CANCEL])
+    return {"Authorization": f"Bearer {text}"}

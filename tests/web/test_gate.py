@@ -36,11 +36,6 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"auth": "keys"})
 
 
-@pytest.fixture
-def keys(store: Store) -> KeyStore:
-    return KeyStore(store.redis)
-
-
 async def bearer(keys: KeyStore, *scopes: Scope, name: str = "ann") -> dict[str, str]:
     _, text = await keys.create(name, scopes)
     return {"Authorization": f"Bearer {text}"}

@@ -21,17 +21,6 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"auth": "keys"})
 
 
-@pytest.fixture
-def keys(store: Store) -> KeyStore:
-    return KeyStore(store.redis)
-
-
-@pytest.fixture
-async def ann(keys: KeyStore) -> dict[str, str]:
-    _, text = await keys.create("ann", [Scope.SUBMIT, Scope.READ, Scope.CANCEL])
-    return shown(text)
-
-
 def shown(credential: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {credential}"}
 

@@ -69,14 +69,17 @@ class Addresses:
             address = meant(ip_address(text))
         except ValueError:
             return False
-        if "%" in text:  # of somebody nearby, also where a mapped address hides that
-            return False
         return any(address in network for network in self._allowed) or is_public(address)
 
 
 def meant(address: Address) -> Address:
-    """The IPv4 address to which a mapped one (RFC 4291, 2.5.5.2) or one of NAT64 (RFC 6052) leads; else itself."""
+    """The IPv4 address to which a mapped one (RFC 4291, 2.5.5.2) or one of NAT64 (RFC 6052) leads; else itself.
+
+    Raises ValueError for one within a zone: that is of somebody nearby, and an IPv4 address could not say so.
+    """
     if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            raise ValueError(address)
         if address.ipv4_mapped:
             return address.ipv4_mapped
         if address in NAT64:
@@ -85,8 +88,7 @@ def meant(address: Address) -> Address:
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the internet could have been meant. An address within a zone is of somebody nearby."""
+    """Whether anybody on the internet could have been meant."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in SPECIAL_V4)
-    near = address.scope_id is not None or address not in GLOBAL_V6
-    return not near and not any(address in network for network in SPECIAL_V6)
+    return address in GLOBAL_V6 and not any(address in network for network in SPECIAL_V6)

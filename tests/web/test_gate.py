@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from typing import Any
 
 import httpx
 import pytest
@@ -28,7 +27,6 @@ OPERATIONS = [
     for path, method, contract in operations(ROUTES)
     if contract.name not in PUBLIC
 ]
-IDS = [contract.name for _, _, contract in OPERATIONS]
 
 
 @pytest.fixture
@@ -51,34 +49,37 @@ def test_what_has_no_contract_is_the_files_of_the_page_alone() -> None:
     assert {path for path, door in doors if not hasattr(door, "contract")} == {"/static/{path:path}"}
 
 
-@pytest.mark.parametrize(("method", "path", "contract"), OPERATIONS, ids=IDS)
 async def test_nobody_enters_without_a_credential(
-    web: httpx.AsyncClient, store: Store, method: str, path: str, contract: Any
+    web: httpx.AsyncClient, store: Store, subtests: pytest.Subtests
 ) -> None:
-    response = await web.request(method, path, content=b"x" * 100)
-    assert_problem(response, 401, "unauthenticated")
-    assert response.headers["www-authenticate"] == 'Bearer realm="tidings"'
-    assert await store.queued() == 0
+    for method, path, contract in OPERATIONS:
+        with subtests.test(contract.name):
+            response = await web.request(method, path, content=b"x" * 100)
+            assert_problem(response, 401, "unauthenticated")
+            assert response.headers["www-authenticate"] == 'Bearer realm="tidings"'
+            assert await store.queued() == 0
 
 
-@pytest.mark.parametrize(("method", "path", "contract"), OPERATIONS, ids=IDS)
 async def test_nobody_enters_without_the_scope(
-    web: httpx.AsyncClient, keys: KeyStore, method: str, path: str, contract: Any
+    web: httpx.AsyncClient, keys: KeyStore, subtests: pytest.Subtests
 ) -> None:
-    headers = await bearer(keys, *(scope for scope in Scope if scope != contract.scope))
-    problem = assert_problem(await web.request(method, path, headers=headers), 403, "forbidden")
-    assert problem["scope"] == contract.scope
+    for method, path, contract in OPERATIONS:
+        with subtests.test(contract.name):
+            headers = await bearer(keys, *(scope for scope in Scope if scope != contract.scope))
+            problem = assert_problem(await web.request(method, path, headers=headers), 403, "forbidden")
+            assert problem["scope"] == contract.scope
 
 
-@pytest.mark.parametrize(("method", "path", "contract"), OPERATIONS, ids=IDS)
 async def test_who_has_the_scope_gets_to_the_door(
-    web: httpx.AsyncClient, keys: KeyStore, method: str, path: str, contract: Any
+    web: httpx.AsyncClient, keys: KeyStore, subtests: pytest.Subtests
 ) -> None:
-    headers = await bearer(keys, contract.scope) | {"Accept": "application/json"}
-    if contract.name == "feed":
-        headers["Accept"] = "image/png"
-    response = await web.request(method, path, headers=headers)
-    assert response.status_code not in (401, 403)
+    for method, path, contract in OPERATIONS:
+        with subtests.test(contract.name):
+            headers = await bearer(keys, contract.scope) | {"Accept": "application/json"}
+            if contract.name == "feed":
+                headers["Accept"] = "image/png"
+            response = await web.request(method, path, headers=headers)
+            assert response.status_code not in (401, 403)
 
 
 @pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/docs", "/openapi.json", "/static/tidings.js"])

@@ -74,6 +74,7 @@ async def test_who_has_the_scope_gets_to_the_door(
     web: httpx.AsyncClient, keys: KeyStore, subtests: pytest.Subtests
 ) -> None:
     for method, path, contract in OPERATIONS:
+        assert contract.scope
         with subtests.test(contract.name):
             headers = await bearer(keys, contract.scope) | {"Accept": "application/json"}
             if contract.name == "feed":

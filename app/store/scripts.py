@@ -65,6 +65,12 @@ def source(name: str) -> str:
     return "\n".join((_tables(), *(file.read_text() for file in (*parts, room / f"{name}.lua"))))
 
 
+@cache
+def digest(text: str) -> str:
+    """What a server calls it by."""
+    return sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
 class Scripts:
     """The scripts, on the line of one client."""
 
@@ -73,9 +79,7 @@ class Scripts:
         self._used: tuple[AbstractEventLoop, Line] | None = None
         self._on_their_way: dict[str, Task[Any]] = {}
         self._texts = {name: source(name) for name in PARTS}
-        self._digests = {
-            name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in self._texts.items()
-        }
+        self._digests = {name: digest(text) for name, text in self._texts.items()}
 
     @property
     def _line(self) -> Line:

@@ -46,11 +46,13 @@ from app.store import (
     KindStore,
     Listing,
     Memory,
+    Pollers,
     Queues,
     Secret,
     UnfinishedStore,
     UploadStore,
     WebhookSecrets,
+    WorkerStore,
 )
 from app.web.batches import BatchDoors
 from app.web.callbacks import CallbackDoors
@@ -63,6 +65,7 @@ from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
 from app.web.origins import Origins
 from app.web.page import page_routes
+from app.web.pollers import PollerDoors
 from app.web.polls import Polls
 from app.web.queues import QueueDoors
 from app.web.resource import nothing_here
@@ -74,6 +77,7 @@ from app.web.uploads import UploadDoors
 from app.web.waiting import Waits
 from app.web.webhook_secrets import SecretDoors
 from app.web.websocket import SocketDoors
+from app.web.workers import WorkerDoors
 
 log = structlog.get_logger()
 
@@ -182,6 +186,8 @@ def assemble(settings: Settings) -> Web:
         *UploadDoors(settings, files, reception).routes(),
         *KindDoors(catalog, queues).routes(),
         *QueueDoors(catalog, queues).routes(),
+        *WorkerDoors(WorkerStore(redis)).routes(),
+        *PollerDoors(Pollers(redis)).routes(),
     ]
     aside = [*HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(), *page_routes()]
     revocations = Revocations(keys, hub.visits).watch

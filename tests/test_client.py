@@ -230,7 +230,7 @@ def test_where_nothing_is_held_an_end_is_asked_for_no_sooner_than_told(client: C
 def test_a_wait_outlives_a_service_that_is_away_for_a_while(
     client: Client, server: SmallServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.client.operations.PATIENT_SECONDS", (0.01,) * 4)
+    monkeypatch.setattr("app.client.jobs.PATIENT_SECONDS", (0.01,) * 4)
     server.will(JOB, *[Answer(502)] * 4, json(job("completed")))
     assert client.wait(JOB_ID)["status"] == "completed"
 

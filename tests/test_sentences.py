@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from app.cli.sentences import clean, complaint, ending, told
+from app.cli.complaints import complaint
 from app.client import Refused, Unreachable
+from app.display.sentences import clean, ending, told
 from tests.small_server import event, job
 
 

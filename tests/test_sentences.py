@@ -4,7 +4,7 @@ import pytest
 
 from app.cli.complaints import complaint
 from app.client import Refused, Unreachable
-from app.display.sentences import clean, ending, told
+from app.display.sentences import clean, ending, status_of, told
 from tests.small_server import event, job
 
 
@@ -84,3 +84,17 @@ def test_an_unreachable_service_is_told_with_how_to_start_one() -> None:
     first, hint = complaint(Unreachable("http://h", "connection refused"))
     assert first == "No answer from http://h: connection refused"
     assert "tidings up" in hint
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"status": "pending"}, "pending"),
+        ({"status": "pending", "suspended_at": "now"}, "suspended"),
+        ({"status": "processing", "cancel_requested_at": "now"}, "cancelling"),
+        ({"status": "processing", "waiting_for": "callback"}, "waiting"),
+        ({"status": "cancelled", "cancel_requested_at": "now"}, "cancelled"),
+    ],
+)
+def test_a_status_says_what_is_to_the_point(fields: dict[str, Any], word: str) -> None:
+    assert status_of(fields) == word

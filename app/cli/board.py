@@ -99,6 +99,7 @@ def _news(type_: str, data: Json, at: str) -> Json:
         "processing": {"status": type_, "started_at": at, "progress": None, "waiting_for": None},
         "pending": {"status": type_, "progress": None, "eta_seconds": None, "position": None},
         "position": {"position": data.get("position"), "eta_seconds": data.get("eta_seconds")},
+        "cancel_requested": {"cancel_requested_at": at},
         "waiting": {"waiting_for": data.get("for")},
         "suspended": {"suspended_at": at},
         "resumed": {"suspended_at": None},

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from app import __version__, logs
+from app import __version__
 from app.cli import files, jobs, submission, top, watching
 from app.cli.batches import batches
 from app.cli.completion import completion
@@ -91,6 +91,8 @@ for group, name in (
 
 
 def _serve(module: str, name: str, **options: object) -> NoReturn:
+    from app import logs  # noqa: PLC0415  who only asks need not wait for it
+
     settings = settings_of({option: value for option, value in options.items() if value is not None})
     try:
         logs.configure(settings.log_level)

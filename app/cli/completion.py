@@ -13,6 +13,9 @@ import typer
 
 Json = dict[str, Any]
 
+ASKED_BY: Final = "_TIDINGS_COMPLETE"
+"""The variable by which shells ask typer, also for their scripts."""
+
 PATIENCE_SECONDS: Final = 0.5
 MOST_OFFERED: Final = 50
 
@@ -31,9 +34,12 @@ def completion(context: typer.Context, shell: Annotated[Shell, typer.Argument(sh
     For bash: eval "$(tidings completion bash)", in ~/.bashrc; likewise in ~/.zshrc after compinit; for fish:
     tidings completion fish >~/.config/fish/completions/tidings.fish
     """
-    os.environ["_TIDINGS_COMPLETE"] = f"source_{shell}"  # how typer is asked for it
     root = context.find_root()
-    root.command.main(args=[], prog_name=root.info_name)
+    os.environ[ASKED_BY] = f"source_{shell}"
+    try:
+        root.command.main(args=[], prog_name=root.info_name, complete_var=ASKED_BY)
+    finally:
+        del os.environ[ASKED_BY]
 
 
 def _offered(path: str, words: Callable[[Json], Iterator[tuple[str, str]]]) -> Callable[..., list[tuple[str, str]]]:

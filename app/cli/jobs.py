@@ -5,17 +5,19 @@ from itertools import islice
 from typing import Annotated, Any, Final
 
 import typer
+from pydantic_core import to_json
 
 from app.cli.asking import ENDS, AsJson, JobId, Url, client_of, given, say, say_all
 from app.cli.completion import batch_ids
 from app.cli.exits import ExitCode
 from app.cli.watching import Kinds, Status, Tags
-from app.display.sentences import ending, percent_of
+from app.display.sentences import ending, left, percent_of, status_of
 from app.display.terminal import line_of
 
 Json = dict[str, Any]
 
 LISTED: Final = ("job_id", "status", "kind", "created_at", "tags")
+MOMENTS: Final = ("created_at", "started_at", "finished_at", "retry_at", "expires_at", "batch_id")
 
 
 def jobs(  # noqa: PLR0917  typer calls it by name
@@ -110,12 +112,19 @@ def purge(job_id: JobId, as_json: AsJson = False, url: Url = "") -> None:
 
 
 def _lines(job: Json, ended: list[str]) -> Iterator[str]:
-    progress = job.get("progress") or {}
     yield f"{job['job_id']}  {job['kind']}  of {job['owner']}, in {job['queue']}"
-    yield from ended or [f"{job['status']}  {percent_of(progress).strip()}  {progress.get('message') or ''}".rstrip()]
-    for name in ("created_at", "started_at", "finished_at", "retry_at", "expires_at", "batch_id", "tags", "metadata"):
+    yield from ended or [_standing(job)]
+    for name in MOMENTS:
         if job.get(name):
             yield f"  {name.replace('_', ' ')}: {job[name]}"
+    for name in ("tags", "metadata"):
+        if job.get(name):
+            yield f"  {name}: {to_json(job[name]).decode()}"
     yield f"  attempt: {job['attempt']} of {job['max_attempts']}"
     for artifact in job["artifacts"]:
         yield f"  made: {artifact['name']} ({artifact['size']} bytes, {artifact['content_type']})"
+
+
+def _standing(job: Json) -> str:
+    progress = job["progress"] or {}
+    return "  ".join(filter(None, (status_of(job), percent_of(progress).strip(), progress.get("message"), left(job))))

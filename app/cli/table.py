@@ -11,7 +11,7 @@ from rich.text import Text
 
 from app.bar import duration
 from app.cli.board import Board
-from app.display.sentences import away, clean, left, percent_of
+from app.display.sentences import away, clean, left, percent_of, status_of
 from app.jobs import TERMINAL
 
 Json = dict[str, Any]
@@ -52,17 +52,11 @@ def _cells(job: Json, now: datetime) -> Iterator[RenderableType]:
     percent = 100.0 if status == "completed" else float(progress.get("percent") or 0)
     yield Text(job["job_id"], style="dim")
     yield Text(clean(job["kind"]))
-    yield Text(_status(job), style=COLOURS.get(status, ""))
+    yield Text(status_of(job), style=COLOURS.get(status, ""))
     yield ProgressBar(total=100, completed=percent, width=BAR_CELLS) if percent else Text()
     yield Text(percent_of({"percent": percent}) if percent else "")
     yield Text(_time(job, now))
     yield Text(clean(_words(job, progress)))
-
-
-def _status(job: Json) -> str:
-    if job["status"] == "pending" and job.get("suspended_at"):
-        return "suspended"
-    return "waiting" if job["status"] == "processing" and job.get("waiting_for") else str(job["status"])
 
 
 def _time(job: Json, now: datetime) -> str:

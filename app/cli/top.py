@@ -27,6 +27,8 @@ LISTED: Final = 200
 DRAW_SECONDS: Final = 0.5
 LIST_SECONDS: Final = 1.0
 LINES_AROUND: Final = 4
+PRINTED_CELLS: Final = 160
+"""Where no terminal says how wide it is."""
 
 
 def top(  # noqa: PLR0917  typer calls it by name
@@ -41,7 +43,8 @@ def top(  # noqa: PLR0917  typer calls it by name
 
     Without a terminal, with --once or with --json it is printed once.
     """
-    board, filters, console = Board(status or ()), given(kind=kind, tag=tag), Console()
+    board, filters = Board(status or ()), given(kind=kind, tag=tag)
+    console = Console(width=None if sys.stdout.isatty() else PRINTED_CELLS)
     if sys.stdout.isatty() and not (once or as_json):
         with troubles(), suppress(KeyboardInterrupt):
             asyncio.run(_live(url, filters, board, console))
@@ -54,7 +57,7 @@ def top(  # noqa: PLR0917  typer calls it by name
         for job in board.rows():
             typer.echo(to_json(job))
     else:
-        console.print(drawn(board, None, live=False), soft_wrap=not console.is_terminal)
+        console.print(drawn(board, None, live=False))
 
 
 async def _live(url: str, filters: Json, board: Board, console: Console) -> None:

@@ -34,6 +34,15 @@ def told(event: Json) -> str:
     return clean(_TOLD.get(event["type"], _json)(event["data"]))
 
 
+def status_of(job: Json) -> str:
+    """Its status, or what is more to the point."""
+    if job["status"] == "pending" and job.get("suspended_at"):
+        return "suspended"
+    if job["status"] == "processing" and job.get("cancel_requested_at"):
+        return "cancelling"
+    return "waiting" if job["status"] == "processing" and job.get("waiting_for") else str(job["status"])
+
+
 def percent_of(progress: Json) -> str:
     """`42 %`, or nothing."""
     return f"{int(float(progress['percent'])):3} %" if "percent" in progress else ""

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.cli.exits import ExitCode
-from app.client import Client
+from app.client import Client, Refused
 from tests.faults.house import House
 
 LONG = "seconds=300"
@@ -26,9 +27,9 @@ async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def ask(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def ask(url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("TIDINGS_URL", url)
-    yield lambda *words, code=0: _asked(code, *words)
+    return lambda *words, code=0: _asked(code, *words)
 
 
 def _asked(code: int, *words: str) -> str:
@@ -42,7 +43,7 @@ def later(url: str, ask: Any) -> Iterator[str]:
     """The id of a job that is not due yet."""
     job_id = ask("submit", "countdown", LONG, "--delay", "300", "--tag", "later", "--metadata", "customer=acme")
     yield job_id
-    with Client(url) as client:
+    with Client(url) as client, suppress(Refused):  # a test may have had it forgotten
         client.cancel(job_id)
 
 
@@ -84,7 +85,6 @@ def test_a_job_is_held_back_let_go_cancelled_run_again_and_forgotten(ask: Any, l
     ask("watch", later, code=ExitCode.CANCELLED)
     assert ask("purge", later) == "forgotten"
     assert "`tidings jobs`" in ask("show", later, code=ExitCode.REFUSED)
-    ask("submit", "countdown", LONG, "--delay", "300")
 
 
 def test_kinds_and_queues_are_held_back_and_let_go(ask: Any) -> None:

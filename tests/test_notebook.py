@@ -31,7 +31,7 @@ class Kernel:
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     kernel = Kernel()
-    monkeypatch.setitem(sys.modules, "IPython", kernel)  # type: ignore[arg-type]  # a module, as far as it matters
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
     return kernel
 
 

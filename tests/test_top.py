@@ -48,8 +48,9 @@ class Terminal:
         env = os.environ | {"TERM": "xterm", "TIDINGS_URL": url}
         env = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
         command = (sys.executable, "-m", "app.cli", "top")
-        ends = {"stdin": terminal, "stdout": terminal, "stderr": subprocess.PIPE}
-        self.process = subprocess.Popen(command, env=env, start_new_session=True, **ends)  # type: ignore[call-overload]
+        self.process = subprocess.Popen(
+            command, env=env, start_new_session=True, stdin=terminal, stdout=terminal, stderr=subprocess.PIPE
+        )
         os.close(terminal)
         self.shown = ""
 

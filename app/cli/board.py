@@ -13,6 +13,8 @@ MOST_JOBS: Final = 2_000
 """Beyond, what ended longest ago is forgotten."""
 
 RATE_SECONDS: Final = 60
+SHORTEST_SECONDS: Final = 10
+"""Less is too short to tell a rate."""
 MOST_ENDS: Final = 100_000
 
 TURN: Final = {"processing": 0, "pending": 1}
@@ -70,7 +72,7 @@ class Board:
         now = self._clock()
         while self._ends and self._ends[0] < now - RATE_SECONDS:
             self._ends.popleft()
-        return len(self._ends) * 60 / min(max(now - self._began, 1), RATE_SECONDS)
+        return len(self._ends) * 60 / min(max(now - self._began, SHORTEST_SECONDS), RATE_SECONDS)
 
     def rows(self, most: int | None = None) -> list[Json]:
         """What runs, the longest first; what waits, the next first; what has ended, the latest first."""

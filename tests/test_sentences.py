@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
-from app.cli.complaints import complaint
+from app.cli.complaints import NEXT, complaint
 from app.client import Refused, Unreachable
 from app.display.sentences import clean, ending, status_of, told
+from app.errors import Refusal
 from tests.small_server import event, job
 
 
@@ -98,3 +99,7 @@ def test_an_unreachable_service_is_told_with_how_to_start_one() -> None:
 )
 def test_a_status_says_what_is_to_the_point(fields: dict[str, Any], word: str) -> None:
     assert status_of(fields) == word
+
+
+def test_what_to_try_is_said_of_refusals_there_are() -> None:
+    assert NEXT.keys() <= {refusal.code for refusal in Refusal.__subclasses__()}

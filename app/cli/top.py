@@ -14,10 +14,9 @@ from rich.live import Live
 from app.cli.asking import AsJson, Url, address, client_of, given, troubles
 from app.cli.board import Board
 from app.cli.exits import settings_of
-from app.cli.keyboard import waking
 from app.cli.table import drawn
 from app.cli.watching import Kinds, Status, Tags
-from app.client import AsyncClient
+from app.client import AsyncClient, ClientError
 
 Json = dict[str, Any]
 
@@ -45,7 +44,7 @@ def top(  # noqa: PLR0917  typer calls it by name
     """
     board, filters = Board(status or ()), given(kind=kind, tag=tag)
     console = Console(width=None if sys.stdout.isatty() else PRINTED_CELLS)
-    if sys.stdout.isatty() and not (once or as_json):
+    if _lives(console) and not (once or as_json):
         with troubles(), suppress(KeyboardInterrupt):
             asyncio.run(_live(url, filters, board, console))
         return
@@ -60,8 +59,15 @@ def top(  # noqa: PLR0917  typer calls it by name
         console.print(drawn(board, None, live=False))
 
 
+def _lives(console: Console) -> bool:
+    """Whether it is drawn again and again: in a terminal that can, and whose keys we know how to read."""
+    return sys.stdout.isatty() and not console.is_dumb_terminal and sys.platform != "win32"
+
+
 async def _live(url: str, filters: Json, board: Board, console: Console) -> None:
     """Draw the board until somebody has had enough. Raises ClientError once the service is given up."""
+    from app.cli.keyboard import waking  # noqa: PLC0415  it takes a Unix
+
     settings = settings_of({})
     async with AsyncClient(address(url, settings), api_key=settings.api_key.get_secret_value()) as client:
         keeping = asyncio.gather(_feed(client, filters, board), _list(client, filters, board))
@@ -89,11 +95,20 @@ async def _list(client: AsyncClient, filters: Json, board: Board) -> None:
     while True:
         if board.stale:
             board.stale = False
-            async with aclosing(client.jobs(**filters, limit=str(LISTED))) as newest:
-                listed = 0
-                async for job in newest:
-                    board.put(job)
-                    listed += 1
-                    if listed == LISTED:
-                        break
+            try:
+                await _put_newest(client, filters, board)
+            except ClientError as error:
+                if not error.heals:
+                    raise
+                board.stale = True  # whether the service is given up, the feed knows
         await asyncio.sleep(LIST_SECONDS)
+
+
+async def _put_newest(client: AsyncClient, filters: Json, board: Board) -> None:
+    listed = 0
+    async with aclosing(client.jobs(**filters, limit=str(LISTED))) as newest:
+        async for job in newest:
+            board.put(job)
+            listed += 1
+            if listed == LISTED:
+                return

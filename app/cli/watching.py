@@ -1,5 +1,6 @@
 """`tidings watch` and `tidings feed`: one job to its end, or all of them without one."""
 
+from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
@@ -10,8 +11,14 @@ from app.cli.exits import ExitCode
 from app.client import Client
 from app.display import FeedLines, JsonLines
 from app.display.sentences import ending
+from app.jobs import STATUSES
 
-Status = Annotated[list[str] | None, typer.Option("--status", help="Only those that stand so; may be repeated.")]
+Status = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--status", help="Only those that stand so; may be repeated.", autocompletion=lambda: sorted(STATUSES)
+    ),
+]
 Kinds = Annotated[
     list[str] | None,
     typer.Option("--kind", help="Only those of that kind; may be repeated.", autocompletion=kind_names),
@@ -33,10 +40,10 @@ def feed(
     status: Status = None, kind: Kinds = None, tag: Tags = None, as_json: AsJson = False, url: Url = ""
 ) -> NoReturn:
     """Tell what happens to all jobs, until Ctrl-C."""
-    filters = given(status=status, kind=kind, tag=tag)
-    with client_of(url) as client:
-        lines = JsonLines() if as_json else FeedLines()
-        shown(lambda on_away: client.feed(on_away, **filters), lines, "tidings feed")
+    lines = JsonLines() if as_json else FeedLines()
+    with client_of(url) as client, suppress(KeyboardInterrupt):
+        for event in client.feed(lines.away, **given(status=status, kind=kind, tag=tag)):
+            lines.show(event)
     raise typer.Exit(ExitCode.DETACHED)
 
 

@@ -27,7 +27,7 @@ demo: setup  ## The same with a small bank that misbehaves, and some payments th
 test: lint types  ## Check style and types, then run every test
 	@sh tests/install_chromium.sh
 	@sh tests/install_tus.sh
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder  # much of it waits
 
 stress: $(VENV)/.installed-dev  ## Kill, freeze and restart everything for SECONDS=120; then nothing may be lost (SEED=7 repeats a run)
 	$(BIN)/python -m tests.stress $(SECONDS:%=--seconds %) $(SEED:%=--seed %)

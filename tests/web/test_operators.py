@@ -79,9 +79,14 @@ async def test_a_job_of_another_is_there_to_look_at_and_to_be_handled(web: httpx
 
 
 async def test_a_batch_of_another_is_there_too(web: httpx.AsyncClient, store: Store) -> None:
-    await BatchStore(store.redis).accept(Order(BATCH, "ann", [submission(owner="ann", kind="anything")]))
+    batches, one = BatchStore(store.redis), submission(owner="ann", kind="anything")
+    await batches.accept(Order(BATCH, "ann", [one]))
+    await batches.work(BATCH)
     assert (await web.get(f"/api/batches/{BATCH}")).json()["owner"] == "ann"
     assert (await web.post(f"/api/batches/{BATCH}/cancel")).json()["cancel_requested_at"]
+    await batches.work(BATCH)
+    log = await web.get(f"/api/jobs/{one.job_id}/events", headers={"Accept": "application/json"})
+    assert log.json()["events"][-1]["data"] == {"by": "ops", "stage": "pending"}
 
 
 async def test_the_feed_of_all_tells_of_owners_that_come_later(

@@ -135,16 +135,19 @@ class BatchStore:
         look = await self._look(batch_id, "", 1, None, EVERYBODY)
         return look.batch if look else None
 
-    async def cancel(self, batch_id: str, owner: str) -> None:
-        """Have all its jobs cancelled that have not ended. Repeats change nothing. Raises UnknownBatch."""
-        await self._command(batch_id, owner, "cancel")
+    async def cancel(self, batch_id: str, owner: str, by: str = "") -> None:
+        """Have all its jobs cancelled that have not ended, `by` its owner or an operator. Repeats change nothing.
 
-    async def retry(self, batch_id: str, owner: str) -> None:
+        Raises UnknownBatch.
+        """
+        await self._command(batch_id, owner, "cancel", by)
+
+    async def retry(self, batch_id: str, owner: str, by: str = "") -> None:
         """Have all its failed jobs run again.
 
         Raises UnknownBatch, NotRetryable, ResultExpired, QueueFull or StoreFull.
         """
-        await self._command(batch_id, owner, "retry")
+        await self._command(batch_id, owner, "retry", by)
 
     async def work(self, batch_id: str = "", *, most: int = STEP_JOBS) -> tuple[str, bool]:
         """Do a step of what is to be done in a batch, or in the one that was neglected longest.
@@ -200,9 +203,9 @@ class BatchStore:
         batch = batch_of(batch_id, flat[0], poll_ms) if flat else None
         return BatchLook(bool(allowed), allowance, poll_ms, seq, bool(ended), batch)
 
-    async def _command(self, batch_id: str, owner: str, what: str) -> None:
+    async def _command(self, batch_id: str, owner: str, what: str, by: str) -> None:
         admission = self._admission
-        arguments = (batch_id, owner, what, admission.most_live_per_owner, admission.most_live)
+        arguments = (batch_id, owner, what, admission.most_live_per_owner, admission.most_live, by or owner)
         match await self._scripts.run("command", arguments):
             case b"ok":
                 pass

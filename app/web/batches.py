@@ -174,9 +174,9 @@ class BatchDoors:
             raise too_fast(look.allowance, batch_id=batch_id)
         return look
 
-    async def _commanded(self, request: Request, command: Callable[[str, str], Awaitable[None]]) -> Response:
+    async def _commanded(self, request: Request, command: Callable[[str, str, str], Awaitable[None]]) -> Response:
         batch = await owned_batch(self._batches, request)
-        await command(batch.batch_id, batch.owner)
+        await command(batch.batch_id, batch.owner, owner_of(request))
         self._chores.take(batch.batch_id)
         batch = await owned_batch(self._batches, request)
         return JsonAnswer(batch.shown(self._base_url), 200 if batch.ended else 202, _asking_again(batch))

@@ -61,6 +61,7 @@ from app.web.gate import Doors
 from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
+from app.web.openness import Openness
 from app.web.origins import Origins
 from app.web.page import page_routes
 from app.web.polls import Polls
@@ -97,6 +98,7 @@ class Web:
     routes: list[BaseRoute]
     allowed_origins: tuple[str, ...]
     authenticator: Authenticator
+    openness: Openness
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
@@ -118,7 +120,12 @@ class Web:
     def app(self) -> ASGIApp:
         """All doors."""
         doors = Doors(
-            self.routes, self.authenticator, default=nothing_here, lifespan=self.alive, redirect_slashes=False
+            self.routes,
+            self.authenticator,
+            self.openness,
+            default=nothing_here,
+            lifespan=self.alive,
+            redirect_slashes=False,
         )
         return Origins(doors, self.allowed_origins)
 
@@ -145,7 +152,7 @@ def assemble(settings: Settings) -> Web:
     listing, catalog = Listing(redis, jobs), Catalog(KindStore(redis))
     uploads = UploadStore(redis, settings.upload_ttl_seconds)
     files = FileStore.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
-    reception = Reception(files, uploads)
+    reception = Reception(files, uploads, settings.uploads_per_minute)
     resumptions = Resumptions(files, UnfinishedStore.of(redis, settings), uploads, reception)
     pressure, queues = Pressure(Memory(redis), settings.max_redis_memory_share), Queues(redis)
     locations = Locations.of(settings, patience_seconds=STORE_PATIENCE_SECONDS)
@@ -197,6 +204,7 @@ def assemble(settings: Settings) -> Web:
         routes=[*doors, *streams, *aside, *descriptions.routes()],
         allowed_origins=settings.allowed_origins,
         authenticator=Authenticator.of(settings, keys, tokens),
+        openness=Openness.of(settings),
     )
 
 

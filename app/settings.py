@@ -29,6 +29,7 @@ from app.webhooks import is_webhook_secret
 
 YEAR = 365 * 86_400
 ORIGIN = r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?"
+HOST_NAME = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
 S3_URL = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./-]*)?"
 SHORTEST_SECRET = 16
 SHORTEST_JWT_SECRET = 32  # bytes of a SHA-256 (RFC 7518 section 3.2)
@@ -85,6 +86,11 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="How the outside reaches us; when set, links are absolute.")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins beside our own whose pages may use the service (CORS, WebSockets); comma-separated."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names by which it may be asked without authentication, beside localhost, addresses, and those of "
+        "TIDINGS_HOST and TIDINGS_PUBLIC_URL; comma-separated.",
     )
     secret: SecretStr = Field(
         SecretStr(""),
@@ -237,6 +243,7 @@ class Settings(BaseSettings):
         0.9, gt=0, le=1, description="Above this share of Redis's memory nothing new is accepted: 503."
     )
     submits_per_minute: PositiveInt = Field(300_000, description="Jobs one owner may submit each minute; more: 429.")
+    uploads_per_minute: PositiveInt = Field(6_000, description="Uploads one owner may begin each minute; more: 429.")
     poll_burst: PositiveInt = Field(20, description="Polls of one job in a row, before Retry-After is insisted on.")
     max_streams_per_owner: PositiveInt = Field(10_000, description="Open streams of one owner in one web process.")
     max_subscriptions: PositiveInt = Field(1_000, description="Subscriptions of one multiplexed WebSocket.")
@@ -324,7 +331,7 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        *("allowed_origins", "handlers", "handler_variables", "queues"),
+        *("allowed_origins", "allowed_hosts", "handlers", "handler_variables", "queues"),
         *("trusted_proxies", "webhook_allow_networks", "webhook_ports"),
         mode="before",
     )
@@ -391,6 +398,15 @@ class Settings(BaseSettings):
         for origin in value:
             if not re.fullmatch(ORIGIN, origin):
                 raise ValueError(f"not an origin like https://app.example.com: {origin!r}")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Each spelt out: `*` would let in whom they are to keep out."""
+        for host in value:
+            if not re.fullmatch(HOST_NAME, host):
+                raise ValueError(f"not a name like app.example.com: {host!r}")
         return value
 
     @field_validator("jwt_secret")

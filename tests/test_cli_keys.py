@@ -37,9 +37,11 @@ def test_a_key_is_printed_alone_and_listed_without_what_is_secret() -> None:
 
 @pytest.mark.usefixtures("redis_env")
 def test_scopes_and_bounds_are_chosen() -> None:
-    assert run("create", "ann", "--scopes", "read, admin", "--most-streams", "5").exit_code == 0
+    rates = ("--submits-per-minute", "60", "--uploads-per-minute", "6")
+    assert run("create", "ann", "--scopes", "read, admin", "--most-streams", "5", *rates).exit_code == 0
     (key,) = listed()
     assert (key["scopes"], key["most_streams"]) == (["read", "admin"], 5)
+    assert (key["submits_per_minute"], key["uploads_per_minute"]) == (60, 6)
 
 
 @pytest.mark.usefixtures("redis_env")

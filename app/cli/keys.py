@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
@@ -13,6 +14,7 @@ from app.auth.principal import Scope, is_owner
 from app.cli.exits import ExitCode, settings_of, usage
 from app.clock import rfc3339, rfc3339_or_none
 from app.errors import StoreError, Unavailable
+from app.limits import Bounds
 
 if TYPE_CHECKING:
     from app.store import Key, KeyStore
@@ -31,12 +33,14 @@ def create(
     name: Annotated[str, typer.Argument(help="The owner of what is submitted with it.", show_default=False)],
     scopes: Scopes = "submit,read,cancel",
     most_streams: Annotated[int, typer.Option(min=0, help="Open streams in one web process; 0: no bound.")] = 0,
+    submits_per_minute: Annotated[int, typer.Option(min=0, help="Jobs it may submit; 0: as many as its owner.")] = 0,
+    uploads_per_minute: Annotated[int, typer.Option(min=0, help="Uploads it may begin; 0: as many as its owner.")] = 0,
 ) -> None:
     """Make a key, and print it this once."""
     if not is_owner(name):
         usage("A name has 1 to 128 letters, digits and any of . _ @ + % -, and begins with a letter or a digit.")
-    wanted = _scopes(scopes)
-    _, text = _kept(lambda store: store.create(name, wanted, most_streams))
+    wanted, bounds = _scopes(scopes), Bounds(most_streams, submits_per_minute, uploads_per_minute)
+    _, text = _kept(lambda store: store.create(name, wanted, bounds))
     typer.echo(SHOWN_ONCE, err=True)
     typer.echo(text)
 
@@ -101,7 +105,7 @@ def _shown(key: "Key") -> dict[str, Any]:
         "id": key.key_id,
         "name": key.name,
         "scopes": [scope for scope in Scope if scope in key.scopes],
-        "most_streams": key.most_streams,
+        **asdict(key.bounds),
         "created_at": rfc3339(key.created_at),
         "used_at": rfc3339_or_none(key.used_at),
         "revoked_at": rfc3339_or_none(key.revoked_at),

@@ -40,6 +40,7 @@ PARTS: Final = {
     "survey": (*LINE, "view", "allowance"),
     "command": (*LIFE, "accept"),
     "begin": ("record",),
+    "arrive": ("record", "allowance"),
     "chore": (*LIFE, "overdue", "accept", "again"),
     "deliver": (*TELLING, "receiving"),
     "settle": (*TELLING, "receiving"),

@@ -5,7 +5,6 @@ from typing import Any
 import httpx
 import pytest
 
-from app.auth import Scope
 from app.auth.principal import USUAL
 from app.limits import Bounds
 from app.settings import Settings
@@ -92,12 +91,3 @@ async def test_uploads_are_counted_as_they_begin_by_either_door(
     assert_too_fast(await web.put("/api/uploads/a", content=b"x", headers=other), "upload", 6)
     stranger = await bounded(keys, name="bob")
     assert (await web.put("/api/uploads/a", content=b"x", headers=stranger)).status_code == 201
-
-
-async def test_who_only_submits_makes_tokens_to_submit_and_no_others(web: httpx.AsyncClient, keys: KeyStore) -> None:
-    _, text = await keys.create("ann", [Scope.SUBMIT])
-    made = await token(web, shown(text), scope="submit", kind="anything")
-    assert (await web.post("/api/jobs", json=JOB, headers=shown(made))).status_code == 202
-    for scope in ("read", "cancel"):
-        refused = await web.post("/api/tokens", json={"scope": scope, "feed": True}, headers=shown(text))
-        assert (refused.status_code, refused.json()["scope"]) == (403, "read")

@@ -75,7 +75,7 @@ class Admission:
     most_live: int = 1_000_000
     longest_delay_ms: int = 366 * 86_400_000
 
-    def submits(self, left: int, next_ms: int, rate: KeyRate = UNBOUNDED) -> Allowance:
+    def submits(self, left: int, next_ms: int, *, rate: KeyRate = UNBOUNDED) -> Allowance:
         """How the quota of submissions stands: the key's, where it has one."""
         return Allowance(SUBMIT, rate.per_minute or self.submits_per_minute, 60, left, next_ms)
 

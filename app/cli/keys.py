@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SHOWN_ONCE: Final = "Keep it: it is not shown again. Clients send `Authorization: Bearer`; ours read TIDINGS_API_KEY."
+DAY, MINUTE = len("2026-11-26"), len("2026-11-26T02:28")
 
 keys = typer.Typer(help="API keys: who may do what.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -53,11 +54,11 @@ def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, 
         for key in found:
             typer.echo(to_json(_shown(key)))
         return
-    table = Table("ID", "NAME", "SCOPES", "CREATED", "LAST USED", "REVOKED", box=None, pad_edge=False)
+    table = Table("ID", "NAME", "MAY", "CREATED", "LAST USED", "REVOKED", box=None, pad_edge=False)
     for key in found:
         shown = _shown(key)
-        words = (shown["created_at"], shown["used_at"] or "never", shown["revoked_at"] or "")
-        table.add_row(key.key_id, key.name, " ".join(shown["scopes"]), *words)
+        times = shown["created_at"][:DAY], (shown["used_at"] or "never")[:MINUTE], (shown["revoked_at"] or "")[:DAY]
+        table.add_row(key.key_id, key.name, _may(key), *times)
     Console().print(table)
 
 
@@ -98,6 +99,13 @@ def _scopes(words: str) -> frozenset[Scope]:
         return frozenset(Scope(word.strip()) for word in words.split(",") if word.strip())
     except ValueError:
         usage(f"--scopes: some of {', '.join(Scope)}")
+
+
+def _may(key: "Key") -> str:
+    """Its scopes, and its bounds in lines of their own."""
+    bounds = zip(("streams", "jobs/min", "uploads/min"), astuple(key.bounds), strict=True)
+    lines = [f"{bound} {of_what}" for of_what, bound in bounds if bound]
+    return "\n".join([" ".join(scope for scope in Scope if scope in key.scopes), *lines])
 
 
 def _shown(key: "Key") -> dict[str, Any]:

@@ -115,7 +115,7 @@ class BatchStore:
             case b"lost":
                 raise Unavailable("The store has lost a part of the batch.", headers={"Retry-After": "1"})
             case _:
-                raise not_admitted(verdict, self._admission.submits(*reply, rate))
+                raise not_admitted(verdict, self._admission.submits(*reply, rate=rate))
 
     async def recall(self, order: Order) -> BatchAcceptance | None:
         """The answer to an earlier call of this key and request, if there was one. Raises IdempotencyConflict."""
@@ -192,7 +192,7 @@ class BatchStore:
         created_at, total, left, next_ms = answer
         known_until = created_at + self._idempotency_ttl_ms if order.idempotency_key else None
         batch = Batch.accepted(batch_id.decode(), order.owner, total, created_at)
-        return BatchAcceptance(batch, replayed, self._admission.submits(left, next_ms, rate), known_until)
+        return BatchAcceptance(batch, replayed, self._admission.submits(left, next_ms, rate=rate), known_until)
 
     async def _look(self, batch_id: str, who: str, most: int, known: int | None) -> BatchLook | None:
         reply = await self._scripts.run("survey", (batch_id, who, "" if known is None else known, most))

@@ -90,7 +90,7 @@ class JobStore:
             case b"too_late":
                 raise too_late()
             case _:
-                raise not_admitted(verdict, self._admission.submits(*reply, rate))
+                raise not_admitted(verdict, self._admission.submits(*reply, rate=rate))
 
     async def recall(self, submission: Submission) -> Acceptance | None:
         """The answer to an earlier call of this key and request, if there was one. Accepts nothing."""
@@ -129,7 +129,7 @@ class JobStore:
         accepted = replace(submission, job_id=job_id.decode()) if replayed else submission
         job = Job.submitted(accepted, created_at, Outlook(position, eta_ms, eta_p90_ms))
         known_until = created_at + self._idempotency_ttl_ms if submission.idempotency_key else None
-        return Acceptance(job, replayed, self._admission.submits(left, next_ms, rate), known_until)
+        return Acceptance(job, replayed, self._admission.submits(left, next_ms, rate=rate), known_until)
 
     async def apply(
         self, job_id: str, changes: Iterable[Change], *, token: str = "", part: int = 0

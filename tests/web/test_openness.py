@@ -132,7 +132,7 @@ async def test_under_another_server_that_listens_further_it_serves_nobody(settin
     app = create_app(settings)
 
     async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(scope | {"server": ("10.0.0.7", 80)}, receive, send)
+        await app({**scope, "server": ("10.0.0.7", 80)}, receive, send)
 
     async with calling(elsewhere) as web:
         response = await web.post("/api/jobs", json={"kind": "anything"})

@@ -5,6 +5,7 @@ page's, with no other origin in sight; `Host` alone gives it away. And `create_a
 further than our own would (`app/auth/opening.py`). Asked by `app/web/gate.py` wherever nobody has to show a credential.
 """
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address
@@ -16,6 +17,8 @@ from starlette.requests import HTTPConnection
 from app.auth.opening import is_loopback
 from app.errors import Misdirected
 from app.settings import Settings
+
+_HOST = re.compile(r"(\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[\w.-]*?)\.?)(:\d*)?", re.ASCII)
 
 
 class Openness:
@@ -48,11 +51,11 @@ class Openness:
 
     def _is_own(self, host: str) -> bool:
         """An address cannot be made to lead elsewhere, and a browser leaves nothing out."""
-        try:
-            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-        except ValueError:
-            return False
-        return not name or name in self._names or is_local(name) or _is_address(name)
+        if not host:
+            return True
+        parts = _HOST.fullmatch(host.lower())
+        name = parts["address"] or parts["name"] if parts else ""
+        return name in self._names or is_local(name) or _is_address(name)
 
 
 def is_local(name: str) -> bool:

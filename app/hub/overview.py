@@ -38,11 +38,6 @@ class Overview:
         self._joining: list[tuple[Feed, FeedSubscription, list[Job]]] = []
         self._newcomers: asyncio.Task[None] | None = None
 
-    @property
-    def owner(self) -> str:
-        """Whose jobs it is of."""
-        return self._owner
-
     async def begin(self) -> None:
         """From its return on nothing is missed of the owners there are. Raises Unavailable."""
         await self._watch([self._owner] if self._owner != EVERYBODY else await self._hub.owners())

@@ -52,7 +52,7 @@ async def ran(folder: Path, url: str, *command: str) -> str:
 
 @shared
 async def test_ten_lines_of_python_upload_submit_follow_and_download(folder: Path, url: str) -> None:
-    first, _ = blocks("python")
+    first, *_ = blocks("python")
     assert len(first.strip().splitlines()) <= 10
     told = await ran(folder, url, sys.executable, "-c", first.replace(ADDRESS, url))
     assert told.splitlines()[-1].endswith(" completed")
@@ -61,16 +61,25 @@ async def test_ten_lines_of_python_upload_submit_follow_and_download(folder: Pat
 
 @shared
 async def test_the_async_face_waits_for_several_at_once(folder: Path, url: str) -> None:
-    _, second = blocks("python")
-    told = await ran(folder, url, sys.executable, "-c", second.replace(ADDRESS, url))
+    *_, last = blocks("python")
+    told = await ran(folder, url, sys.executable, "-c", last.replace(ADDRESS, url))
     assert told.startswith("[{")
 
 
 @shared
+async def test_a_job_is_watched_by_a_line(folder: Path, url: str) -> None:
+    _, watched, _ = blocks("python")
+    told = await ran(folder, url, sys.executable, "-c", watched.replace(ADDRESS, url))
+    assert told == "completed {'seconds': 0.2, 'steps': 10}\n"
+
+
+@shared
 async def test_the_commands_do_what_they_say(folder: Path, url: str) -> None:
-    (script,) = blocks("sh")
+    script, completing = blocks("sh")
     told = await ran(folder, url, "sh", "-eu", "-c", script)
     assert "countdown" in told
+    assert "ended" in await ran(folder, url, "bash", "-eu", "-c", completing)
+    assert "complete --command tidings" in (folder / "tidings.fish").read_text()
     assert (folder / "count.csv").read_text().split() == ["n", "3"]
     assert "2 completed" in told
 

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from app.batches import Batch
-from app.jobs import Job
+from app.jobs import EVERYBODY, Job
+from app.limits import NO_BOUNDS, Bounds, KeyRate
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection  # workers know these words too, and no HTTP
@@ -63,7 +64,7 @@ class Principal:
     """`credential` names what was shown, for limits, logs and revocation; it is empty where nothing had to be.
 
     `expires_at` is milliseconds since 1970; streams end then. `reach` is None where all of the owner's is reached.
-    `most_streams` is of this credential in one web process; 0 leaves it to the owner's bound.
+    `bounds` are of this credential, beside the owner's.
     """
 
     owner: str
@@ -71,15 +72,37 @@ class Principal:
     credential: str = ""
     expires_at: int | None = None
     reach: Reach | None = None
-    most_streams: int = 0
+    bounds: Bounds = NO_BOUNDS
+
+    @property
+    def submit_rate(self) -> KeyRate:
+        """How often it may submit."""
+        return KeyRate(self.credential, self.bounds.submits_per_minute)
+
+    @property
+    def upload_rate(self) -> KeyRate:
+        """How often it may begin an upload."""
+        return KeyRate(self.credential, self.bounds.uploads_per_minute)
+
+    @property
+    def oversees(self) -> bool:
+        """Whether all owners' jobs exist for this one: an operator's. In an open service nobody has shown so."""
+        return Scope.ADMIN in self.scopes and self.reach is None and bool(self.credential)
+
+    @property
+    def sight(self) -> str:
+        """Whose jobs exist for this one: an owner's, or everybody's."""
+        return EVERYBODY if self.oversees else self.owner
 
     def sees(self, job: Job) -> bool:
         """Whether that job exists for this one."""
-        return job.owner == self.owner and (self.reach is None or self.reach.covers(job))
+        return self.sight in (EVERYBODY, job.owner) and (self.reach is None or self.reach.covers(job))
 
     def sees_batch(self, batch: Batch) -> bool:
         """The same of a batch."""
-        return batch.owner == self.owner and (self.reach is None or self.reach.covers_batch(batch.batch_id))
+        return self.sight in (EVERYBODY, batch.owner) and (
+            self.reach is None or self.reach.covers_batch(batch.batch_id)
+        )
 
 
 OPEN: Final = Principal("default", frozenset(Scope))

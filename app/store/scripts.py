@@ -20,7 +20,7 @@ Arguments: TypeAlias = Sequence[str | bytes | int | float]
 
 TELLING: Final = ("record", "nudge", "webhooks")
 LINE: Final = (*TELLING, "tally", "lanes", "slots", "pace", "placing")
-LIFE: Final = (*LINE, "life", "waiting")
+LIFE: Final = (*LINE, "throughput", "life", "waiting")
 
 PARTS: Final = {
     "submit": (*TELLING, "lanes", "slots", "pace", "placing", "allowance", "accept", "recall"),
@@ -35,11 +35,15 @@ PARTS: Final = {
     "prune": ("record", "nudge", "lanes", "slots"),
     "place": LINE,
     "read": (*LINE, "view"),
-    "poll": (*LINE, "view", "allowance"),
+    "poll": (*LINE, "view", "allowance", "refusals"),
     "commit": (*LIFE, "allowance", "accept", "recall"),
-    "survey": (*LINE, "view", "allowance"),
+    "survey": (*LINE, "view", "allowance", "refusals"),
     "command": (*LIFE, "accept"),
     "begin": ("record",),
+    "announce": ("record",),
+    "list": ("record",),
+    "queue": ("record", "nudge", "lanes", "slots", "throughput"),
+    "arrive": ("record", "allowance"),
     "chore": (*LIFE, "overdue", "accept", "again"),
     "deliver": (*TELLING, "receiving"),
     "settle": (*TELLING, "receiving"),

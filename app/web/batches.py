@@ -35,6 +35,7 @@ from app.web.headers import CACHE_CONTROL, ETAG, KEY_EXPIRES, LOCATION, QUOTA, R
 from app.web.idempotency import IDEMPOTENCY_KEY, key_of
 from app.web.jobs import NOT_ACCEPTED
 from app.web.negotiation import IF_NONE_MATCH, has_current, known_seq
+from app.web.owned import owned_batch
 from app.web.polls import too_fast
 from app.web.resource import resource
 
@@ -89,10 +90,10 @@ class BatchDoors:
 
         202 with the batch, all its jobs accepted, or a refusal and none of them.
         """
-        key = key_of(request)
+        key, principal = key_of(request), principal_of(request)
         with self._admitted():
             body = await self._bodies.large_json(request, self._most_bytes)
-            accepted = await self._intake.accept(body, owner_of(request), key)
+            accepted = await self._intake.accept(body, principal.owner, key, principal.submit_rate)
         batch = accepted.batch
         self._chores.take(batch.batch_id)
         headers = {"Location": batch_url(batch.batch_id, self._base_url)} | _asking_again(batch)
@@ -165,20 +166,19 @@ class BatchDoors:
 
     async def _look(self, request: Request) -> BatchLook:
         batch_id, look = _batch_id(request), None
-        look = await self._batches.poll(batch_id, owner_of(request), most=self._burst, known=known_seq(request))
+        who = principal_of(request)
+        look = await self._batches.poll(batch_id, who.sight, who.owner, most=self._burst, known=known_seq(request))
         if look is None:
             raise UnknownBatch(batch_id=batch_id)
         if not look.allowed:
             raise too_fast(look.allowance, batch_id=batch_id)
         return look
 
-    async def _commanded(self, request: Request, command: Callable[[str, str], Awaitable[None]]) -> Response:
-        batch_id = _batch_id(request)
-        await command(batch_id, owner_of(request))
-        self._chores.take(batch_id)
-        batch = await self._batches.read(batch_id)
-        if batch is None:
-            raise UnknownBatch(batch_id=batch_id)
+    async def _commanded(self, request: Request, command: Callable[[str, str, str], Awaitable[None]]) -> Response:
+        batch = await owned_batch(self._batches, request)
+        await command(batch.batch_id, batch.owner, owner_of(request))
+        self._chores.take(batch.batch_id)
+        batch = await owned_batch(self._batches, request)
         return JsonAnswer(batch.shown(self._base_url), 200 if batch.ended else 202, _asking_again(batch))
 
     @contextmanager

@@ -42,9 +42,7 @@ def test_scopes_and_bounds_are_chosen() -> None:
     (key,) = listed()
     assert (key["scopes"], key["most_streams"]) == (["read", "admin"], 5)
     assert (key["submits_per_minute"], key["uploads_per_minute"]) == (60, 6)
-    table = run("list").stdout
-    assert [line.strip() for line in table.splitlines()[2:]] == ["5 streams", "60 jobs/min", "6 uploads/min"]
-    assert table.splitlines()[1].split() == [key["id"], "ann", "read", "admin", str(key["created_at"])[:10], "never"]
+    assert run("list").stdout.split() == [key["id"], "ann", "read,admin", "5", "60", "6", key["created_at"]]
 
 
 @pytest.mark.usefixtures("redis_env")

@@ -25,6 +25,7 @@ WALL_CLOCKS = {
 
 EXPIRY = "credentials end by the clock of who made them, not by the store's"
 ALLOWED = {
+    "app.cli.table": "how long a job has been running, for people to see",
     "app.auth.authenticator": EXPIRY,
     "app.auth.tokens": EXPIRY,
     "app.hub.visits": EXPIRY,

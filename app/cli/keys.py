@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-KEY: Final = ("id", "name", "scopes", "created_at", "used_at", "revoked_at")
+BOUNDS: Final = ("most_streams", "submits_per_minute", "uploads_per_minute")
+KEY: Final = ("id", "name", "scopes", *BOUNDS, "created_at", "used_at", "revoked_at")
 
 SHOWN_ONCE: Final = "Keep it: it is not shown again. Clients send `Authorization: Bearer`; ours read TIDINGS_API_KEY."
-DAY, MINUTE = len("2026-11-26"), len("2026-11-26T02:28")
 
 keys = typer.Typer(help="API keys: who may do what.", no_args_is_help=True, rich_markup_mode=None)
 

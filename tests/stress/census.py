@@ -26,9 +26,10 @@ LASTING: Final = (
     "tidings:watch",
     "tidings:reached",
     "tidings:pace:",
+    "tidings:workers",
 )
 """How keys begin that stay: what workers have announced, how long it takes, which store this is, how the watch over
-deadlines goes on, and whose turn it was."""
+deadlines goes on, whose turn it was, and who works."""
 
 
 @dataclass(frozen=True, slots=True)

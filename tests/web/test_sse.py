@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import Unavailable
 from app.hub import SSE as SSE_WIRE
-from app.hub import Close, Full, Hub
+from app.hub import Attendance, Close, Full, Hub
 from app.jobs import new_job_id
 from app.store import Change, JobStore
 from tests.web.conftest import Store, assert_problem
@@ -203,7 +203,7 @@ async def test_one_stream_too_many_is_told_to_come_back(
     web: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await store.submitted()
-    monkeypatch.setattr(Hub, "admitted", _full)
+    monkeypatch.setattr(Attendance, "admitted", _full)
     told = await whole(web, f"/api/jobs/{job.job_id}/events")
     assert [list(block.fields) for block in told] == [["retry"]]
     assert int(told[0].fields["retry"]) >= 1_000

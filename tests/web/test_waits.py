@@ -26,6 +26,12 @@ LOG = {"level": "info", "line": "x"}
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """As always, but for who asks too often."""
+    return settings.model_copy(update={"poll_burst": 1_000})
+
+
+@pytest.fixture
 def parts(settings: Settings) -> Web:
     return assemble(settings)
 

@@ -26,7 +26,9 @@ demo: setup  ## The same with a small bank that misbehaves, and some payments th
 
 test: lint types  ## Check style and types, then run every test
 	@sh tests/install_chromium.sh
-	@sh tests/install_tus.sh
+	@sh tests/install_node.sh build/tus tus-js-client@4.3.1
+	@sh tests/install_node.sh build/react react@19.3.1 react-dom@19.3.1 esbuild@0.28.2
+	@sh tests/install_nginx.sh
 	$(BIN)/python -m pytest -n 2
 
 stress: $(VENV)/.installed-dev  ## Kill, freeze and restart everything for SECONDS=120; then nothing may be lost (SEED=7 repeats a run)

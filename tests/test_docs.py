@@ -8,10 +8,10 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 
-@pytest.mark.parametrize("page", ["settings", "errors"])
+@pytest.mark.parametrize("page", ["settings", "errors", "events", "params"])
 def test_a_generated_page_is_what_the_code_says(page: str) -> None:
     generate = runpy.run_path(str(DOCS / "generate.py"))
-    assert (DOCS / f"{page}.md").read_text() == generate[f"{page}_page"]()
+    assert (DOCS / f"{page}.md").read_text() == generate["PAGES"][page]()
 
 
 @pytest.mark.parametrize("page", ["SECURITY.md", "docs/deployment.md", "docs/clients.md"])

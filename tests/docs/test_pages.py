@@ -1,0 +1,67 @@
+"""Every command and every snippet of every page, done as it stands there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.chromium import END_MS, chromium
+from tests.docs.blocks import ROOT, blocks, pages
+from tests.docs.reader import Reader
+from tests.docs.service import Services
+from tests.faults.house import free_port
+
+ELSEWHERE: Final = {"docs/deployment.md": "tests/test_deploy.py"}
+"""Pages that need what is not on every machine, such as Docker, and the tests of what they say."""
+
+APPLICATION: Final = "9000"
+"""Where pages have their reader's own application; it is looked at."""
+
+PAGES: Final = [page for page in pages() if blocks(page) and page not in ELSEWHERE]
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    with Services(tmp_path_factory.mktemp("services")) as services:
+        yield services
+
+
+@pytest.fixture(scope="module")
+def ports() -> dict[str, str]:
+    """The same for all pages, as a service lets in what listens there."""
+    return {port: str(free_port()) for port in (APPLICATION, "8080")}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_and_snippet_of_the_page_does_what_it_says(
+    page: str, services: Services, ports: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with Reader(page, tmp_path, services, ports) as reader:
+        reader.follow()
+        if any(block.port == APPLICATION for block in blocks(page)):
+            look(request.getfixturevalue("browser"), f"http://127.0.0.1:{ports[APPLICATION]}")
+
+
+def look(browser: Browser, url: str) -> None:
+    """The application shows a job to its end."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(url)
+    for button in page.get_by_role("button").all():
+        button.click()
+    expect(page.get_by_role("progressbar")).to_be_visible(timeout=END_MS)
+    expect(page.locator("[data-state=completed]")).to_be_visible(timeout=END_MS)
+    context.close()
+
+
+def test_what_is_not_run_here_is_tested_elsewhere() -> None:
+    assert set(ELSEWHERE) <= set(pages())
+    assert all((ROOT / test).exists() for test in ELSEWHERE.values())

@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test stress soak lint types format bench constraints audit sbom clean
+.PHONY: help setup run demo test picture stress soak lint types format bench constraints audit sbom clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,11 @@ stress: $(VENV)/.installed-dev  ## Kill, freeze and restart everything for SECON
 soak: $(VENV)/.installed-dev  ## Let jobs and clients come and go for MINUTES=10; nothing may grow
 	$(BIN)/python -m tests.stress.busload
 	$(BIN)/python -m tests.stress.soak $(MINUTES:%=--minutes %)
+
+picture: $(VENV)/.installed-dev  ## Take the picture of the README anew, in light and dark
+	$(BIN)/python -m pytest -q tests/docs/test_pages.py -k picture
+	mkdir -p docs/images
+	cp build/screens/page-light.png build/screens/page-dark.png docs/images/
 
 lint: $(VENV)/.installed-dev  ## Check style
 	$(BIN)/ruff check

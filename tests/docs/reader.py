@@ -43,9 +43,10 @@ class Reader:
         known = [] if page == "README.md" else [f"{VENV}/bin"]
         path = [str(services.tools), *known, os.environ["PATH"]]
         self._env = {"HOME": str(self._home), "PATH": os.pathsep.join(path), "LANG": "C.UTF-8", "PIP_NO_INDEX": "1"}
-        self._env |= GIVEN.get(page, nothing)(self._folder)
+        given = GIVEN.get(page, nothing)(self._folder)
         starts = (block.settings for block in blocks(page) if block.port == TIDINGS)
         self._use(next(starts, {}))
+        self._env |= {name: self._here(value) for name, value in given.items()}
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +55,11 @@ class Reader:
         for server in self._servers:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait(20)
+
+    @property
+    def url(self) -> str:
+        """Of the service at hand."""
+        return f"http://127.0.0.1:{self._ports[TIDINGS]}"
 
     def follow(self) -> None:
         """The whole page. Tests that it shows are run last, as they may stand above what they need."""

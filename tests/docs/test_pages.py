@@ -1,14 +1,14 @@
 """Every command and every snippet of every page, done as it stands there."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.chromium import END_MS, chromium
+from tests.chromium import END_MS
 from tests.docs.blocks import ROOT, blocks, pages
+from tests.docs.picture import take
 from tests.docs.reader import Reader
 from tests.docs.service import Services
 from tests.faults.house import free_port
@@ -19,25 +19,15 @@ ELSEWHERE: Final = {"docs/deployment.md": "tests/test_deploy.py"}
 APPLICATION: Final = "9000"
 """Where pages have their reader's own application; it is looked at."""
 
+PICTURE_BYTES: Final = 200_000
+
 PAGES: Final = [page for page in pages() if blocks(page) and page not in ELSEWHERE]
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    with Services(tmp_path_factory.mktemp("services")) as services:
-        yield services
 
 
 @pytest.fixture(scope="module")
 def ports() -> dict[str, str]:
     """The same for all pages, as a service lets in what listens there."""
     return {port: str(free_port()) for port in (APPLICATION, "8080")}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -65,3 +55,12 @@ def look(browser: Browser, url: str) -> None:
 def test_what_is_not_run_here_is_tested_elsewhere() -> None:
     assert set(ELSEWHERE) <= set(pages())
     assert all((ROOT / test).exists() for test in ELSEWHERE.values())
+
+
+def test_the_picture_of_the_readme_is_as_light_as_it_may_be(
+    services: Services, browser: Browser, tmp_path: Path
+) -> None:
+    with Reader("README.md", tmp_path, services, {}) as reader:
+        for taken in take(browser, reader.url):
+            assert (ROOT / "docs" / "images" / taken.name).stat().st_size <= PICTURE_BYTES
+            assert taken.stat().st_size <= PICTURE_BYTES

@@ -29,7 +29,7 @@ def take(browser: Browser, url: str) -> list[Path]:
     with Client(url) as tidings:
         running = _submitted(tidings, SCREENS)
         try:
-            return [_shot(browser, url, scheme) for scheme in SCHEMES]  # type: ignore[arg-type]
+            return [_shot(browser, url, scheme) for scheme in SCHEMES]
         finally:
             for job_id in running:
                 tidings.cancel(job_id)

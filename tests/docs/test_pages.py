@@ -48,7 +48,7 @@ def look(browser: Browser, url: str) -> None:
     for button in page.get_by_role("button").all():
         button.click()
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=END_MS)
-    expect(page.locator("[data-state=completed]")).to_be_visible(timeout=END_MS)
+    expect(page.locator("[data-state=completed]").first).to_be_visible(timeout=END_MS)
     context.close()
 
 

@@ -65,6 +65,10 @@ _BASE32: Final = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 """A character for each value of a byte."""
 
 
+EVERYBODY: Final = "*"
+"""In place of an owner: all of them. It can be no owner's name."""
+
+
 def new_job_id() -> str:
     """26 characters of lower-case base32, 130 random bits: not to be guessed, safe in URLs and on command lines."""
     return os.urandom(26).translate(_BASE32).decode()

@@ -8,7 +8,7 @@ import pytest
 
 from app.client import AsyncClient, Client
 
-TELLING: Final = ("follow", "jobs")
+TELLING: Final = ("follow", "jobs", "feed", "deliveries")
 
 
 class Awaited:

@@ -13,8 +13,10 @@ from app.hub import batch as module
 from app.hub.batch import BatchChannel
 from app.jobs import new_job_id
 from app.store import BatchStore, JobStore, Order
+from app.store.batches import batch_channel
 from tests.ground import OWNER, claimed, completed, progress, submission
 from tests.watching import Client, running_hub, until
+from tests.working import sooner_or_later
 
 
 @pytest.fixture
@@ -142,12 +144,17 @@ async def test_a_batch_that_has_completed_is_a_snapshot_and_an_end(hub: Hub, job
 
 
 async def test_after_an_outage_it_is_read_again_until_it_can_be(
-    hub: Hub, jobs: JobStore, batch_id: str, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, redis: Redis, jobs: JobStore, batch_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "INTERVAL_SECONDS", 0.01)
     client = Client()
     channel = await join(hub, client, batch_id)
-    hub._bus.unsubscribe(f"tidings:batch:{batch_id}")
+    hub._bus.unsubscribe(batch_channel(batch_id))
+
+    async def out() -> bool:
+        return await redis.pubsub_numsub(batch_channel(batch_id)) == [(batch_channel(batch_id).encode(), 0)]
+
+    await sooner_or_later(out)
     for _ in range(2):
         await finish_one(jobs)
     failures = iter([ValueError("not ours"), OSError("away")])

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from app.auth import Scope
+from app.processes.supervisor import COMMAND
 from app.store import KeyStore
 from app.webhooks import new_webhook_secret
 from tests.faults.house import House, Process, Web, until
@@ -176,7 +177,7 @@ async def test_no_secret_leaves_the_service_by_any_way(house: House, short_path:
 async def test_a_setting_that_is_wrong_is_not_told(tmp_path: Path, command: str, setting: str, value: str) -> None:
     log = tmp_path / "log"
     usual = {"TIDINGS_PORT": "0", "TIDINGS_DATA_DIR": str(tmp_path), "TIDINGS_LOG_LEVEL": "debug"}
-    with Process(command, os.environ | usual | {f"TIDINGS_{setting}": value}, log) as process:
+    with Process((*COMMAND, command), os.environ | usual | {f"TIDINGS_{setting}": value}, log) as process:
 
         async def said() -> bool:
             return not process.alive or b"\n" in log.read_bytes()

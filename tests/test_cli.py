@@ -23,8 +23,10 @@ from tests.small_server import EVENTS, JOB_ID, KINDS, Answer, SmallServer, event
 
 JOB = f"/api/jobs/{JOB_ID}"
 SERVING = ("up", "web", "worker")
-ASKING = ("submit", "watch", "cancel", "retry", "jobs", "result", "upload", "batch", "kinds", "webhooks")
-COMMANDS = (*SERVING, *ASKING)
+JOBS = ("submit", "watch", "top", "feed", "jobs", "show", "log", "result")
+DEEDS = ("cancel", "retry", "suspend", "resume", "purge", "upload")
+GROUPS = ("batch", "kinds", "queues", "deliveries", "webhooks", "keys", "tokens")
+COMMANDS = (*SERVING, *JOBS, *DEEDS, *GROUPS, "completion")
 COMMAND = (sys.executable, "-m", "app.cli")
 
 
@@ -207,7 +209,9 @@ def test_a_refusal_is_4_and_tells_field_by_field(server: SmallServer) -> None:
     server.will(EVENTS, problem(404, "unknown_job", "No such job"))
     result = asked(server, "watch", JOB_ID)
     assert result.exit_code == 4
-    assert result.stderr == "Refused: No such job (unknown_job)\n"
+    first, hint = result.stderr.splitlines()
+    assert first == "Refused: No such job (unknown_job)"
+    assert "`tidings jobs`" in hint
 
 
 def test_an_unreachable_service_is_4(server: SmallServer) -> None:

@@ -1,12 +1,15 @@
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.client import Client, NotCompleted, Refused, Unreachable
+from app.client.faces import finished
 from tests.awaited import face
 from tests.small_server import EVENTS, JOB_ID, Answer, SmallServer, event, job, json, problem, serving, stream
 
@@ -230,7 +233,7 @@ def test_where_nothing_is_held_an_end_is_asked_for_no_sooner_than_told(client: C
 def test_a_wait_outlives_a_service_that_is_away_for_a_while(
     client: Client, server: SmallServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.client.operations.PATIENT_SECONDS", (0.01,) * 4)
+    monkeypatch.setattr("app.client.jobs.PATIENT_SECONDS", (0.01,) * 4)
     server.will(JOB, *[Answer(502)] * 4, json(job("completed")))
     assert client.wait(JOB_ID)["status"] == "completed"
 
@@ -311,3 +314,29 @@ def test_a_caller_may_say_which_submission_it_is(client: Client, server: SmallSe
     client.submit("k", {}, idempotency_key="order-7", priority=5)
     assert server.seen[0].headers["Idempotency-Key"] == '"order-7"'
     assert server.seen[0].json()["priority"] == 5
+
+
+def test_a_feed_tells_all_there_is_over_any_number_of_connections(client: Client, server: SmallServer) -> None:
+    first = stream(event(5, "snapshot", status="processing"), event(1, "pending"))
+    server.will("/api/events?kind=a&kind=b", first, stream(event(5, "snapshot", status="completed"), hangs=True))
+    heard: list[float] = []
+    feed = client.feed(heard.append, kind=["a", "b"])
+    assert seqs(islice(feed, 3)) == [5, 1, 5]
+    feed.close()
+    assert [seconds > 0 for seconds in heard] == [False, True, False]
+    assert all("Last-Event-ID" not in seen.headers for seen in server.seen)
+
+
+async def test_the_blocking_face_works_within_a_running_loop(server: SmallServer) -> None:
+    server.will(EVENTS, stream(event(1, "processing"), hangs=True))
+    server.will(JOB, json(job("completed")))
+    with Client(server.url) as client:
+        events = client.follow(JOB_ID)
+        assert next(events)["seq"] == 1
+        del events
+        assert client.wait(JOB_ID)["status"] == "completed"
+
+
+def test_what_waits_for_a_loop_has_no_place_in_the_blocking_face() -> None:
+    with pytest.raises(RuntimeError, match="blocks"):
+        finished(asyncio.sleep(0))

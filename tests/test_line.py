@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,15 @@ def frozen(pid: int) -> Iterator[None]:
 async def pid_of(redis: Redis) -> int:
     pid: int = (await redis.info("server"))["process_id"]
     return pid
+
+
+async def listening(redis: Redis) -> int:
+    """The port that the server listens on from now on; another where somebody has just taken it."""
+    while True:
+        port = free_port()
+        with suppress(ResponseError):
+            await redis.config_set("port", port)
+            return port
 
 
 async def reads(redis: Redis) -> int:
@@ -278,9 +287,8 @@ def test_each_loop_has_a_line_of_its_own(redis_url: str) -> None:
 
 
 async def test_a_password_a_database_and_tcp_serve_as_well(ours: Valkey) -> None:
-    port = free_port()
     async with client(ours) as redis:
-        await redis.config_set("port", port)
+        port = await listening(redis)
         await redis.config_set("requirepass", "secret")
     async with Redis.from_url(f"redis://:secret@127.0.0.1:{port}/3") as redis:
         assert b" db=3 " in await line_of(redis).call("CLIENT", "INFO")

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 from redis.asyncio import Redis
 
-from app.jobs import Job, new_job_id
+from app.jobs import EVERYBODY, Job, new_job_id
 from app.store import Filter, JobStore, Listing, listing
-from tests.ground import OWNER, accepted, completed, running
+from tests.ground import OWNER, accepted, completed, failed, running
 from tests.working import sooner_or_later
 
 INDEX = f"tidings:owner:{OWNER}"
@@ -29,11 +29,13 @@ async def expire(redis: Redis, *job_ids: str) -> None:
     await redis.delete(*(f"tidings:{{{job_id}}}:job" for job_id in job_ids))
 
 
-async def listed(lists: Listing, wanted: Filter = ANY, *, limit: int = 4, cursor: str | None = None) -> list[str]:
+async def listed(
+    lists: Listing, wanted: Filter = ANY, *, limit: int = 4, cursor: str | None = None, owner: str = OWNER
+) -> list[str]:
     """Page after page, to the last."""
     found: list[str] = []
     while True:
-        page = await lists.page(OWNER, wanted, limit=limit, cursor=cursor)
+        page = await lists.page(owner, wanted, limit=limit, cursor=cursor)
         found += [job.job_id for job in page.jobs]
         cursor = page.next_cursor
         if cursor is None:
@@ -188,3 +190,58 @@ async def test_active_jobs_are_those_that_have_not_ended(jobs: JobStore, lists: 
     await jobs.apply(run.job_id, [completed()], token=run.token)
     pending = await accepted(jobs)
     assert [job.job_id for job in await lists.active(OWNER, 10)] == [pending]
+
+
+async def test_everybodys_list_is_all_lists_merged(redis: Redis, jobs: JobStore, lists: Listing) -> None:
+    owners = [f"owner {n}" for n in range(7)]
+    ids = [await accepted(jobs, owner=owners[n % 7 if n % 2 else 0], kind="k" if n % 3 else "other") for n in range(40)]
+    for n, job_id in enumerate(ids):  # some share a millisecond
+        owner = (await jobs.read_many([job_id]))[0].owner
+        await redis.zadd(f"tidings:owner:{owner}", {job_id: 1_000 + n // 4})
+    everything = sorted(ids, key=lambda job_id: (ids.index(job_id) // 4, job_id), reverse=True)
+    for limit in (1, 3, 4, 39, 40, 200):
+        assert await listed(lists, limit=limit, owner=EVERYBODY) == everything
+    kinds = {job.job_id: job.kind for job in await jobs.read_many(ids)}
+    wanted = Filter(kinds=frozenset({"other"}))
+    others = [job_id for job_id in everything if kinds[job_id] == "other"]
+    assert await listed(lists, wanted, owner=EVERYBODY) == others
+    assert await listed(lists, Filter(created_after_ms=1), limit=50, owner=EVERYBODY) == everything
+    assert sorted(await lists.owners()) == owners
+
+
+async def test_everybodys_list_holds_many_owners_in_few_calls(
+    redis: Redis, jobs: JobStore, lists: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_OF_ALL", 2)
+    ids = [await accepted(jobs, owner=f"owner {n}") for n in range(9)]
+    assert set(await listed(lists, limit=5, owner=EVERYBODY)) == set(ids)
+    monkeypatch.setattr(listing, "MOST_OWNERS", 3)
+    assert len(await listed(lists, limit=5, owner=EVERYBODY)) == 3
+
+
+async def test_a_search_finds_what_names_a_job(jobs: JobStore, lists: Listing) -> None:
+    tagged = await accepted(jobs, tags=("Blue-Car", "x"))
+    marked = await accepted(jobs, metadata='{"customer":"ACME","n":17,"of":null}')
+    failing = await accepted(jobs, kind="breaks")
+    (run,) = (await jobs.claim("w", ["default"], 9, lease_ms=60_000, kinds=["breaks"])).runs
+    await jobs.apply(failing, [failed("disk_full")], token=run.token)
+    other = await accepted(jobs, kind="transcode")
+    for text, found in (
+        ("blue-car", tagged),
+        ("acme", marked),
+        ("17", marked),
+        ("disk_full", failing),
+        ("transc", other),
+        (other[:9], other),
+        (marked, marked),
+    ):
+        assert await listed(lists, Filter(text=text)) == [found], text
+    assert await listed(lists, Filter(text="nothing of the kind")) == []
+    assert await listed(lists, Filter(text=tagged, kinds=frozenset({"transcode"}))) == []
+    assert await listed(lists, Filter(text=new_job_id())) == []
+
+
+async def test_a_whole_id_of_another_owner_is_not_found(jobs: JobStore, lists: Listing) -> None:
+    theirs = await accepted(jobs, owner="somebody else")
+    assert await listed(lists, Filter(text=theirs)) == []
+    assert await listed(lists, Filter(text=theirs), owner=EVERYBODY) == [theirs]

@@ -2,8 +2,10 @@ from typing import Any
 
 import pytest
 
-from app.cli.sentences import clean, complaint, ending, told
+from app.cli.complaints import NEXT, complaint
 from app.client import Refused, Unreachable
+from app.display.sentences import clean, ending, status_of, told
+from app.errors import Refusal
 from tests.small_server import event, job
 
 
@@ -83,3 +85,21 @@ def test_an_unreachable_service_is_told_with_how_to_start_one() -> None:
     first, hint = complaint(Unreachable("http://h", "connection refused"))
     assert first == "No answer from http://h: connection refused"
     assert "tidings up" in hint
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"status": "pending"}, "pending"),
+        ({"status": "pending", "suspended_at": "now"}, "suspended"),
+        ({"status": "processing", "cancel_requested_at": "now"}, "cancelling"),
+        ({"status": "processing", "waiting_for": "callback"}, "waiting"),
+        ({"status": "cancelled", "cancel_requested_at": "now"}, "cancelled"),
+    ],
+)
+def test_a_status_says_what_is_to_the_point(fields: dict[str, Any], word: str) -> None:
+    assert status_of(fields) == word
+
+
+def test_what_to_try_is_said_of_refusals_there_are() -> None:
+    assert NEXT.keys() <= {refusal.code for refusal in Refusal.__subclasses__()}

@@ -89,9 +89,9 @@ async def test_a_spare_nobody_comes_for_ends() -> None:
 
 async def test_one_that_has_died_is_not_used(spares: Spares) -> None:
     spare = await kept_after(await used(spares))
-    (guard,) = (child for child in children(os.getpid()) if spare in children(child))
+    program = (await spares._waiting[ACTS].starting).program
     os.kill(spare, 9)
-    await until(lambda: guard not in children(os.getpid()))  # by then its end has been heard of
+    await program.exited.wait()
     assert await used(spares) != spare
 
 

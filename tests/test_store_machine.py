@@ -68,6 +68,7 @@ AIDS: Final = (
     "tidings:owner",
     "tidings:pace:",
     "tidings:submits:",
+    "tidings:throughput:",
     "tidings:reached",
     "tidings:watch",
     "tidings:webhooks:",

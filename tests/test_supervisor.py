@@ -19,9 +19,11 @@ from tests.conftest import eventually, is_gone
 UP = """
 import sys
 from app.settings import Settings
-from app.processes.supervisor import up
+from app.processes import supervisor
 
-sys.exit(up(Settings(), sys.argv[1:]))
+supervisor.KILL_AFTER_GRACE_SECONDS = 1.0
+supervisor.FIRST_DELAY_SECONDS = 0.1
+sys.exit(supervisor.up(Settings(), sys.argv[1:]))
 """
 STAND_IN = str(Path(__file__).with_name("stand_in.py"))
 
@@ -132,8 +134,8 @@ def test_a_killed_store_is_started_again_with_what_it_held(start: Start) -> None
 
 def test_a_child_that_keeps_ending_is_started_less_and_less_often(start: Start) -> None:
     run = start(STAND_IN="worker-fails").await_ready()
-    eventually(lambda: "restart_in_seconds=2" in run.output)
-    assert re.findall(r"restart_in_seconds=(\S+)", run.output) == ["0.5", "1.0", "2.0"]
+    eventually(lambda: "restart_in_seconds=0.4" in run.output)
+    assert re.findall(r"restart_in_seconds=(\S+)", run.output) == ["0.1", "0.2", "0.4"]
     assert run.end(signal.SIGTERM) == 0
 
 

@@ -5,7 +5,7 @@ import pytest
 from pydantic_core import from_json
 from rich.console import Console
 
-from app.cli.terminal import Bar, Display, JsonLines, Lines
+from app.display.terminal import Bar, Display, JsonLines, Lines
 from tests.small_server import event
 
 STORY = (

@@ -144,7 +144,7 @@ async def test_a_second_attempt_goes_on_from_the_checkpoint_of_a_killed_one(
     params: dict[str, Any] = {"target": "price", "rounds": 3000, "parameters": {"learning_rate": 0.01, "num_leaves": 4}}
     run = await stage.claimed("train", data=await stage.upload(homes), **params)
     task = asyncio.create_task(stage.runner.run(run))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while not any(artifact.name == "model.txt" for artifact in (await stage.job(run.job_id)).artifacts):
             await asyncio.sleep(0.01)
     *_, pid = handler_processes()  # before it those that guard it
@@ -157,7 +157,7 @@ async def test_a_second_attempt_goes_on_from_the_checkpoint_of_a_killed_one(
     curve = json.loads(artifact(stage, job, "course.json").read_text())["curves"]["valid.l2"]
     mark = len(await stage.log(run.job_id))
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while not (claims := await stage.jobs.claim("w", ["default"], 1, lease_ms=600_000, kinds={"train": 0})).runs:
             await asyncio.sleep(0.05)
     await stage.runner.run(claims.runs[0])

@@ -25,11 +25,12 @@ from app.errors import StoreError, Unavailable
 from app.periodic import Periodic, backoff
 from app.queue import FUNCTION, decode, encode
 from app.settings import Settings
-from app.store import Change, JobStore, KindStore, Nudges, Run
+from app.store import Change, JobStore, KindStore, Nudges, Run, WorkerStore
 from app.store.jobs import worker_channel
 from app.store.reach import reaching
 from workers.drain import Drain
 from workers.leases import Leases
+from workers.presence import Presence
 from workers.registry import Registry
 from workers.run.awaiting import gone
 from workers.runner import Runner
@@ -96,6 +97,7 @@ class JobWorker(Worker):
         self._lease_ms = int(settings.lease_seconds * 1000)
         self._queues: Sequence[str] = settings.queues
         self._leases = Leases(store, runner, settings.lease_seconds)
+        self._presence = Presence(WorkerStore(redis), self.worker_id, registry, settings)
         self._bus = Bus(redis, self._on_cancel, self._on_reconnect)
         self._nudges = Nudges(redis)
         self._claims = Periodic("claim", self._claim)
@@ -124,6 +126,7 @@ class JobWorker(Worker):
                 self._left_over = self._leases.runs
                 await self.drain.finish()
                 await gone([nudging, *around])
+        await self._presence.leave()
         log.info("worker stopped", action="worker.stopped", worker=self.worker_id)
 
     def stop(self, grace_seconds: float) -> None:
@@ -146,6 +149,7 @@ class JobWorker(Worker):
         yield self._bus.subscribe(worker_channel(self.worker_id))
         yield self._leases.heartbeat.run()
         yield self._announcements.run()
+        yield self._presence.telling.run()
 
     def _interrupt(self) -> None:
         for job_id in self.job_tasks:
@@ -159,7 +163,7 @@ class JobWorker(Worker):
         self.loop.call_later(SETTLE_SECONDS, self._leases.heartbeat.wake)
 
     def _on_reconnect(self) -> None:
-        for periodic in (self._leases.heartbeat, self._announcements, self._claims):
+        for periodic in (self._leases.heartbeat, self._announcements, self._presence.telling, self._claims):
             periodic.wake()
 
     async def _announce(self) -> float:

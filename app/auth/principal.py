@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from app.batches import Batch
-from app.jobs import Job
+from app.jobs import EVERYBODY, Job
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection  # workers know these words too, and no HTTP
@@ -73,13 +73,25 @@ class Principal:
     reach: Reach | None = None
     most_streams: int = 0
 
+    @property
+    def oversees(self) -> bool:
+        """Whether all owners' jobs exist for this one: an operator's. In an open service nobody has shown so."""
+        return Scope.ADMIN in self.scopes and self.reach is None and bool(self.credential)
+
+    @property
+    def sight(self) -> str:
+        """Whose jobs exist for this one: an owner's, or everybody's."""
+        return EVERYBODY if self.oversees else self.owner
+
     def sees(self, job: Job) -> bool:
         """Whether that job exists for this one."""
-        return job.owner == self.owner and (self.reach is None or self.reach.covers(job))
+        return self.sight in (EVERYBODY, job.owner) and (self.reach is None or self.reach.covers(job))
 
     def sees_batch(self, batch: Batch) -> bool:
         """The same of a batch."""
-        return batch.owner == self.owner and (self.reach is None or self.reach.covers_batch(batch.batch_id))
+        return self.sight in (EVERYBODY, batch.owner) and (
+            self.reach is None or self.reach.covers_batch(batch.batch_id)
+        )
 
 
 OPEN: Final = Principal("default", frozenset(Scope))

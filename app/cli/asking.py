@@ -1,18 +1,21 @@
-"""What commands share that ask a running service: where it is, how it is followed, and how its troubles end them."""
+"""What commands share that ask a running service: where it is, how answers are printed, and how troubles end them."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from pydantic_core import to_json
 
 from app.cli.arguments import ArgumentError
+from app.cli.complaints import complaint
+from app.cli.completion import batch_ids, job_ids
 from app.cli.exits import ExitCode, settings_of, usage
-from app.cli.sentences import complaint
-from app.cli.terminal import Bar, Display, JsonLines, Lines
 from app.client import Client, ClientError, NotCompleted
+from app.display import Display, JsonLines, display
+from app.display.sentences import clean
+from app.settings import Settings
 
 Json = dict[str, Any]
 
@@ -24,6 +27,8 @@ Url = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object or event a line.")]
 After = Annotated[int | None, typer.Option(min=0, help="Show the events after this seq; 0 shows all that are kept.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB_ID", show_default=False, autocompletion=job_ids)]
+BatchId = Annotated[str, typer.Argument(metavar="BATCH_ID", show_default=False, autocompletion=batch_ids)]
 
 
 @contextmanager
@@ -31,12 +36,18 @@ def client_of(url: str) -> Iterator[Client]:
     """A client. What goes wrong with it, or with what it is to be asked, ends the command with words."""
     settings = settings_of({})
     try:
-        client = Client(url or f"http://127.0.0.1:{settings.port}", api_key=settings.api_key.get_secret_value())
+        client = Client(address(url, settings), api_key=settings.api_key.get_secret_value())
     except ValueError as error:
         usage(f"--url: {error}")
+    with troubles(), client:
+        yield client
+
+
+@contextmanager
+def troubles() -> Iterator[None]:
+    """What goes wrong with the service ends the command with words, and the next thing to try."""
     try:
-        with client:
-            yield client
+        yield
     except ArgumentError as error:
         usage(str(error))
     except ClientError as error:
@@ -49,6 +60,46 @@ def client_of(url: str) -> Iterator[Client]:
 
 
 ENDS = {"completed": ExitCode.COMPLETED, "failed": ExitCode.FAILED, "cancelled": ExitCode.CANCELLED}
+
+
+def address(url: str, settings: Settings) -> str:
+    """Where the service is, if nothing is said: on this machine."""
+    return url or f"http://127.0.0.1:{settings.port}"
+
+
+def given(**options: Any) -> Json:
+    """Those that were given."""
+    return {name: value for name, value in options.items() if value not in (None, "", [])}
+
+
+def say(answer: Any, *lines: str, as_json: bool) -> None:
+    """Print an answer, or what it comes to in words."""
+    for line in [to_json(answer)] if as_json else map(clean, lines):
+        typer.echo(line)
+
+
+def say_all(answers: Iterable[Json], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print a list: objects one a line, or columns as wide as they have to be. Their names are for people to read."""
+    if as_json:
+        for answer in answers:
+            typer.echo(to_json(answer))
+        return
+    rows = [[column.replace("_", " ").upper() for column in columns]] if sys.stdout.isatty() else []
+    rows += [[clean(_cell(answer.get(column))) for column in columns] for answer in answers]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None | False:
+            return ""
+        case True:
+            return "yes"
+        case list():
+            return ",".join(map(str, value))
+    return str(value)
 
 
 def shown(follow: Callable[[Callable[[float], None]], Iterable[Json]], display: Display, *next_commands: str) -> bool:
@@ -67,7 +118,4 @@ def shown(follow: Callable[[Callable[[float], None]], Iterable[Json]], display: 
 
 def display_of(as_json: bool) -> Display:
     """JSON for programs, a bar where somebody sees it move, else lines."""
-    if as_json:
-        return JsonLines()
-    console = Console()
-    return Bar(console) if sys.stdout.isatty() and not console.is_dumb_terminal else Lines()
+    return JsonLines() if as_json else display()

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from app.cli.arguments import ArgumentError
-from app.cli.asking import After, AsJson, Url, client_of, shown
+from app.cli.asking import After, AsJson, BatchId, Url, client_of, given, say, shown
+from app.cli.completion import kind_names
 from app.cli.exits import ExitCode
 from app.cli.gather import text_of
-from app.cli.sentences import batch_standing
-from app.cli.terminal import BatchLines, JsonLines
 from app.client import Client
+from app.display import BatchLines, JsonLines
+from app.display.sentences import batch_standing
 
 Json = dict[str, Any]
 
@@ -20,17 +21,19 @@ MOST_BYTES: Final = 256 << 20
 
 batches = typer.Typer(help="Many jobs at once.", no_args_is_help=True, rich_markup_mode=None)
 
-BatchId = Annotated[str, typer.Argument(metavar="BATCH_ID", show_default=False)]
-
 
 @batches.command()
 def submit(  # noqa: PLR0917  typer calls it by name
     source: Annotated[
         str, typer.Argument(metavar="PATH", help="JSON lines, or a JSON array; - reads stdin.", show_default=False)
     ] = "-",
-    kind: Annotated[str, typer.Option(help="What all are; then each is its params alone.")] = "",
+    kind: Annotated[
+        str, typer.Option(help="What all are; then each is its params alone.", autocompletion=kind_names)
+    ] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it to the end of its last job.")] = False,
     tag: Annotated[list[str] | None, typer.Option("--tag", "-t", help="A tag of all; may be repeated.")] = None,
+    callback_url: Annotated[str, typer.Option(metavar="URL", help="Where a webhook tells of its end.")] = "",
+    idempotency_key: Annotated[str, typer.Option(metavar="KEY", help="The same key makes one batch.")] = "",
     as_json: AsJson = False,
     url: Url = "",
 ) -> NoReturn:
@@ -40,10 +43,11 @@ def submit(  # noqa: PLR0917  typer calls it by name
     """
     with client_of(url) as client:
         jobs = list(jobs_of(text_of(source, MOST_BYTES), kind))
-        batch = client.submit_batch(jobs, tags=tag or [])
+        more = given(tags=tag, callback_url=callback_url, idempotency_key=idempotency_key)
+        batch = client.submit_batch(jobs, **more)
         if follow:
             raise typer.Exit(_follow(client, batch["batch_id"], 0, as_json=as_json))
-    typer.echo(to_json(batch) if as_json else batch["batch_id"])
+    say(batch, batch["batch_id"], as_json=as_json)
     raise typer.Exit(ExitCode.COMPLETED)
 
 
@@ -51,7 +55,8 @@ def submit(  # noqa: PLR0917  typer calls it by name
 def show(batch_id: BatchId, as_json: AsJson = False, url: Url = "") -> None:
     """Say how a batch stands."""
     with client_of(url) as client:
-        _say(client.batch(batch_id), as_json=as_json)
+        batch = client.batch(batch_id)
+    say(batch, batch_standing(batch), as_json=as_json)
 
 
 @batches.command()
@@ -68,14 +73,16 @@ def watch(batch_id: BatchId, after: After = None, as_json: AsJson = False, url: 
 def cancel(batch_id: BatchId, as_json: AsJson = False, url: Url = "") -> None:
     """Ask for all jobs of a batch to be stopped."""
     with client_of(url) as client:
-        _say(client.cancel_batch(batch_id), as_json=as_json)
+        batch = client.cancel_batch(batch_id)
+    say(batch, batch_standing(batch), as_json=as_json)
 
 
 @batches.command()
 def retry(batch_id: BatchId, as_json: AsJson = False, url: Url = "") -> None:
     """Run the failed jobs of a batch again."""
     with client_of(url) as client:
-        _say(client.retry_batch(batch_id), as_json=as_json)
+        batch = client.retry_batch(batch_id)
+    say(batch, batch_standing(batch), as_json=as_json)
 
 
 def jobs_of(text: bytes, kind: str) -> Iterator[Json]:
@@ -110,7 +117,3 @@ def _follow(client: Client, batch_id: str, after: int | None, *, as_json: bool) 
     if counts["failed"]:
         return ExitCode.FAILED
     return ExitCode.CANCELLED if counts["cancelled"] else ExitCode.COMPLETED
-
-
-def _say(batch: Json, *, as_json: bool) -> None:
-    typer.echo(to_json(batch) if as_json else batch_standing(batch))

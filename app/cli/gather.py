@@ -1,14 +1,17 @@
 """Gathers a submission's params from the command line, stdin and files, which it uploads. Called by `app/cli`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from app.cli.arguments import ArgumentError, File, Word, param_at, params_of, parse_object, parse_words, put_together
-from app.cli.terminal import UploadBar
 from app.client import Client, Refused
+from app.display import UploadBar
 from app.errors import UnknownKind
+
+Json = dict[str, Any]
 
 MOST_BYTES: Final = 16 << 20
 
@@ -23,6 +26,13 @@ def gather(client: Client, kind: str, words: Sequence[str]) -> dict[str, Any]:
     for source in filter(_is_source, words):
         given |= parse_object(text_of(source))
     return given | (_values(client, kind, parsed) if parsed else {})
+
+
+def unknown_kind(kind: str, known: Iterable[Json]) -> Refused:
+    """What the service says of such a kind, and which one may have been meant."""
+    meant = get_close_matches(kind, [one["kind"] for one in known], n=1)
+    detail = f"No worker knows {kind!r}." + (f" Did you mean {meant[0]!r}?" if meant else "")
+    return Refused({"status": UnknownKind.status, "code": UnknownKind.code, "detail": detail})
 
 
 def _is_source(word: str) -> bool:
@@ -43,9 +53,10 @@ def text_of(source: str, most_bytes: int = MOST_BYTES) -> bytes:
 
 
 def _values(client: Client, kind: str, words: Sequence[Word]) -> dict[str, Any]:
-    schemas = {known["kind"]: known["params_schema"] for known in client.kinds()}
+    known = client.kinds()
+    schemas = {one["kind"]: one["params_schema"] for one in known}
     if kind not in schemas:  # the service would say the same, but only after an upload
-        raise Refused({"status": UnknownKind.status, "code": UnknownKind.code, "detail": f"No worker knows {kind!r}."})
+        raise unknown_kind(kind, known)
     params = params_of(schemas[kind])
     values = {word.key: word.value(param_at(params, word.key)) for word in words}
     put_together(params, values)  # raises before anything is uploaded

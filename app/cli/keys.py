@@ -5,11 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
-from pydantic_core import to_json
-from rich.console import Console
-from rich.table import Table
 
 from app.auth.principal import Scope, is_owner
+from app.cli.asking import AsJson, say, say_all
 from app.cli.exits import ExitCode, settings_of, usage
 from app.clock import rfc3339, rfc3339_or_none
 from app.errors import StoreError, Unavailable
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
     from app.store import Key, KeyStore
 
 T = TypeVar("T")
+
+KEY: Final = ("id", "name", "scopes", "created_at", "used_at", "revoked_at")
 
 SHOWN_ONCE: Final = "Keep it: it is not shown again. Clients send `Authorization: Bearer`; ours read TIDINGS_API_KEY."
 
@@ -31,40 +31,32 @@ def create(
     name: Annotated[str, typer.Argument(help="The owner of what is submitted with it.", show_default=False)],
     scopes: Scopes = "submit,read,cancel",
     most_streams: Annotated[int, typer.Option(min=0, help="Open streams in one web process; 0: no bound.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Make a key, and print it this once."""
     if not is_owner(name):
         usage("A name has 1 to 128 letters, digits and any of . _ @ + % -, and begins with a letter or a digit.")
     wanted = _scopes(scopes)
-    _, text = _kept(lambda store: store.create(name, wanted, most_streams))
+    key, text = _kept(lambda store: store.create(name, wanted, most_streams))
     typer.echo(SHOWN_ONCE, err=True)
-    typer.echo(text)
+    say(_shown(key) | {"key": text}, text, as_json=as_json)
 
 
 @keys.command("list")
-def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False) -> None:
+def list_keys(as_json: AsJson = False) -> None:
     """List the keys, without what is secret of them."""
-    found = _kept(lambda store: store.all())
-    if as_json:
-        for key in found:
-            typer.echo(to_json(_shown(key)))
-        return
-    table = Table("ID", "NAME", "SCOPES", "CREATED", "LAST USED", "REVOKED", box=None, pad_edge=False)
-    for key in found:
-        shown = _shown(key)
-        words = (shown["created_at"], shown["used_at"] or "never", shown["revoked_at"] or "")
-        table.add_row(key.key_id, key.name, " ".join(shown["scopes"]), *words)
-    Console().print(table)
+    say_all(map(_shown, _kept(lambda store: store.all())), KEY, as_json=as_json)
 
 
 @keys.command()
 def revoke(
     key: Annotated[str, typer.Argument(help="Its id; or a name, for all keys of that name.", show_default=False)],
+    as_json: AsJson = False,
 ) -> None:
     """Make keys worthless from the next second on; their streams end within seconds."""
     revoked = _kept(lambda store: store.revoke(key))
     for one in revoked:
-        typer.echo(f"revoked {one.key_id} of {one.name}")
+        say(_shown(one), f"revoked {one.key_id} of {one.name}", as_json=as_json)
     if not revoked:
         typer.echo("There is no such key; `tidings keys list` shows them.", err=True)
         raise typer.Exit(ExitCode.FAILED)

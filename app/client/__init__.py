@@ -1,6 +1,6 @@
 """The Python client, in two faces: `Client` blocks, `AsyncClient` is awaited (docs/clients.md).
 
-What is decided is written once, as steps that know no socket (`steps.py`, `operations.py`); a face carries them out.
+What it can do is written once (`operations.py`), over a wire that each face brings (`wire.py`, `faces.py`).
 """
 
 from app.client.asynchronous import AsyncClient

@@ -4,11 +4,15 @@ Only what is safe to repeat comes here: what reads, and what has an Idempotency-
 """
 
 import random
-from collections.abc import Sequence
-from typing import Final
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from pydantic_core import to_json
 
 from app.client.errors import ClientError, Refused, Unreachable, json_object
-from app.client.steps import Call, Json, Pause, Reply, Steps
+from app.client.wire import Call, Json, Reply, Wire
 
 RETRY_SECONDS: Final = (0.25, 0.5, 1.0)
 """Waits between the tries of one request, each stretched by up to a half."""
@@ -22,32 +26,53 @@ LONGEST_RETRY_AFTER_SECONDS: Final = 10
 JSON: Final = {"Content-Type": "application/json"}
 
 
-def asked(
-    call: Call, *, waits: Sequence[float] = RETRY_SECONDS, longest: float = LONGEST_RETRY_AFTER_SECONDS
-) -> Steps[Reply]:
+async def asked(
+    wire: Wire, call: Call, *, waits: Sequence[float] = RETRY_SECONDS, longest: float = LONGEST_RETRY_AFTER_SECONDS
+) -> Reply:
     """The answer, a success or 304. Raises Refused or Unreachable once repeating does not help."""
     for seconds in waits:
         try:
-            return (yield from asked_once(call))
+            return await asked_once(wire, call)
         except ClientError as failure:
             if not failure.heals or failure.retry_after > longest:
                 raise
-            yield Pause(max(stretched(seconds), failure.retry_after))
-    return (yield from asked_once(call))
+            await wire.pause(max(stretched(seconds), failure.retry_after))
+    return await asked_once(wire, call)
 
 
-def asked_once(call: Call) -> Steps[Reply]:
+async def asked_once(wire: Wire, call: Call) -> Reply:
     """The same for what must not be repeated as it is."""
-    reply: Reply = yield call
+    reply = await wire.call(call)
     if not (200 <= reply.status < 300 or reply.status == 304):
         raise Refused.by(reply)
     return reply
 
 
-def asked_for_object(call: Call, url: str) -> Steps[Json]:
+async def asked_for_object(wire: Wire, call: Call) -> Json:
     """The answer as a JSON object."""
-    reply = yield from asked(call)
-    return read_object(reply, url)
+    return read_object(await asked(wire, call), wire.url)
+
+
+async def posted_once(wire: Wire, path: str, body: Json, idempotency_key: str) -> Json:
+    """The same, for what is to happen once however often the request has to be repeated."""
+    headers = JSON | {"Idempotency-Key": f'"{idempotency_key or uuid.uuid4()}"'}
+    return await asked_for_object(wire, Call("POST", path, headers, to_json(body)))
+
+
+def posted(path: str, body: Json | None = None) -> Call:
+    """A POST, with a JSON object if there is one."""
+    return Call("POST", path, JSON, to_json(body)) if body else Call("POST", path)
+
+
+async def paged(wire: Wire, path: str, member: str, filters: Mapping[str, Any] | None = None) -> AsyncGenerator[Json]:
+    """The members of all pages of a list, one after the other."""
+    cursor: str | None = ""
+    while cursor is not None:
+        query = urlencode({**(filters or {}), **({"cursor": cursor} if cursor else {})}, doseq=True)
+        page = await asked_for_object(wire, Call("GET", f"{path}?{query}" if query else path))
+        for each in page[member]:
+            yield each
+        cursor = page["next_cursor"]
 
 
 def read_object(reply: Reply, url: str) -> Json:

@@ -1,16 +1,15 @@
-"""The face that is awaited. What it can do is in `operations.py`; here is how it does it."""
+"""The face that is awaited, and its wire. What it can do is in `operations.py`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import httpx
 
-from app.client.errors import ClientError
 from app.client.operations import Operations
-from app.client.steps import Call, Conversation, Do, Json, Open, Pause, Read, Reply, Step, Steps, Tell
-from app.client.wire import STREAMED, checked, manner, reaching, reply, request
+from app.client.transport import STREAMED, checked, manner, reaching, reply, request
+from app.client.wire import Call, Json, Read, Reply
 
 T = TypeVar("T")
 
@@ -18,10 +17,10 @@ T = TypeVar("T")
 class AsyncClient(Operations):
     """As `Client`, on an event loop: its methods are awaited, and followed by `async for`. Any number at once."""
 
+    wire: "AsyncWire"
+
     def __init__(self, url: str, *, api_key: str = "", timeout: float = 30, silence: float = 45) -> None:
-        self.url = checked(url)
-        self._silence = httpx.Timeout(timeout, read=silence)
-        self._http = httpx.AsyncClient(**manner(self.url, timeout, api_key))
+        self.wire = AsyncWire(checked(url), api_key, timeout, silence)
 
     async def __aenter__(self) -> Self:
         return self
@@ -31,87 +30,52 @@ class AsyncClient(Operations):
 
     async def aclose(self) -> None:
         """Let go of the connections."""
-        await self._http.aclose()
+        await self.wire.http.aclose()
 
-    async def come_to(self, steps: Steps[T]) -> T:
-        """What steps come to."""
-        conversation = Conversation(steps)
-        async for _ in self._told(conversation):
-            pass
-        return conversation.outcome
+    @staticmethod
+    def come_to(coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """To be awaited."""
+        return coroutine
 
-    async def listen_to(self, steps: Steps[None]) -> AsyncGenerator[Json]:
-        """What steps tell."""
-        told = self._told(Conversation(steps))
-        try:
-            async for each in told:
-                yield each
-        finally:
-            await told.aclose()
-
-    async def _told(self, conversation: Conversation[Any]) -> AsyncGenerator[Json]:
-        async with Line(self._http, self.url, self._silence) as line:
-            try:
-                step = conversation.answered()
-                while step is not None:
-                    if isinstance(step, Tell):
-                        yield step.told
-                        step = conversation.answered()
-                        continue
-                    try:
-                        answer = await line.carry_out(step)
-                    except (ClientError, OSError) as error:
-                        step = conversation.failed(error)
-                    else:
-                        step = conversation.answered(answer)
-            finally:
-                conversation.close()
+    @staticmethod
+    def listen_to(telling: AsyncGenerator[Json]) -> AsyncGenerator[Json]:
+        """To be gone through."""
+        return telling
 
 
-class Line:
-    """Carries out the steps of one conversation."""
+class AsyncWire:
+    """Waits on the loop it is used in."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str, silence: httpx.Timeout) -> None:
-        self._http = http
-        self._url = url
-        self._silence = silence
-        self._opened = AsyncExitStack()
-        self._chunks: AsyncIterator[bytes] | None = None
+    def __init__(self, url: str, api_key: str, timeout: float, silence: float) -> None:
+        self.url = url
+        self.http = httpx.AsyncClient(**manner(url, timeout, api_key))
+        self._silence = httpx.Timeout(timeout, read=silence)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._opened.aclose()
-
-    async def carry_out(self, step: Step) -> Any:
-        """What the step gives. Raises Unreachable, and what a `Do` raises."""
-        match step:
-            case Call():
-                return await self._call(step)
-            case Open(call):
-                return await self._open(call)
-            case Read():
-                assert self._chunks is not None
-                with reaching(self._url):
-                    return await anext(self._chunks, b"")
-            case Pause(seconds):
-                await asyncio.sleep(seconds)
-            case Do(work):
-                return await asyncio.to_thread(work)
-        return None
-
-    async def _call(self, call: Call) -> Reply:
-        with reaching(self._url):
-            response = await self._http.request(**request(call))
+    async def call(self, call: Call) -> Reply:
+        with reaching(self.url):
+            response = await self.http.request(**request(call))
             return reply(response, response.content)
 
-    async def _open(self, call: Call) -> Reply:
-        await self._opened.aclose()
-        with reaching(self._url):
-            stream = self._http.stream(**request(call), timeout=self._silence, follow_redirects=True)
-            response = await self._opened.enter_async_context(stream)
-            if response.status_code not in STREAMED:
-                return reply(response, await response.aread())
-            self._chunks = response.aiter_bytes()
-            return reply(response)
+    @asynccontextmanager
+    async def opened(self, call: Call) -> AsyncIterator[tuple[Reply, Read]]:
+        with reaching(self.url):
+            asked = self.http.build_request(**request(call), timeout=self._silence)
+            response = await self.http.send(asked, stream=True, follow_redirects=True)
+        chunks = response.aiter_bytes()
+
+        async def read() -> bytes:
+            with reaching(self.url):
+                return await anext(chunks, b"")
+
+        try:
+            with reaching(self.url):
+                body = b"" if response.status_code in STREAMED else await response.aread()
+            yield reply(response, body), read
+        finally:
+            await response.aclose()
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def do(self, work: Callable[[], T]) -> T:
+        return await asyncio.to_thread(work)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from pydantic_core import from_json
 
 from app.client.follow import HEALING
-from app.client.steps import Json, Reply
+from app.client.wire import Json, Reply
 
 
 class ClientError(Exception):

@@ -106,3 +106,10 @@ class Follower:
             return False
         self._seq, self.ended = seq, ends(event)
         return True
+
+
+class FeedFollower(Follower):
+    """The same for the feed of all jobs. It has no end and no seq of its own: each connection begins with snapshots."""
+
+    def _is_new(self, event: dict[str, Any]) -> bool:
+        return True

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from app.client.asking import RETRY_SECONDS, asked, asked_for_object, asked_once, stretched
 from app.client.errors import ClientError, Refused
-from app.client.steps import Call, Do, Json, Pause, Steps
+from app.client.wire import Call, Json, Wire
 
 FIRST_PIECE_BYTES: Final = 256 << 10
 """The next is twice as large, to the largest: progress shows early, and a fast line is not held up."""
@@ -26,53 +26,53 @@ PIECE: Final = TUS | {"Content-Type": "application/offset+octet-stream"}
 OnProgress = Callable[[int, int], None]
 
 
-def uploaded(path: Path, url: str, on_progress: OnProgress) -> Steps[Json]:
+async def uploaded(wire: Wire, path: Path, on_progress: OnProgress) -> Json:
     """The upload once it is whole. Raises OSError when the file cannot be read to its end."""
-    file: BinaryIO = yield Do(lambda: path.open("rb"))
+    file: BinaryIO = await wire.do(lambda: path.open("rb"))
     with file:
         size = os.fstat(file.fileno()).st_size
-        place = yield from _begun(path.name, size)
-        yield from _brought(file, size, place, on_progress)
-    return (yield from asked_for_object(Call("GET", place), url))
+        place = await _begun(wire, path.name, size)
+        await _brought(wire, file, size, place, on_progress)
+    return await asked_for_object(wire, Call("GET", place))
 
 
-def _begun(name: str, size: int) -> Steps[str]:
+async def _begun(wire: Wire, name: str, size: int) -> str:
     """Where it is. One that is begun twice, as the first answer got lost, is forgotten by the service within a day."""
     said = {"filename": name, "filetype": mimetypes.guess_type(name)[0] or "application/octet-stream"}
     metadata = ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in said.items())
     headers = TUS | {"Upload-Length": str(size), "Upload-Metadata": metadata}
-    reply = yield from asked(Call("POST", "/api/uploads", headers))
+    reply = await asked(wire, Call("POST", "/api/uploads", headers))
     # By its id alone: the link may be how others reach the service.
     return "/api/uploads/tus/" + urlsplit(reply.headers["Location"]).path.rpartition("/")[2]
 
 
-def _brought(file: BinaryIO, size: int, place: str, on_progress: OnProgress) -> Steps[None]:
+async def _brought(wire: Wire, file: BinaryIO, size: int, place: str, on_progress: OnProgress) -> None:
     offset, most, failures = 0, FIRST_PIECE_BYTES, 0
     while offset < size:
         try:
             if failures:
-                before, offset = offset, (yield from _offset(place))
+                before, offset = offset, await _offset(wire, place)
                 failures = failures if offset == before else 1
             if offset < size:
-                piece: bytes = yield Do(partial(_piece, file, offset, min(most, size - offset)))
-                offset = yield from _bring(place, offset, piece)
+                piece = await wire.do(partial(_piece, file, offset, min(most, size - offset)))
+                offset = await _bring(wire, place, offset, piece)
         except ClientError as failure:
             failures, most = failures + 1, FIRST_PIECE_BYTES
             if failures >= TRIES_IN_A_ROW or not _may_go_on(failure):
                 raise
-            yield Pause(_pause(failures, failure))
+            await wire.pause(_pause(failures, failure))
         else:
             failures, most = 0, min(2 * most, LARGEST_PIECE_BYTES)
             on_progress(offset, size)
 
 
-def _bring(place: str, offset: int, piece: bytes) -> Steps[int]:
-    reply = yield from asked_once(Call("PATCH", place, PIECE | {"Upload-Offset": str(offset)}, piece))
+async def _bring(wire: Wire, place: str, offset: int, piece: bytes) -> int:
+    reply = await asked_once(wire, Call("PATCH", place, PIECE | {"Upload-Offset": str(offset)}, piece))
     return int(reply.headers["Upload-Offset"])
 
 
-def _offset(place: str) -> Steps[int]:
-    reply = yield from asked_once(Call("HEAD", place, TUS))
+async def _offset(wire: Wire, place: str) -> int:
+    reply = await asked_once(wire, Call("HEAD", place, TUS))
     return int(reply.headers["Upload-Offset"])
 
 

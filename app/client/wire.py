@@ -1,52 +1,60 @@
-"""What both faces need of httpx: where the service is, how long to wait for it, and what its troubles are to us."""
+"""What the client's operations are written against: a wire that asks, reads and waits. Each face brings one of its own.
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Final
+All of it is awaited. A wire that blocks is done whenever it answers, so what is written here for an event loop needs
+none there (`faces.py`).
+"""
 
-import httpx
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, TypeVar
 
-from app.client.errors import Unreachable
-from app.client.steps import Call, Reply
-
-DIRECT: Final = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
-"""Never through a proxy, whatever the environment says."""
-
-STREAMED: Final = frozenset({200, 206})
-"""What else is answered is a refusal or an end, and read whole."""
+T = TypeVar("T")
+Json: TypeAlias = dict[str, Any]
 
 
-def checked(url: str) -> str:
-    """Without a slash at its end. Raises ValueError for what is no http:// or https:// URL."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise ValueError(f"{url!r} is no URL: {error}") from error
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ValueError(f"{url!r} is no http:// or https:// URL")
-    return url.rstrip("/")
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
-def manner(url: str, timeout: float, api_key: str) -> Mapping[str, Any]:
-    """How to make an httpx client. Where an answer leads to another host, the key does not go there."""
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    return {"base_url": url, "timeout": timeout, "mounts": DIRECT, "headers": headers}
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What was answered. Names of headers are compared without regard to case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds; 0 where it does not say, or says it as a date."""
+        text = self.headers.get("Retry-After", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def request(call: Call) -> Mapping[str, Any]:
-    """A call in httpx's words."""
-    return {"method": call.method, "url": call.path, "headers": dict(call.headers), "content": call.body or None}
+Read: TypeAlias = Callable[[], Awaitable[bytes]]
+"""The next bytes of an answer; none at its end."""
 
 
-def reply(response: httpx.Response, body: bytes = b"") -> Reply:
-    """An answer in ours."""
-    return Reply(response.status_code, response.headers, body)
+class Wire(Protocol):
+    """The way to one service. Where that cannot be gone, Unreachable is raised."""
 
+    url: str
 
-@contextmanager
-def reaching(url: str) -> Iterator[None]:
-    """What httpx cannot do is Unreachable."""
-    try:
-        yield
-    except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
-        raise Unreachable(url, str(error) or type(error).__name__) from error
+    async def call(self, call: Call) -> Reply:
+        """Ask, and have the answer whole."""
+
+    def opened(self, call: Call) -> AbstractAsyncContextManager[tuple[Reply, Read]]:
+        """Ask, go where it leads, and read what comes of a success bit by bit; anything else is in the reply."""
+
+    async def pause(self, seconds: float) -> None:
+        """Wait."""
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Do what may block, as to read a file."""

@@ -6,6 +6,7 @@ from app.hub.bell import Bell
 from app.hub.channel import Channel
 from app.hub.history import History
 from app.hub.hub import Hub
+from app.hub.overview import Overview
 from app.hub.places import Places
 from app.hub.subscription import FeedSubscription, Subscription
 from app.hub.wire import LINES, SSE, BarWire, Close, Message, Wire
@@ -25,6 +26,7 @@ __all__ = [
     "History",
     "Hub",
     "Message",
+    "Overview",
     "Places",
     "Subscription",
     "Wire",

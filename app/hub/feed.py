@@ -58,9 +58,9 @@ class Feed:
         if self.empty:
             self._thinner.clear()
 
-    async def active(self) -> list[Job]:
-        """The jobs a new watcher gets snapshots of. Raises Unavailable."""
-        return await self._listing.active(self._owner, MOST_SNAPSHOTS)
+    async def active(self, most: int = MOST_SNAPSHOTS) -> list[Job]:
+        """The jobs a new watcher gets snapshots of, the newest. Raises Unavailable."""
+        return await self._listing.active(self._owner, most)
 
     async def join(self, subscription: FeedSubscription, jobs: list[Job]) -> None:
         """Send the snapshots of the active jobs, then let the live events through.

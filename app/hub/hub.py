@@ -16,9 +16,11 @@ from app.hub.batch import BatchChannel, Standing
 from app.hub.channel import Channel
 from app.hub.feed import Feed
 from app.hub.history import History, SharedRead
+from app.hub.overview import Overview
 from app.hub.subscription import FeedEvent, FeedSubscription, Subscription
 from app.hub.watched import Watched
-from app.store import BatchStore, JobStore, Listing
+from app.hub.writer import Writer
+from app.store import BatchStore, Filter, JobStore, Listing
 from app.store.batches import batch_channel
 from app.store.jobs import feed_channel, job_channel
 from app.store.views import TAG_SEPARATOR
@@ -121,7 +123,7 @@ class Hub:
         """From its return on no event of the job is missed; `unwatch` ends it. Raises Unavailable."""
 
         def made() -> Channel:
-            return Channel(job_id, SharedRead(self._history_of(job_id), self._spawn), self._spawn)
+            return Channel(job_id, SharedRead(self._history_of(job_id), self.spawn), self.spawn)
 
         return await self._watched(self._channels, job_channel(job_id), made, subscription)
 
@@ -133,7 +135,7 @@ class Hub:
         """From its return on no event of the owner's jobs is missed; `unwatch_feed` ends it. Raises Unavailable."""
 
         def made() -> Feed:
-            return Feed(owner, self._listing, self._jobs, self._base_url, self._spawn)
+            return Feed(owner, self._listing, self._jobs, self._base_url, self.spawn)
 
         return await self._watched(self._feeds, feed_channel(owner), made, subscription)
 
@@ -141,11 +143,19 @@ class Hub:
         """Nothing more is sent to it."""
         self._unwatched(self._feeds, feed_channel(owner), subscription)
 
+    def overview(self, owner: str, writer: Writer, wanted: Filter) -> Overview:
+        """The feed of an owner, or of EVERYBODY, for one watcher."""
+        return Overview(self, owner, writer, wanted)
+
+    async def owners(self) -> list[str]:
+        """Those there are. Raises Unavailable."""
+        return await self._listing.owners()
+
     async def watch_batch(self, batch_id: str, subscription: Subscription) -> BatchChannel:
         """From its return on no change of the batch is missed; `unwatch_batch` ends it. Raises Unavailable."""
 
         def made() -> BatchChannel:
-            return BatchChannel(batch_id, SharedRead(self._standing_of(batch_id), self._spawn), self._spawn)
+            return BatchChannel(batch_id, SharedRead(self._standing_of(batch_id), self.spawn), self.spawn)
 
         return await self._watched(self._batches, batch_channel(batch_id), made, subscription)
 
@@ -227,7 +237,8 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """A task that ends with the hub at the latest."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -40,7 +40,7 @@ class Writer:
         self._farewell: Message | None = None
         self._said_farewell = False
         self._over = False
-        self._waited_for = False  # by the connection's own task, in `send`
+        self._waited_for = 0  # sends that tasks of the connection wait for
         self._task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -50,17 +50,17 @@ class Writer:
             self._say_farewell(self._farewell)
 
     async def send(self, message: Message) -> None:
-        """For what the connection's own task sends, which can wait: a history. Too slow a client is hung up on."""
+        """For what a task of the connection's own sends, which can wait: a history. Too slow a client is hung up on."""
         if self._over or self._farewell:
             return
-        self._waited_for = True
+        self._waited_for += 1
         try:
             await self._within_deadline(self._send(message))
         except TimeoutError:
             self.close(Close.TOO_SLOW)
         finally:
-            self._waited_for = False
-        if self._farewell and not self._over:
+            self._waited_for -= 1
+        if self._farewell and not self._over and not self._waited_for:
             self._say_farewell(self._farewell)
 
     def write(self, message: Message, events: Sequence[Sendable] = ()) -> None:

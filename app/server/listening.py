@@ -12,6 +12,8 @@ from app.server.occupancy import Occupancy
 from app.server.websocket import WebSocketProtocol
 
 MOST_FRAME_BYTES: Final = 64 << 10
+PING_SECONDS: Final = 15.0
+"""From one to the next, and for the answer."""
 
 log = structlog.get_logger()
 
@@ -32,8 +34,8 @@ class Listening(uvicorn.Config):
             ws=WebSocketProtocol,
             ws_max_size=MOST_FRAME_BYTES,
             ws_per_message_deflate=False,
-            ws_ping_interval=15,
-            ws_ping_timeout=15,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
             backlog=self.occupancy.limits.backlog,
             proxy_headers=False,  # occupancy reads them
             access_log=False,

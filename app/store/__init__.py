@@ -17,6 +17,7 @@ from app.store.kinds import Kind, KindStore
 from app.store.listing import Filter, Listing, Page
 from app.store.memory import Memory
 from app.store.nudges import Nudges
+from app.store.pollers import Poller, Pollers
 from app.store.queues import Queue, Queues
 from app.store.retention import Retention
 from app.store.secret import Secret
@@ -24,9 +25,11 @@ from app.store.unfinished import Unfinished, UnfinishedStore
 from app.store.uploads import Upload, UploadStore
 from app.store.views import Look, View
 from app.store.webhook_secrets import WebhookSecret, WebhookSecrets
+from app.store.workers import Announcement, WorkerSeen, WorkerStore
 
 __all__ = [
     "Acceptance",
+    "Announcement",
     "BatchAcceptance",
     "BatchLook",
     "BatchStore",
@@ -53,6 +56,8 @@ __all__ = [
     "Order",
     "Outcome",
     "Page",
+    "Poller",
+    "Pollers",
     "Queue",
     "Queues",
     "Renewal",
@@ -66,4 +71,6 @@ __all__ = [
     "View",
     "WebhookSecret",
     "WebhookSecrets",
+    "WorkerSeen",
+    "WorkerStore",
 ]

@@ -19,7 +19,7 @@ from app.errors import (
     UnknownBatch,
 )
 from app.events import json_text
-from app.jobs import Status, Submission
+from app.jobs import EVERYBODY, Status, Submission
 from app.limits import POLL, Admission, Allowance
 from app.queue import payload
 from app.store.acceptance import hook_of, not_admitted, record_fields, too_late
@@ -123,13 +123,16 @@ class BatchStore:
             raise _conflict()
         return self._acceptance(order, True, *reply) if verdict == b"replayed" else None
 
-    async def poll(self, batch_id: str, owner: str, *, most: int, known: int | None = None) -> BatchLook | None:
-        """How a batch of this owner stands, for a client that asks, as often as it may ask for a job. None: no such."""
-        return await self._look(batch_id, owner, most, known)
+    async def poll(
+        self, batch_id: str, owner: str, who: str = "", *, most: int, known: int | None = None
+    ) -> BatchLook | None:
+        """How a batch of this owner stands, or of EVERYBODY's, for a client that asks, as often as it may ask for a
+        job. None: no such."""
+        return await self._look(batch_id, who or owner, most, known, owner)
 
     async def read(self, batch_id: str) -> Batch | None:
         """A batch as it stands, whosever it is."""
-        look = await self._look(batch_id, "", 1, None)
+        look = await self._look(batch_id, "", 1, None, EVERYBODY)
         return look.batch if look else None
 
     async def cancel(self, batch_id: str, owner: str) -> None:
@@ -188,8 +191,8 @@ class BatchStore:
         batch = Batch.accepted(batch_id.decode(), order.owner, total, created_at)
         return BatchAcceptance(batch, replayed, self._admission.submits(left, next_ms), known_until)
 
-    async def _look(self, batch_id: str, who: str, most: int, known: int | None) -> BatchLook | None:
-        reply = await self._scripts.run("survey", (batch_id, who, "" if known is None else known, most))
+    async def _look(self, batch_id: str, who: str, most: int, known: int | None, owner: str) -> BatchLook | None:
+        reply = await self._scripts.run("survey", (batch_id, who, "" if known is None else known, most, owner))
         if not reply:
             return None
         allowed, left, next_ms, poll_ms, seq, ended, *flat = reply

@@ -239,18 +239,20 @@ class JobStore:
         self,
         job_id: str,
         owner: str,
+        who: str = "",
         *,
         most: int,
         known: int | None = None,
         after: int | None = None,
         waits: bool = False,
     ) -> Look | None:
-        """How a job of this owner stands, for a client that asks: at most `most` times in a row, then as often as
-        `poll_ms` says. `known` is the seq it has; who then `waits` for another is not charged. None: no such job.
+        """How a job of this owner stands, or of EVERYBODY's, for a client that asks: `most` times in a row, then as
+        often as `poll_ms` says. `who` asks, if it is not the owner. `known` is the seq it has; who then `waits` for
+        another is not charged. None: no such job.
         """
         reply = await self._scripts.run(
             "poll",
-            (job_id, owner, owner, _text(known), most, 0 if waits else 1, "result", _text(after)),
+            (job_id, owner, who or owner, _text(known), most, 0 if waits else 1, "result", _text(after)),
         )
         if not reply:
             return None

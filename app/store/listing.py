@@ -12,14 +12,19 @@ from typing import Any, Final, NamedTuple
 from redis.asyncio import Redis
 
 from app.events import json_text
-from app.jobs import Job
+from app.jobs import EVERYBODY, Job, is_job_id
 from app.store.batches import batch_jobs_key
 from app.store.jobs import PREFIX, JobStore
 from app.store.reach import reaching
 from app.store.scripts import Scripts
 
+OWNERS: Final = f"{PREFIX}owners"
 MOST_EXAMINED: Final = 1_000
 """Jobs one call looks at, so that neither a filter that fits nothing nor a pruning can hold Redis."""
+MOST_OWNERS: Final = 1_000
+"""Owners that are looked through where everybody's jobs are asked for."""
+MOST_OF_ALL: Final = 50
+"""Jobs of everybody's that one call finds: of so many owners so many each have to be compared."""
 SAMPLE: Final = 20
 """Entries of an index that a pruning looks at to tell how stale it is."""
 
@@ -29,7 +34,8 @@ class Filter:
     """Empty means any. A job fits that has one of the statuses, one of the kinds, all of the tags and all of the
     metadata, whose values are compared as text.
 
-    `batch_id` is for lists alone, which then go through the batch's own index.
+    `batch_id` and `text` are for lists alone, which then go through the batch's own index, and look for the text, in
+    small letters, in each job.
     """
 
     statuses: frozenset[str] = frozenset()
@@ -38,6 +44,7 @@ class Filter:
     created_after_ms: int = 0
     metadata: tuple[tuple[str, str], ...] = ()
     batch_id: str = ""
+    text: str = ""
 
     def fits(self, job: Job) -> bool:
         """Whether the list shows this job."""
@@ -45,6 +52,7 @@ class Filter:
             self.fits_words(job.status, job.kind, job.tags)
             and job.created_at > self.created_after_ms
             and all(said(job.metadata, name) == value for name, value in self.metadata)
+            and (not self.text or mentions(job, self.text))
         )
 
     def fits_words(self, status: str, kind: str, tags: Collection[str]) -> bool:
@@ -62,6 +70,13 @@ def said(metadata: Mapping[str, Any] | None, name: str) -> str | None:
         return None
     value = metadata[name]
     return value if isinstance(value, str) else json_text(value)
+
+
+def mentions(job: Job, text: str) -> bool:
+    """Whether its id begins with the text, or its kind, tags, metadata or error contain it, in capitals or not."""
+    words = [job.kind, *job.tags, *map(str, (job.error or {}).values())]
+    words += [said(job.metadata, name) or "" for name in job.metadata or ()]
+    return job.job_id.startswith(text) or any(text in word.casefold() for word in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +109,17 @@ NEWEST: Final = Place(math.inf, "")
 
 
 class Listing:
-    """The owners' indexes: sorted sets of job ids by time of creation."""
+    """The owners' indexes: sorted sets of job ids by time of creation. Everybody's list is made of them."""
 
     def __init__(self, redis: Redis, jobs: JobStore) -> None:
         self._redis = redis
         self._jobs = jobs
         self._scripts = Scripts(redis)
+
+    @reaching
+    async def owners(self) -> list[str]:
+        """Who has jobs, a thousand at most."""
+        return [owner.decode() for owner in await self._redis.zrange(OWNERS, 0, MOST_OWNERS - 1)]
 
     @reaching
     async def active(self, owner: str, limit: int) -> list[Job]:
@@ -109,26 +129,31 @@ class Listing:
 
     @reaching
     async def page(self, owner: str, wanted: Filter, *, limit: int, cursor: str | None = None) -> Page:
-        """The next jobs after the cursor, which stays true while jobs come and go.
+        """The next jobs after the cursor, which stays true while jobs come and go. The owner may be EVERYBODY.
 
         Raises ValueError for a cursor that is none of ours.
         """
-        index, since = f"{PREFIX}owner:{owner}", wanted.created_after_ms
-        if wanted.batch_id:
-            index, since = batch_jobs_key(wanted.batch_id), 0
+
+        def fits(job: Job) -> bool:
+            return owner in (EVERYBODY, job.owner) and wanted.fits(job)
+
         place = NEWEST if cursor is None else _place(cursor)
+        if is_job_id(wanted.text):
+            named = await self._jobs.read_many([wanted.text])
+            if named and fits(named[0]):
+                return Page(tuple(named), None)
+        step = limit if owner != EVERYBODY else min(limit, MOST_OF_ALL)
         found: list[Job] = []
-        for _ in range(0, MOST_EXAMINED, limit):
-            places = await self._after(index, place, limit, since)
-            known = await self._jobs.read_many([place.job_id for place in places])
-            jobs = {job.job_id: job for job in known}
+        for _ in range(0, MOST_EXAMINED, step):
+            places = await self._following(owner, wanted, place, step)
+            jobs = {job.job_id: job for job in await self._jobs.read_many([place.job_id for place in places])}
             for place in places:
                 job = jobs.get(place.job_id)
-                if job and job.owner == owner and wanted.fits(job):
+                if job and fits(job):
                     found.append(job)
                 if len(found) == limit:
                     return Page(tuple(found), place.cursor)
-            if len(places) < limit:
+            if len(places) < step:
                 return Page(tuple(found), None)
         return Page(tuple(found), place.cursor)
 
@@ -136,6 +161,16 @@ class Listing:
         """Have expired jobs leave the indexes that were pruned longest ago. Answers whether much is left to do."""
         examined, removed = await self._scripts.run("prune", (SAMPLE, MOST_EXAMINED))
         return bool(examined >= MOST_EXAMINED and 4 * removed > examined)
+
+    async def _following(self, owner: str, wanted: Filter, place: Place, most: int) -> list[Place]:
+        """Where the jobs after the place stand, of the index that knows most of what is wanted."""
+        if wanted.batch_id:
+            return await self._after(batch_jobs_key(wanted.batch_id), place, most, 0)
+        if owner == EVERYBODY:
+            arguments = (place.created, place.job_id, most, wanted.created_after_ms, MOST_OWNERS)
+            flat = await self._scripts.run("list", arguments)
+            return [Place(float(flat[i + 1]), flat[i].decode()) for i in range(0, len(flat), 2)]
+        return await self._after(f"{PREFIX}owner:{owner}", place, most, wanted.created_after_ms)
 
     async def _after(self, index: str, place: Place, most: int, created_after_ms: int) -> list[Place]:
         """By place and not by rank: ranks move while jobs come and go."""

@@ -8,25 +8,30 @@ from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from app.store.jobs import PREFIX
 from app.store.nudges import Nudges
 from app.store.reach import reaching
+from app.store.scripts import Scripts
 
 PAUSED: Final = f"{PREFIX}paused"
-COUNTS: Final = f"{PREFIX}counts"
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """`waiting` jobs could start, `delayed` ones are not due yet or suspended, `running` ones hold a slot."""
+    """`waiting` jobs could start, `delayed` ones are not due yet or suspended, `running` ones hold a slot.
+
+    `lag_seconds` is how long the job has been due that waits longest of those next in their lanes; 0: none waits.
+    """
 
     queue: str
     paused: bool
     waiting: int
     delayed: int
     running: int
+    lag_seconds: float
+    started_per_minute: int
+    ended_per_minute: int
 
 
 class Queues:
@@ -34,16 +39,14 @@ class Queues:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._scripts = Scripts(redis)
         self._nudges = Nudges(redis)
 
     @reaching
     async def look_at(self, names: Sequence[str]) -> list[Queue]:
         """The queues of these names, in one moment each."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for name in names:
-                _ask(pipe, name)
-            replies = await pipe.execute()
-        return [_queue(name, *replies[4 * n : 4 * n + 4]) for n, name in enumerate(names)]
+        replies = await self._scripts.run_many("queue", [(name,) for name in names])
+        return [_queue(name, reply) for name, reply in zip(names, replies, strict=True)]
 
     @reaching
     async def paused_kinds(self) -> frozenset[str]:
@@ -78,12 +81,6 @@ class Queues:
             await self._nudges.pass_on(queue)
 
 
-def _ask(pipe: Pipeline, name: str) -> None:
-    pipe.hvals(f"{PREFIX}queue:{name}")
-    pipe.zcard(f"{PREFIX}later:{name}")
-    pipe.hget(COUNTS, f"queue:{name}")
-    pipe.sismember(PAUSED, f"queue:{name}")
-
-
-def _queue(name: str, waiting: Iterable[bytes], delayed: int, running: bytes | None, paused: int) -> Queue:
-    return Queue(name, bool(paused), sum(map(int, waiting)), delayed, int(running or 0))
+def _queue(name: str, reply: Sequence[int]) -> Queue:
+    waiting, delayed, running, paused, lag_ms, started, ended = reply
+    return Queue(name, bool(paused), waiting, delayed, running, lag_ms / 1000, started, ended)

@@ -20,7 +20,7 @@ Arguments: TypeAlias = Sequence[str | bytes | int | float]
 
 TELLING: Final = ("record", "nudge", "webhooks")
 LINE: Final = (*TELLING, "tally", "lanes", "slots", "pace", "placing")
-LIFE: Final = (*LINE, "life", "waiting")
+LIFE: Final = (*LINE, "throughput", "life", "waiting")
 
 PARTS: Final = {
     "submit": (*TELLING, "lanes", "slots", "pace", "placing", "allowance", "accept", "recall"),
@@ -35,11 +35,14 @@ PARTS: Final = {
     "prune": ("record", "nudge", "lanes", "slots"),
     "place": LINE,
     "read": (*LINE, "view"),
-    "poll": (*LINE, "view", "allowance"),
+    "poll": (*LINE, "view", "allowance", "refusals"),
     "commit": (*LIFE, "allowance", "accept", "recall"),
-    "survey": (*LINE, "view", "allowance"),
+    "survey": (*LINE, "view", "allowance", "refusals"),
     "command": (*LIFE, "accept"),
     "begin": ("record",),
+    "announce": ("record",),
+    "list": ("record",),
+    "queue": ("record", "nudge", "lanes", "slots", "throughput"),
     "chore": (*LIFE, "overdue", "accept", "again"),
     "deliver": (*TELLING, "receiving"),
     "settle": (*TELLING, "receiving"),
@@ -65,6 +68,12 @@ def source(name: str) -> str:
     return "\n".join((_tables(), *(file.read_text() for file in (*parts, room / f"{name}.lua"))))
 
 
+@cache
+def digest(text: str) -> str:
+    """What a server calls it by."""
+    return sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
 class Scripts:
     """The scripts, on the line of one client."""
 
@@ -73,9 +82,7 @@ class Scripts:
         self._used: tuple[AbstractEventLoop, Line] | None = None
         self._on_their_way: dict[str, Task[Any]] = {}
         self._texts = {name: source(name) for name in PARTS}
-        self._digests = {
-            name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in self._texts.items()
-        }
+        self._digests = {name: digest(text) for name, text in self._texts.items()}
 
     @property
     def _line(self) -> Line:

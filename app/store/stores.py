@@ -14,12 +14,14 @@ from app.store.keys import KeyStore
 from app.store.kinds import KindStore
 from app.store.listing import Listing
 from app.store.memory import Memory
+from app.store.pollers import Pollers
 from app.store.pool import pool
 from app.store.queues import Queues
 from app.store.secret import Secret
 from app.store.unfinished import UnfinishedStore
 from app.store.uploads import UploadStore
 from app.store.webhook_secrets import WebhookSecrets
+from app.store.workers import WorkerStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Stores:
     keys: KeyStore
     secret: Secret
     memory: Memory
+    workers: WorkerStore
+    pollers: Pollers
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -67,4 +71,6 @@ class Stores:
             keys=KeyStore(redis),
             secret=Secret.of(redis, settings),
             memory=Memory(redis),
+            workers=WorkerStore(redis),
+            pollers=Pollers(redis),
         )

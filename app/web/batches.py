@@ -35,6 +35,7 @@ from app.web.headers import CACHE_CONTROL, ETAG, KEY_EXPIRES, LOCATION, QUOTA, R
 from app.web.idempotency import IDEMPOTENCY_KEY, key_of
 from app.web.jobs import NOT_ACCEPTED
 from app.web.negotiation import IF_NONE_MATCH, has_current, known_seq
+from app.web.owned import owned_batch
 from app.web.polls import too_fast
 from app.web.resource import resource
 
@@ -165,7 +166,8 @@ class BatchDoors:
 
     async def _look(self, request: Request) -> BatchLook:
         batch_id, look = _batch_id(request), None
-        look = await self._batches.poll(batch_id, owner_of(request), most=self._burst, known=known_seq(request))
+        who = principal_of(request)
+        look = await self._batches.poll(batch_id, who.sight, who.owner, most=self._burst, known=known_seq(request))
         if look is None:
             raise UnknownBatch(batch_id=batch_id)
         if not look.allowed:
@@ -173,12 +175,10 @@ class BatchDoors:
         return look
 
     async def _commanded(self, request: Request, command: Callable[[str, str], Awaitable[None]]) -> Response:
-        batch_id = _batch_id(request)
-        await command(batch_id, owner_of(request))
-        self._chores.take(batch_id)
-        batch = await self._batches.read(batch_id)
-        if batch is None:
-            raise UnknownBatch(batch_id=batch_id)
+        batch = await owned_batch(self._batches, request)
+        await command(batch.batch_id, batch.owner)
+        self._chores.take(batch.batch_id)
+        batch = await owned_batch(self._batches, request)
         return JsonAnswer(batch.shown(self._base_url), 200 if batch.ended else 202, _asking_again(batch))
 
     @contextmanager

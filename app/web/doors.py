@@ -21,6 +21,7 @@ from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
 from app.web.page import page_routes
+from app.web.pollers import PollerDoors
 from app.web.polls import Polls
 from app.web.queues import QueueDoors
 from app.web.results import ResultDoors
@@ -31,6 +32,7 @@ from app.web.uploads import UploadDoors
 from app.web.waiting import Waits
 from app.web.webhook_secrets import SecretDoors
 from app.web.websocket import SocketDoors
+from app.web.workers import WorkerDoors
 
 
 def doors(
@@ -57,6 +59,8 @@ def doors(
         *UploadDoors(settings, files, intake.reception).routes(),
         *KindDoors(intake.catalog, stores.queues).routes(),
         *QueueDoors(intake.catalog, stores.queues).routes(),
+        *WorkerDoors(stores.workers).routes(),
+        *PollerDoors(stores.pollers).routes(),
         *_streams(settings, stores, hub, polls),
         *HealthDoors(reach, lambda: hub.attendance.draining).routes(),
         *page_routes(),

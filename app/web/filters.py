@@ -8,10 +8,11 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 from starlette.datastructures import QueryParams
 
-from app.auth import Reach
+from app.auth import Principal, Reach, Scope
+from app.auth.principal import is_owner
 from app.clock import LATEST_MS, moment_ms
 from app.errors import BadRequest, Forbidden
-from app.jobs import STATUSES, Status, is_job_id
+from app.jobs import EVERYBODY, STATUSES, Status, is_job_id
 from app.shapes.shape import JobId, Moment
 from app.store import Filter
 from app.web.contract import Parameter
@@ -34,19 +35,29 @@ METADATA: Final = Parameter(
 )
 
 BATCH: Final = Parameter("batch_id", "Only jobs of this batch.", JobId)
+OWNER: Final = Parameter(
+    "owner", "Jobs of this owner instead of one's own, or of all (`*`); needs the scope `admin`.", str
+)
+LONGEST_SEARCH: Final = 64
+SEARCH: Final = Parameter(
+    "q",
+    "Only jobs whose id begins with that, or whose kind, tags, metadata or error contain it, in any case.",
+    Annotated[str, Field(max_length=LONGEST_SEARCH)],
+)
 
 _NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def filter_of(query: QueryParams) -> Filter:
-    """`status`, `kind` and `tag`, each repeatable or with commas, `metadata` as `name:value`, `created_after` and
-    `batch_id`. Raises BadRequest.
+    """`status`, `kind` and `tag`, each repeatable or with commas, `metadata` as `name:value`, `created_after`,
+    `batch_id` and `q`. Raises BadRequest.
     """
     wanted = {name: _words(query.getlist(name)) for name in REPEATABLE}
     return replace(
         _filter(wanted, query.get("created_after")),
         metadata=tuple(_pair(text) for text in query.getlist("metadata")),
         batch_id=_batch_id(query.get("batch_id", "")),
+        text=_search(query.get("q", "")),
     )
 
 
@@ -76,6 +87,22 @@ def within(reach: Reach | None, wanted: Filter, *, feed: bool = False) -> Filter
     raise Forbidden("This token does not reach lists.")
 
 
+def owner_in(principal: Principal, asked: object) -> str:
+    """Whose jobs a list or a feed is of: one's own, unless an operator asks for another owner's or everybody's.
+
+    Raises BadRequest for what can be no owner, Forbidden for who is no operator. In an open service one's own are all.
+    """
+    if not asked or asked == principal.owner:
+        return principal.owner
+    if asked == EVERYBODY and Scope.ADMIN in principal.scopes and principal.reach is None:
+        return principal.sight
+    if not principal.oversees:
+        raise Forbidden("Other owners' jobs need the scope `admin`.", scope=Scope.ADMIN)
+    if not isinstance(asked, str) or not is_owner(asked):
+        raise BadRequest("`owner` must be the name of an owner, or `*`.", parameter="owner")
+    return asked
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not (name and colon):
@@ -97,6 +124,12 @@ def _batch_id(text: str) -> str:
     if text and not is_job_id(text):
         raise BadRequest("`batch_id` must be the id of a batch.", parameter="batch_id")
     return text
+
+
+def _search(text: str) -> str:
+    if len(text) > LONGEST_SEARCH:
+        raise BadRequest(f"`q` may have {LONGEST_SEARCH} characters.", parameter="q")
+    return text.casefold()
 
 
 def _created_after(text: str | None) -> int:

@@ -39,6 +39,8 @@ class FeedFilter(TypedDict):
     status: NotRequired[Annotated[Words, SkipValidation]]
     kind: NotRequired[Annotated[Words, SkipValidation]]
     tag: NotRequired[Annotated[Words, SkipValidation]]
+    owner: NotRequired[Annotated[str, SkipValidation]]
+    """Whose jobs, instead of one's own; `*` for all. Needs the scope `admin`."""
 
 
 class Subscribe(Frame):

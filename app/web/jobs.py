@@ -37,7 +37,7 @@ from app.web.answer import JsonAnswer
 from app.web.body import Bodies
 from app.web.commands import CommandDoors
 from app.web.contract import JSON_BODY, Answer, Parameter, Tag, describes
-from app.web.filters import BATCH, FILTERS, METADATA, REPEATABLE, filter_of, within
+from app.web.filters import BATCH, FILTERS, METADATA, OWNER, REPEATABLE, SEARCH, filter_of, owner_in, within
 from app.web.headers import APPLIED, CACHE_CONTROL, ETAG, KEY_EXPIRES, LOCATION, QUOTA, REPLAYED, RETRY_AFTER, VARY
 from app.web.idempotency import IDEMPOTENCY_KEY, key_of
 from app.web.negotiation import IF_NONE_MATCH, accept_of, has_current, preferred
@@ -171,6 +171,8 @@ class JobDoors:
             *FILTERS,
             METADATA,
             BATCH,
+            OWNER,
+            SEARCH,
             Parameter("limit", "Jobs on a page, else 50.", Annotated[int, Field(ge=1, le=MOST_LISTED)]),
             Parameter("cursor", "The `next_cursor` of the page before.", Annotated[str, Field(pattern=CURSOR)]),
         ],
@@ -180,14 +182,16 @@ class JobDoors:
     async def list_jobs(self, request: Request) -> Response:
         """List jobs.
 
-        A page of the owner's jobs, newest first.
+        A page of the owner's jobs, newest first; an operator may ask for those of others. A page may be short, even
+        empty, and still lead on.
         """
-        once, many = {"created_after", "batch_id", "limit", "cursor"}, REPEATABLE | {"metadata"}
+        once, many = {"created_after", "batch_id", "owner", "q", "limit", "cursor"}, REPEATABLE | {"metadata"}
         query = parameters(request, once=once, many=many)
-        wanted = within(principal_of(request).reach, filter_of(query))
+        principal = principal_of(request)
+        owner, wanted = owner_in(principal, query.get("owner")), within(principal.reach, filter_of(query))
         limit, cursor = _limit(query.get("limit", "50")), query.get("cursor")
         try:
-            page = await self._listing.page(owner_of(request), wanted, limit=limit, cursor=cursor)
+            page = await self._listing.page(owner, wanted, limit=limit, cursor=cursor)
         except ValueError:
             raise BadRequest("`cursor` must be a `next_cursor` of an earlier page.", parameter="cursor") from None
         shown = {"jobs": [job.shown(self._base_url) for job in page.jobs], "next_cursor": page.next_cursor}

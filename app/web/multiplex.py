@@ -14,11 +14,11 @@ from app.auth import Principal, Scope
 from app.auth.authenticator import Authenticator
 from app.errors import Forbidden, Refusal, TooManySubscriptions, UnknownJob
 from app.events import json_text
-from app.hub import Close, FeedSubscription, Hub, Subscription, Writer
+from app.hub import Close, Hub, Overview, Subscription, Writer
 from app.jobs import Job, is_job_id
 from app.store import JobStore
 from app.web.contract import Access
-from app.web.filters import filter_from, within
+from app.web.filters import filter_from, owner_in, within
 from app.web.frames import (
     Auth,
     Cancel,
@@ -61,7 +61,7 @@ class Session:
         self._most = most
         self._watched: dict[str, Subscription] = {}
         self._reached: dict[str, Job] = {}
-        self._feed: FeedSubscription | None = None
+        self._feed: Overview | None = None
 
     async def run(self, receive: Receive) -> None:
         """Serve frames until the client is gone."""
@@ -122,15 +122,16 @@ class Session:
 
     async def _subscribe_feed(self, frame: dict[str, Any], wanted: FeedFilter) -> None:
         self._drop_feed()
-        self._feed = FeedSubscription(self._writer, within(self._principal.reach, filter_from(wanted), feed=True))
+        owner = owner_in(self._principal, wanted.get("owner"))
+        fitting = within(self._principal.reach, filter_from(wanted), feed=True)
+        self._feed = self._hub.overview(owner, self._writer, fitting)
         try:
-            feed = await self._hub.watch_feed(self._principal.owner, self._feed)
-            jobs = await feed.active()
+            await self._feed.begin()
         except Refusal:
             self._drop_feed()
             raise
         self._reply(frame, "subscribed", feed=True)
-        await feed.join(self._feed, jobs)
+        await self._feed.join()
 
     async def _cancel(self, frame: dict[str, Any], job_id: str, reason: object) -> None:
         permit(self._principal, CANCEL)
@@ -147,10 +148,10 @@ class Session:
             permit(fresh, WATCH)
             if fresh.owner != self._principal.owner:
                 raise Forbidden("The token is another owner's.")
-            same_reach = fresh.reach == self._principal.reach
+            same_sight = (fresh.reach, fresh.sight) == (self._principal.reach, self._principal.sight)
             self._principal = fresh
             self._hub.attendance.visits.note(fresh, self._writer)
-            if not same_reach:
+            if not same_sight:
                 self._drop_unreached()
         self._writer.write_events([Reply(json_text(authenticated(self._principal, frame)))])
 
@@ -179,7 +180,7 @@ class Session:
 
     def _drop_feed(self) -> None:
         if self._feed:
-            self._hub.unwatch_feed(self._principal.owner, self._feed)
+            self._feed.close()
             self._feed = None
 
     def _reply(self, frame: dict[str, Any], op: str, **members: Any) -> None:

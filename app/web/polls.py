@@ -5,7 +5,7 @@ Used by the doors of a job, its log and its result. What counts is who asks for 
 
 from starlette.requests import Request
 
-from app.auth import owner_of, principal_of
+from app.auth import principal_of
 from app.errors import PollTooFast, UnknownJob
 from app.jobs import is_job_id
 from app.limits import Allowance
@@ -30,8 +30,9 @@ class Polls:
         job_id = request.path_params["job_id"]
         look = None
         if is_job_id(job_id) and await self._reached(request, job_id):
+            principal = principal_of(request)
             look = await self._jobs.poll(
-                job_id, owner_of(request), known=known, after=after, most=self._burst, waits=waits
+                job_id, principal.sight, principal.owner, known=known, after=after, most=self._burst, waits=waits
             )
         if look is None:
             raise UnknownJob(job_id=job_id[:64])

@@ -1,8 +1,9 @@
 """The doors of queues: what waits in them, and holding them back, for operators."""
 
 from dataclasses import asdict
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -24,7 +25,7 @@ QUEUES: Final = Tag("Queues", "What waits, and holding it back.")
 
 @shape
 class QueueObject(TypedDict):
-    """How many jobs a queue has."""
+    """How many jobs a queue has, and how fast they go through."""
 
     queue: str
     paused: bool
@@ -35,6 +36,12 @@ class QueueObject(TypedDict):
     """Not due yet, or suspended."""
     running: int
     """Hold a slot of a worker."""
+    lag_seconds: Annotated[float, Field(ge=0)]
+    """How long the job has been due that waits longest, of those next of their owner and kind; 0: none waits."""
+    started_per_minute: Annotated[int, Field(ge=0)]
+    """Runs begun in the last sixty seconds."""
+    ended_per_minute: Annotated[int, Field(ge=0)]
+    """Jobs that ended in the last sixty seconds, in whatever way."""
 
 
 @shape
@@ -72,7 +79,7 @@ class QueueDoors:
         refuses=[Unavailable],
     )
     async def list_queues(self, _: Request) -> Response:
-        """Every queue, with what waits and runs in it."""
+        """Every queue, with what waits and runs in it, for how long, and how much goes through."""
         queues = await self._queues.look_at(await self._names())
         shown: QueueList = {"queues": [_shown(queue) for queue in queues]}
         return JsonAnswer(shown, headers={"Cache-Control": "private, no-cache"})

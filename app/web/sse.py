@@ -7,17 +7,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Send
 
-from app.auth import Scope, owner_of, principal_of
+from app.auth import Scope, principal_of
 from app.errors import NotAcceptable, PollTooFast, Unavailable, UnknownBatch, UnknownJob
 from app.events import json_text
-from app.hub import SSE, BarWire, Close, FeedSubscription, Hub, Subscription, Writer
+from app.hub import SSE, BarWire, Close, Hub, Subscription, Writer
 from app.jobs import is_job_id
 from app.shapes.batch import BatchSseBlock
 from app.shapes.event import JobLog, SseBlock
 from app.store import Look
 from app.web.connection import AFTER, LAST_EVENT_ID, after_of, hang_up_of, until_gone
 from app.web.contract import Answer, Described, Tag, describes
-from app.web.filters import FILTERS, REPEATABLE, filter_of, within
+from app.web.filters import FILTERS, OWNER, REPEATABLE, filter_of, owner_in, within
 from app.web.gate import ACCESS_TOKEN, IN_URL
 from app.web.headers import BUFFERING, CACHE_CONTROL, QUOTA, VARY
 from app.web.polls import Polls
@@ -98,7 +98,7 @@ class EventDoors:
         EVENTS,
         scope=Scope.READ,
         narrowed=True,
-        parameters=[*FILTERS, IN_URL],
+        parameters=[*FILTERS, OWNER, IN_URL],
         answers=[Answer(200, "The stream.", {EVENT_STREAM: SseBlock}, HEADERS)],
         refuses=[NotAcceptable, Unavailable],
     )
@@ -107,20 +107,19 @@ class EventDoors:
 
         A snapshot of each active job, then whatever happens to any of them; progress at most twice a second per job.
         """
-        owner, form = owner_of(request), form_of(request)
+        principal, form = principal_of(request), form_of(request)
         writer = Writer(SSE, send, hang_up_of(request.scope))
-        query = parameters(request, once={"created_after", ACCESS_TOKEN}, many=REPEATABLE)
-        subscription = FeedSubscription(writer, within(principal_of(request).reach, filter_of(query), feed=True))
-        with self._hub.attendance.admitted(principal_of(request), writer):
+        query = parameters(request, once={"created_after", "owner", ACCESS_TOKEN}, many=REPEATABLE)
+        owner, wanted = owner_in(principal, query.get("owner")), within(principal.reach, filter_of(query), feed=True)
+        feed = self._hub.overview(owner, writer, wanted)
+        with self._hub.attendance.admitted(principal, writer):
             try:
-                feed = await self._hub.watch_feed(owner, subscription)
-                jobs = await feed.active()
+                await feed.begin()
                 if await begins(request, writer, send, form):
-                    await feed.join(subscription, jobs)
-                    del jobs  # the stream may last
+                    await feed.join()
                     await until_gone(request.receive)
             finally:
-                self._hub.unwatch_feed(owner, subscription)
+                feed.close()
                 await writer.aclose()
 
     @describes(

@@ -1,11 +1,13 @@
 """Who sees what: owners, and the reach of a token."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.auth import OPEN, Principal, Reach, Scope
 from app.auth.principal import USUAL, is_owner
 from app.batches import Batch
-from app.jobs import Job, Status
+from app.jobs import EVERYBODY, Job, Status
 
 JOB_ID, BATCH_ID = "a" * 26, "b" * 26
 
@@ -57,6 +59,17 @@ def test_a_batch_is_reached_by_its_id_and_by_the_feed(reach: Reach) -> None:
 def test_without_authentication_there_is_one_owner_who_may_everything() -> None:
     assert OPEN.owner == "default"
     assert OPEN.scopes == frozenset(Scope)
+
+
+def test_an_operator_has_everybody_in_sight_and_nobody_else_has() -> None:
+    operator = Principal("ops", frozenset(Scope), "key")
+    assert operator.sight == EVERYBODY
+    assert operator.sees(job())
+    assert operator.sees_batch(Batch.accepted(BATCH_ID, "ann", 1, 0))
+    for other in (OPEN, replace(operator, scopes=USUAL), replace(operator, reach=Reach(feed=True))):
+        assert other.sight == other.owner
+        assert not other.sees(job())
+        assert not other.sees_batch(Batch.accepted(BATCH_ID, "ann", 1, 0))
 
 
 @pytest.mark.parametrize("name", ["a", "team-7", "ann@example.org", "auth0%7C123", "A.b_c+d", "x" * 128])

@@ -53,7 +53,9 @@ async def test_1_1_a_text_of_any_length_is_taken(address: str, size: int, choppe
 @pytest.mark.parametrize("size", [0, 125, 65_536])
 async def test_1_2_a_binary_message_is_well_formed_but_not_understood(address: str, size: int) -> None:
     async with connected(address) as socket:
-        assert await socket.send(frame(Op.BINARY, b"\xfe" * size)).to_the_end() == ([], 4400)
+        closed = await socket.send(frame(Op.BINARY, b"\xfe" * size)).hear()
+        assert (closed.op, closed.payload[:2]) == (Op.CLOSE, struct.pack("!H", 4400))
+        assert await socket.send(closing(4400)).to_the_end() == ([], None)
 
 
 # 2: pings and pongs

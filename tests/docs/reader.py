@@ -22,7 +22,12 @@ CURL: Final = "fail-with-body\nsilent\nshow-error\n"
 """Of curl, so that a refusal fails the page."""
 
 TESTS: Final = "python -m pytest -q -W error -p no:cacheprovider -p no:asyncio -p no:schemathesis"
-RUN: Final = {"python": "python3 -W error -", "js": "node --input-type=module -"}
+RUN: Final = {
+    "bash": "bash -eu",
+    "json": "python3 -m json.tool",
+    "js": "node --input-type=module -",
+    "python": "python3 -W error -",
+}
 
 
 class Reader:

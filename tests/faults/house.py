@@ -6,11 +6,12 @@ Every process is a real one, started by the real command; nothing of them runs i
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -25,11 +26,14 @@ from app.events import Event
 from app.jobs import Job
 from app.processes.child import Child
 from app.processes.embedded import Valkey
+from app.processes.supervisor import COMMAND
 from app.store import JobStore
 
 ROOT: Final = Path(__file__).parents[2]
 KINDS: Final = "tests.faults.kinds"
+HURRIED: Final = (sys.executable, "-P", "-m", "tests.faults.hurried")
 LEASE_SECONDS: Final = 2.0
+PORTS: Final = (10_000, 32_768)
 
 
 async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> float:
@@ -53,8 +57,8 @@ async def until_all(conditions: Callable[[], Iterable[object]], seconds: float =
 class Process(Child):
     """One `tidings` command with its log in a file."""
 
-    def __init__(self, command: str, env: dict[str, str], log: Path, *, prefix: tuple[str, ...] = ()) -> None:
-        super().__init__(*prefix, sys.executable, "-P", "-m", "app.cli", command, env=env)
+    def __init__(self, command: Sequence[str], env: dict[str, str], log: Path) -> None:
+        super().__init__(*command, env=env)
         self._log = log
 
     def start(self) -> None:
@@ -138,8 +142,8 @@ class Process(Child):
 class Web(Process):
     """A web process, and a client of it."""
 
-    def __init__(self, port: int, env: dict[str, str], log: Path, *, prefix: tuple[str, ...] = ()) -> None:
-        super().__init__("web", env | {"TIDINGS_PORT": str(port)}, log, prefix=prefix)
+    def __init__(self, port: int, command: Sequence[str], env: dict[str, str], log: Path) -> None:
+        super().__init__(command, env | {"TIDINGS_PORT": str(port)}, log)
         self.port = port
         self.api = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
 
@@ -170,11 +174,13 @@ class Web(Process):
 class House:
     """One Valkey, any number of the others; all of it ends with the block.
 
-    Settings are those of `app/settings.py`, by name; what is given to one process overrides what all have.
+    Settings are those of `app/settings`, by name; what is given to one process overrides what all have. `hurry` has
+    constants of modules, by their full names, and what they are to be in every process.
     """
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, hurry: Mapping[str, float] | None = None, **settings: Any) -> None:
         self._folder = folder
+        self._hurry = [f"{name}={value}" for name, value in (hurry or {}).items()]
         usual = {"lease_seconds": LEASE_SECONDS, "handlers": KINDS, "shutdown_grace_seconds": 3}
         self._settings = usual | {"handler_variables": "SKEW_SECONDS"} | settings
         self._processes: list[Process] = []
@@ -199,7 +205,7 @@ class House:
 
     async def web(self, *, prefix: tuple[str, ...] = (), reachable: bool = True, **settings: Any) -> Web:
         """A web process that answers, unless it is not reachable from here."""
-        web = Web(free_port(), self._env(settings), self._log("web"), prefix=prefix)
+        web = Web(free_port(), (*prefix, *self._command("web")), self._env(settings), self._log("web"))
         self._begin(web)
         if reachable:
             await web.ready()
@@ -207,7 +213,7 @@ class House:
 
     async def worker(self, *, prefix: tuple[str, ...] = (), **settings: Any) -> Process:
         """A worker that has announced its kinds and takes jobs."""
-        worker = Process("worker", self._env(settings), self._log("worker"), prefix=prefix)
+        worker = Process((*prefix, *self._command("worker")), self._env(settings), self._log("worker"))
         self._begin(worker)
         await worker.logged("worker.started")
         await until(self._kinds_known)
@@ -252,6 +258,9 @@ class House:
         self._processes.append(process)
         process.start()
 
+    def _command(self, name: str) -> tuple[str, ...]:
+        return (*HURRIED, *self._hurry, name) if self._hurry else (*COMMAND, name)
+
     def _env(self, settings: dict[str, Any]) -> dict[str, str]:
         ordinary = {"redis_url": self.valkey.url, "data_dir": self.data_dir, "spare_process_seconds": 0}
         chosen = ordinary | self._settings | settings
@@ -263,7 +272,8 @@ class House:
 
 
 def free_port() -> int:
-    """One that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """One that nobody listens on just now, below those that the kernel lends to whoever connects."""
+    while True:
+        port = random.randrange(*PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

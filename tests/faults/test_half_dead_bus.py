@@ -12,10 +12,17 @@ from tests.faults.house import LEASE_SECONDS, House, until_all
 from tests.faults.relay import Relay
 from tests.faults.watcher import assert_whole, watching
 
-PROBE_SECONDS: Final = 15.0
-"""As `app/bus.py` has it: 5 to 10 s until silence is noticed, and 5 for the answer to a ping."""
+HURRY: Final = {"app.bus.SILENCE_SECONDS": 1}
+PROBE_SECONDS: Final = 3.0
+"""So it takes 1 to 2 s until silence is noticed, and 1 for the answer to a ping."""
 
 Measured = Callable[[str, float], None]
+
+
+@pytest.fixture
+async def house(short_path: Path) -> AsyncIterator[House]:
+    async with House(short_path, hurry=HURRY) as house:
+        yield house
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,11 +16,22 @@ from tests.faults.island import Island
 from tests.ground import accepted
 
 CLIENTS: Final = 5
-MOST_SECONDS: Final = 50.0
-"""15 s until the next word into the silence (`app/hub/hub.py`) or the next ping, 30 and 15 s for an answer to that
-(`app/server.py`), and what timers are late."""
+HURRY: Final = {
+    "app.hub.hub.KEEP_ALIVE_SECONDS": 1,
+    "app.server.listening.PING_SECONDS": 1,
+    "app.server.transport.READER_TIMEOUT_MS": 2_000,
+}
+"""Until the next word into the silence, until the next ping and the answer to it, and until what was said is taken."""
+MOST_SECONDS: Final = 15.0
+"""The sum of these, and what timers are late."""
 
 Measured = Callable[[str, float], None]
+
+
+@pytest.fixture
+async def house(short_path: Path) -> AsyncIterator[House]:
+    async with House(short_path, hurry=HURRY) as house:
+        yield house
 
 
 @pytest.fixture

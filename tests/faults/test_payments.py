@@ -19,10 +19,12 @@ from tests.bank.traits import WILD
 from tests.faults.house import House, Process
 from tests.faults.watcher import assert_contiguous
 
-PAYMENTS: Final = 300
-KILLS: Final = 5
+PAYMENTS: Final = 150
+KILLS: Final = 4
 CURRENCIES: Final = ("EUR", "USD", "JPY")
 LOOK_SECONDS: Final = 0.5
+HURRY: Final = {"workers.handlers.bank.ANSWER_SECONDS": 4}
+"""How long a bank is waited for that stalls."""
 
 
 class Order(NamedTuple):
@@ -76,8 +78,8 @@ class Run:
 
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Run]:
-    with BankProcess(folder / "ledger", WILD) as bank:
-        async with House(folder, bank_url=bank.url, bank_poll_seconds=2) as house:
+    with BankProcess(folder / "ledger", WILD.model_copy(update={"stalls": 0.03})) as bank:
+        async with House(folder, hurry=HURRY, bank_url=bank.url, bank_poll_seconds=2) as house:
             run = Run(house, bank)
             await run.begin()
             yield run

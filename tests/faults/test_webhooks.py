@@ -4,18 +4,28 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, Final
+
+import pytest
 
 from tests.faults.house import House, Web, until, until_all
 from tests.webhooks.receiver import listening, receiving
 from workers.webhooks.client import NOWHERE
-from workers.webhooks.deliverer import LEASE_SECONDS
 
 LOCAL: Final[dict[str, Any]] = {"webhook_allow_networks": "127.0.0.0/8"}
 PER_HOST: Final = 10
+LEASE_SECONDS: Final = 6.0
+HURRY: Final = {"workers.webhooks.deliverer.LEASE_SECONDS": LEASE_SECONDS}
 
 Measured = Callable[[str, float], None]
+
+
+@pytest.fixture
+async def hurried(short_path: Path) -> AsyncIterator[House]:
+    async with House(short_path, hurry=HURRY) as house:
+        yield house
 
 
 async def deliveries(web: Web, job_id: str) -> list[dict[str, Any]]:
@@ -34,8 +44,9 @@ async def all_stand(web: Web, job_ids: list[str], status: str) -> None:
 
 
 async def test_a_worker_killed_while_it_delivers_loses_no_webhook_and_their_ids_stay(
-    house: House, measured: Measured
+    hurried: House, measured: Measured
 ) -> None:
+    house = hurried
     web = await house.web()
     lost = await house.worker(concurrency=50, **LOCAL)
     gate = asyncio.Event()

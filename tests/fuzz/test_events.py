@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cli.sentences import clean
 from app.client.eventstream import Parser
+from app.display.sentences import clean
 from app.events import RESERVED, Event, is_custom_name, json_text
 from app.hub.wire import LINES, SSE, BarWire
 from app.jobs import Status, new_job_id

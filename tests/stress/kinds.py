@@ -4,7 +4,9 @@ import hashlib
 import sys
 import time
 
-from workers import AsyncContext, Context, Input, job
+import httpx
+
+from workers import AsyncContext, Context, Input, Wait, job
 
 
 @job("talkative", max_attempts=20)
@@ -47,6 +49,17 @@ def reading(ctx: Context, input: Input) -> str:
 def program(ctx: Context, seconds: float) -> int:
     """Wait for a program."""
     return ctx.run(["sleep", str(seconds)]).code
+
+
+@job("answered", max_attempts=20)
+async def answered(ctx: AsyncContext, outside: str, answer: int) -> int:
+    """Order something outside, and wait until that calls back."""
+    if ctx.callback is None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await client.post(f"{outside}/orders", json={"url": ctx.callback_url, "answer": answer})
+        raise Wait(120)
+    given: int = ctx.callback["answer"]
+    return given
 
 
 @job("brood", max_attempts=20)

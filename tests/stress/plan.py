@@ -39,6 +39,8 @@ class Submit:
     watches: tuple[Watch, ...]
     polled: bool
     multiplexed: bool
+    told: bool
+    """By webhooks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def _submit(random: Random, at: float, number: int, order: Order) -> Submit:
         watches=tuple(_watch(random) for _ in range(random.choice((0, 0, 1, 1, 2)))),
         polled=random.random() < 0.1,
         multiplexed=random.random() < 0.3,
+        told=random.random() < 0.3,
     )
 
 

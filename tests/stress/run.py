@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from tests.stress import journal, verdict
 from tests.stress.audience import Audience
 from tests.stress.census import Census
 from tests.stress.fleet import Fleet, ProbedHouse
+from tests.stress.outside import TELLING, Outside, outside
 from tests.stress.plan import Plan
 from tests.stress.quiet import idle, until_forgotten, until_quiet
 from tests.stress.submitter import TAG, Submitter
@@ -39,6 +40,7 @@ SETTINGS: Final = {
     "result_ttl_seconds": RESULT_TTL_SECONDS,
     "idempotency_ttl_seconds": RESULT_TTL_SECONDS,
     "upload_ttl_seconds": RESULT_TTL_SECONDS,
+    **TELLING,
 }
 
 
@@ -84,11 +86,13 @@ class Run:
     # Chaos
 
     async def _stressed(self, client: httpx.AsyncClient) -> Collected:
-        async with Audience(lambda: self._fleet.ports, client, self._plan.seed) as audience:
-            submitter = Submitter(lambda: self._fleet.ports, client, audience.watch)
+        ports, seed = (lambda: self._fleet.ports), self._plan.seed
+        async with outside(ports, client, seed) as world, Audience(ports, client, seed) as audience:
+            submitter = Submitter(ports, client, audience.watch, world.url)
             await self._chaos(submitter, audience)
             await self._ends(audience)
             outcomes = await self._outcomes(submitter)
+            await self._webhooks(submitter, outcomes, world)
             hashes = {i: await self._hashes(client, outcome) for i, outcome in outcomes.items() if _saved(outcome)}
             return Collected(
                 asked=list(submitter.asked.values()),
@@ -98,6 +102,7 @@ class Run:
                 polled=audience.polled,
                 refusals=audience.refusals,
                 artifacts=hashes,
+                webhooks=dict(world.webhooks),
             )
 
     async def _ends(self, audience: Audience) -> None:
@@ -114,6 +119,17 @@ class Run:
                 self._say(f"not told yet: {waiting}")
             await self._until(all_told, END_SECONDS)
         self._say(f"all watchers know {time.monotonic() - began:.1f} s after that")
+
+    async def _webhooks(self, submitter: Submitter, outcomes: Mapping[str, Outcome], world: Outside) -> None:
+        """Until the world knows each end it was to be told,"""
+        began = time.monotonic()
+        wanted = verdict.webhooks_of(submitter.asked.values(), outcomes)
+
+        async def all_taken() -> bool:
+            return all(world.webhooks[each].taken for each in wanted)
+
+        await self._until(all_taken, END_SECONDS)
+        self._say(f"{len(wanted)} webhooks were taken {time.monotonic() - began:.1f} s after that")
 
     async def _chaos(self, submitter: Submitter, audience: Audience) -> None:
         self._say(f"{len(self._plan.submits)} submissions, {len(self._plan.strikes)} faults")
@@ -182,6 +198,8 @@ class Run:
             "events told": sum(len(seen.events) for seen in collected.seen),
             "feed connections": len(collected.feeds),
             "events told by feeds": sum(len(feed.events) for feed in collected.feeds),
+            "webhooks": len(collected.webhooks),
+            "attempts at them": sum(len(told.bodies) for told in collected.webhooks.values()),
             "hung up on": journal.hang_ups(self._house.folder),
         }
 

@@ -20,6 +20,7 @@ from tests.faults.house import KINDS
 from tests.stress import plan, verdict
 from tests.stress.audience import Audience
 from tests.stress.fleet import Fleet, ProbedHouse
+from tests.stress.outside import TELLING, outside
 from tests.stress.plan import Plan
 from tests.stress.quiet import idle, until_forgotten, until_quiet
 from tests.stress.readings import Readings
@@ -35,6 +36,7 @@ SETTINGS: Final = {
     "result_ttl_seconds": KEPT_SECONDS,
     "idempotency_ttl_seconds": KEPT_SECONDS,
     "upload_ttl_seconds": KEPT_SECONDS,
+    **TELLING,
 }
 TOLD_SECONDS: Final = 30.0
 END_SECONDS: Final = 60.0
@@ -63,9 +65,10 @@ async def _churn(plan: Plan, fleet: Fleet, readings: Readings) -> list[str]:
     limits = httpx.Limits(max_connections=None)
     async with (
         httpx.AsyncClient(timeout=30, trust_env=False, limits=limits) as client,
+        outside(lambda: fleet.ports, client, plan.seed) as world,
         Audience(lambda: fleet.ports, client, plan.seed) as audience,
     ):
-        submitter = Submitter(lambda: fleet.ports, client, audience.watch)
+        submitter = Submitter(lambda: fleet.ports, client, audience.watch, world.url)
         reading = asyncio.create_task(readings.take())
         telling = asyncio.create_task(_tell(readings, submitter))
         await _submit_all(plan, submitter)

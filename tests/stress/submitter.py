@@ -33,18 +33,20 @@ class Asked:
 
 
 class Submitter:
-    """`on_accepted` is called with the id, once for each submission."""
+    """`on_accepted` is called with the id, once for each submission; `outside` is the URL of the world outside."""
 
     def __init__(
         self,
         ports: Callable[[], Sequence[int]],
         client: httpx.AsyncClient,
         on_accepted: Callable[[Submit, str], None],
+        outside: str,
     ) -> None:
         self.asked: dict[int, Asked] = {}
         self._ports = ports
         self._client = client
         self._on_accepted = on_accepted
+        self._outside = outside
 
     async def carry_out(self, submit: Submit) -> None:
         """One submission with its repeats and cancels, to the end of them."""
@@ -64,15 +66,18 @@ class Submitter:
         await work
 
     async def _body(self, asked: Asked) -> dict[str, Any] | None:
-        order = asked.submit.order
+        order, number = asked.submit.order, asked.submit.number
         params = order.params
         if order.upload_bytes:
-            content = order.upload(asked.submit.number)
+            content = order.upload(number)
             answer = await self._answered(asked, "PUT", "/api/uploads/input.bin", {201}, content=content)
             if answer is None:
                 return None
             params = params | {"input": answer.json()["input"]}
-        return {"kind": order.kind, "params": params, "tags": [f"{TAG}{asked.submit.number}"]} | order.fields
+        if order.answered:
+            params = params | {"outside": self._outside, "answer": number}
+        told = {"callback_url": f"{self._outside}/told"} if asked.submit.told else {}
+        return {"kind": order.kind, "params": params, "tags": [f"{TAG}{number}"]} | told | order.fields
 
     async def _submit(self, asked: Asked, body: dict[str, Any]) -> None:
         """With a key until it is answered; without one a request that broke off is not sent again."""

@@ -5,11 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 
 from app.events import Event, json_text
 from app.jobs import Job, Status
 from tests.stress.census import Census, Count
 from tests.stress.orders import COMPLETED, Order
+from tests.stress.outside import Told
 from tests.stress.plan import Submit
 from tests.stress.submitter import TAG, Asked
 from tests.stress.verdict import Collected, Connection, Outcome, Polled, Seen, problems
@@ -23,8 +25,8 @@ def order(**fields: Any) -> Order:
     return Order("steady", COMPLETED, {"steps": STEPS}, **fields)
 
 
-def asked(number: int = 0, *, keyed: bool = True, **fields: Any) -> Asked:
-    submit = Submit(0, number, order(), keyed, 1, (), (), (), False, False)
+def asked(number: int = 0, *, keyed: bool = True, told: bool = False, **fields: Any) -> Asked:
+    submit = Submit(0, number, order(), keyed, 1, (), (), (), False, False, told)
     usual: dict[str, Any] = {"posts": 1, "job_ids": [ID], "first_answers": 1}
     return Asked(submit, **(usual | fields))
 
@@ -48,6 +50,7 @@ def log_of(*types: str | tuple[str, dict[str, Any]]) -> tuple[Event, ...]:
 
 
 WHOLE = log_of("pending", "processing", "step", "step", "step", "completed")
+WEBHOOK = f"{ID}-{WHOLE[-1].seq}"
 
 
 def outcome(log: tuple[Event, ...] = WHOLE, **fields: Any) -> Outcome:
@@ -95,6 +98,8 @@ def test_a_run_in_which_all_was_held_has_no_problem() -> None:
         polled=[Polled(ID, [1, 4, 6], ["pending", "processing", "completed"])],
         before=census(),
         after=census(),
+        asked=[asked(told=True)],
+        webhooks={WEBHOOK: hook()},
     )
     assert problems(good) == []
 
@@ -163,12 +168,29 @@ def broken() -> Iterator[Any]:
     # Pollers
     yield case("a poll goes back", "was answered", polled=[Polled(ID, [4, 2, 6], ["processing"] * 2 + ["completed"])])
     yield case("a poll without an end", "last answered", polled=[Polled(ID, [4], ["processing"])])
+    # Webhooks
+    told = {"asked": [asked(told=True)]}
+    yield case("a webhook is missing", "was never taken", **told)
+    yield case("no attempt was taken", "was never taken", **told, webhooks={WEBHOOK: hook(taken=False)})
+    yield case("a webhook nobody asked for", "no end that was to be told", webhooks={WEBHOOK: hook()})
+    other = replace(hook(), bodies=[*hook().bodies, b"{}"])
+    yield case("attempts differ", "differs between 2 attempts", **told, webhooks={WEBHOOK: other})
+    yield case("unsigned", "1 of them unsigned", **told, webhooks={WEBHOOK: hook(forged=1)})
+    yield case("another end", "says ('job.failed'", **told, webhooks={WEBHOOK: hook(status="failed")})
     # What is left
     yield from (pytest.param(grown, words, id=words) for grown, words in growths())
     yield case("a key is left", "a key is left: tidings:x", keys_left=["tidings:x"])
     yield case("a file is left", "a file is left: y", files_left=["y"])
     yield case("misconduct", "web 0 ended", misconduct=["web 0 ended by itself"])
     yield case("a watcher was refused", "status 404", refusals=["status 404"])
+
+
+def hook(status: str = "completed", **fields: Any) -> Told:
+    """What came of the one webhook of `WHOLE`."""
+    job = {"job_id": ID, "seq": WHOLE[-1].seq, "status": status}
+    body = to_json({"type": f"job.{status}", "data": job})
+    usual: dict[str, Any] = {"bodies": [body], "taken": True}
+    return Told(**(usual | fields))
 
 
 def feed(*seqs: int, last: bool = False) -> Connection:
@@ -208,9 +230,10 @@ def test_only_progress_may_be_passed_over_where_later_progress_has_replaced_it()
     assert problems(collected(outcomes={ID: whole}, seen=[replace(good, events=[*good.events[:4], *good.events[5:]])]))
 
 
-def test_an_interrupted_run_keeps_its_attempt() -> None:
+@pytest.mark.parametrize("reason", ["interrupted", "callback"])
+def test_a_run_that_was_interrupted_or_waited_keeps_its_attempt(reason: str) -> None:
     log = log_of(
-        "pending", "processing", "step", ("pending", {"reason": "interrupted"}), "processing",
+        "pending", "processing", "step", ("pending", {"reason": reason}), "processing",
         *(("step", {"attempt": 1, "step": n}) for n in range(STEPS)), "completed",
     )  # fmt: skip
     assert problems(collected(outcomes={ID: outcome(log)})) == []

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from app.events import CONFLATED, Event
 from app.jobs import TERMINAL, Job
 from tests.faults.watcher import assert_contiguous
 from tests.stress.census import Census
 from tests.stress.orders import Order
+from tests.stress.outside import Told
 from tests.stress.plan import Submit
 from tests.stress.submitter import TAG, Asked
 
@@ -21,6 +24,9 @@ POOL_SOCKETS: Final = 64 + 1 + 4
 
 POOL_THREADS: Final = 1 + min(32, (os.cpu_count() or 1) + 4)
 """The main one, and those of asyncio's pool, which begin as they are needed."""
+
+ATTEMPT_GOES_ON: Final = frozenset({"interrupted", "callback"})
+"""Why a job is pending again with the attempt it had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Collected:
     keys_left: Sequence[str] = ()
     files_left: Sequence[str] = ()
     artifacts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    webhooks: Mapping[str, Told] = field(default_factory=dict)
 
 
 def problems(collected: Collected) -> list[str]:
@@ -87,6 +94,7 @@ def problems(collected: Collected) -> list[str]:
         *(line for seen in collected.seen for line in of_watcher(seen, collected.outcomes)),
         *(line for n, feed in enumerate(collected.feeds) for line in of_feed(n, feed, collected.outcomes)),
         *(line for polled in collected.polled for line in of_poller(polled, collected.outcomes)),
+        *of_webhooks(collected),
         *of_census(collected.before, collected.after),
         *(f"a key is left: {key}" for key in collected.keys_left),
         *(f"a file is left: {path}" for path in collected.files_left),
@@ -202,7 +210,7 @@ def _of_runs(log: Sequence[Event]) -> Iterator[str]:
                     yield f"attempt {data['attempt']} at {event.seq} after attempt {attempt}"
                 attempt, running, interrupted = data["attempt"], True, False
             case "pending":
-                running, interrupted = False, data["reason"] == "interrupted"
+                running, interrupted = False, data["reason"] in ATTEMPT_GOES_ON
             case "cancel_requested":
                 cancelled = True
             case _ if event.type not in TERMINAL and not running:
@@ -278,6 +286,38 @@ def of_poller(polled: Polled, outcomes: Mapping[str, Outcome]) -> Iterator[str]:
         yield f"{who} was answered {_disorder(polled.seqs)}"
     if polled.statuses[-1:] != [outcome.job.status] or polled.seqs[-1:] != [outcome.job.seq]:
         yield f"{who} was last answered {polled.statuses[-1:]} at {polled.seqs[-1:]}"
+
+
+# Webhooks
+
+
+def webhooks_of(asked: Iterable[Asked], outcomes: Mapping[str, Outcome]) -> set[str]:
+    """The ids of those that tell the ends of jobs whose submission asked for it."""
+    numbers = {each.submit.number for each in asked if each.submit.told}
+    return {f"{i}-{outcome.job.seq}" for i, outcome in outcomes.items() if number_of(outcome.job) in numbers}
+
+
+def of_webhooks(collected: Collected) -> Iterator[str]:
+    """Each that was to come came and was taken, nothing else came, and every attempt brought the same, signed."""
+    wanted = webhooks_of(collected.asked, collected.outcomes)
+    for webhook_id in sorted(wanted | collected.webhooks.keys()):
+        told = collected.webhooks.get(webhook_id)
+        if told is None or not told.taken:
+            yield f"webhook {webhook_id} was never taken"
+        elif webhook_id not in wanted:
+            yield f"webhook {webhook_id} tells of no end that was to be told"
+        elif len(set(told.bodies)) > 1 or told.forged:
+            yield f"webhook {webhook_id} differs between {len(told.bodies)} attempts, {told.forged} of them unsigned"
+        else:
+            yield from _of_webhook(webhook_id, told.bodies[0], collected.outcomes)
+
+
+def _of_webhook(webhook_id: str, body: bytes, outcomes: Mapping[str, Outcome]) -> Iterator[str]:
+    job_id, _, seq = webhook_id.rpartition("-")
+    job, hook = outcomes[job_id].job, from_json(body)
+    says = (hook["type"], hook["data"]["job_id"], hook["data"]["seq"], hook["data"]["status"])
+    if says != (f"job.{job.status}", job_id, int(seq), job.status):
+        yield f"webhook {webhook_id} says {says} of {told(job)}, which is {job.status}"
 
 
 # Census

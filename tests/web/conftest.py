@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -39,9 +40,15 @@ TRANSCODE = Kind("transcode", "Encode a video.", PARAMS, "default", 3600, 3)
 ANYTHING = Kind("anything", "Takes any object.", {"type": "object"}, "default", 60, 1)
 
 
+@cache
+def usual() -> Settings:
+    """Read once: to read them takes as long as half a test."""
+    return Settings(max_upload_bytes=4 << 20)
+
+
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path) -> Settings:
-    return Settings(redis_url=redis_url, data_dir=tmp_path / "data with a space", max_upload_bytes=4 << 20)
+    return usual().model_copy(update={"redis_url": redis_url, "data_dir": tmp_path / "data with a space"})
 
 
 @asynccontextmanager
@@ -51,7 +58,8 @@ async def served(app: Any, **limits: Any) -> AsyncIterator[str]:
     server = uvicorn.Server(Listening(app, "127.0.0.1", 0, Connections(**limits)))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))  # without its protocol asyncio leaves Nagle on, which costs 40 ms an answer
         await server.startup(sockets=[listener])
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -325,10 +325,11 @@ async def test_deleting_what_has_ended_forgets_it_with_its_files(web: httpx.Asyn
 
 
 async def test_a_feed_goes_on_when_a_job_of_it_is_forgotten(web: httpx.AsyncClient, store: Store) -> None:
-    run = await store.completed()
+    run, active = await store.completed(), await store.submitted()
     async with stream(web, "/api/events") as response:
         reading = blocks(response)
-        await anext(reading), await anext(reading)
+        assert (await anext(reading)).fields == {"retry": "3000"}
+        assert (await anext(reading)).event["job_id"] == active.job_id
         await web.delete(f"/api/jobs/{run.job_id}")
         other = await store.submitted()
         assert (await anext(reading)).event["job_id"] == other.job_id

@@ -9,6 +9,7 @@ import pytest
 
 from app.auth import Scope
 from app.auth.keys import new_key
+from app.auth.principal import USUAL
 from app.main import assemble, create_app
 from app.settings import Settings
 from app.store import KeyStore
@@ -133,7 +134,7 @@ async def test_a_key_in_a_url_is_taken_by_streams_alone(web: httpx.AsyncClient, 
 
 
 async def test_two_owners_do_not_see_each_other(web: httpx.AsyncClient, keys: KeyStore, store: Store) -> None:
-    ann, bob = await bearer(keys, *Scope), await bearer(keys, *Scope, name="bob")
+    ann, bob = await bearer(keys, *USUAL), await bearer(keys, *USUAL, name="bob")
     job = (await web.post("/api/jobs", json={"kind": "anything"}, headers=ann)).json()
     assert job["owner"] == "ann"
     assert (await web.get(job["links"]["self"], headers=ann)).status_code == 200

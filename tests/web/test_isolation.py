@@ -17,6 +17,7 @@ import pytest
 from starlette.routing import BaseRoute, WebSocketRoute
 
 from app.auth import Principal, Reach, Scope
+from app.auth.principal import USUAL
 from app.auth.tokens import Tokens
 from app.callbacks import token_of
 from app.jobs import new_job_id
@@ -60,6 +61,9 @@ COMMON = {
     *("/api/queues", "/api/queues/{queue}/pause", "/api/queues/{queue}/resume"),
 }
 """The same for all; they tell of no owner."""
+
+OPERATORS = {"/api/workers", "/api/pollers"}
+"""Of everybody, for who has the scope `admin` alone."""
 
 SOCKETS = {"/api/jobs/{job_id}/ws", "/api/ws"}
 
@@ -116,13 +120,14 @@ class Stranger:
 
 @pytest.fixture(params=["open", "key", "token"])
 async def stranger(request: pytest.FixtureRequest, store: Store) -> Stranger:
-    """Another owner, by no credential or by a key; or the same owner's browser token, for other jobs."""
+    """Another owner, by no credential or by a key that is no operator's; or the same owner's browser token, for other
+    jobs."""
     if request.param == "open":
         return Stranger({}, {}, {404})
     keys = KeyStore(store.redis)
     theirs, _ = await keys.create(OTHER, frozenset(Scope))
     if request.param == "key":
-        _, text = await keys.create("default", frozenset(Scope))
+        _, text = await keys.create("default", USUAL)
         return Stranger({"Authorization": f"Bearer {text}"}, {}, {404})
     reach, until = Reach(tag="mine"), round(time.time() + 600) * 1000
     principal = Principal(OTHER, frozenset({Scope.READ, Scope.CANCEL}), theirs.key_id, until, reach)
@@ -192,7 +197,7 @@ async def answer(web: httpx.AsyncClient, method: str, path: str, called: str, ac
 
 async def test_every_route_has_its_place_here() -> None:
     described = {route.path_format for route in routes() if isinstance(route, Described)}
-    placed = {path for path, _ in doors()} | LISTS | TAKES | COMMON
+    placed = {path for path, _ in doors()} | LISTS | TAKES | COMMON | OPERATORS
     assert described == placed, described ^ placed
     assert {route.path_format for route in routes() if isinstance(route, WebSocketRoute)} == SOCKETS
     assert len(described) + len(SOCKETS) == len(routes())
@@ -243,6 +248,31 @@ async def test_whatever_a_stranger_does_the_owner_sees_nothing_of_it(
 async def test_a_list_has_nothing_of_another(web: httpx.AsyncClient, world: World, query: str) -> None:
     response = await web.get(f"/api/jobs{query.format(batch=world.ids['batch_id'][0])}")
     assert response.json() == {"jobs": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize("owner", ["*", OTHER])
+async def test_to_ask_for_others_is_refused_to_all_but_operators(
+    address: str, web: httpx.AsyncClient, stranger: Stranger, world: World, owner: str
+) -> None:
+    """In an open service all there are is one's own; to its own owner's token the owner's name is nothing new."""
+    alone, same = not stranger.headers, stranger.own.get("owner") == owner
+    allowed = (alone and owner == "*") or same
+    listed = await web.get("/api/jobs", params={"owner": owner})
+    assert listed.status_code == (200 if allowed else 403)
+    assert not [one for one in world.all if one in listed.text]
+    async with asyncio.timeout(20), web.stream("GET", "/api/events", params={"owner": owner}) as response:
+        assert response.status_code == (200 if allowed else 403)
+    async with socket(address, "/api/ws", additional_headers=stranger.headers) as connection:
+        told = await asked(connection, op="subscribe", feed=True, filter={"owner": owner})
+        assert told.get("code") == (None if allowed else "forbidden")
+
+
+@pytest.mark.parametrize("path", sorted(OPERATORS))
+@pytest.mark.parametrize("stranger", ["key", "token"], indirect=True)
+async def test_what_is_of_everybody_is_for_operators(web: httpx.AsyncClient, world: World, path: str) -> None:
+    response = await web.get(path)
+    assert response.status_code == 403
+    assert not [one for one in [*world.all, MARK] if one in response.text]
 
 
 async def test_a_cursor_of_another_leads_to_nothing_of_theirs(web: httpx.AsyncClient, world: World) -> None:

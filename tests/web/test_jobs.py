@@ -110,6 +110,7 @@ async def test_lists_are_filtered(web: httpx.AsyncClient, store: Store) -> None:
     ("query", "parameter"),
     [
         ("status=done", "status"),
+        (f"q={'a' * 65}", "q"),
         ("created_after=yesterday", "created_after"),
         ("created_after=2026-01-01T00:00:00", "created_after"),
         ("limit=0", "limit"),

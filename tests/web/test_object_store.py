@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from app import main
 from app.artifacts import artifact_key, upload_key
 from app.main import create_app
 from app.settings import Settings
@@ -22,6 +23,12 @@ from tests.web.test_uploads import MIB, pieces
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path, gateway: Gateway) -> Settings:
     return Settings(redis_url=redis_url, data_dir=tmp_path / "data", max_upload_bytes=64 << 20, **gateway.settings())
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To be used before the service is made: it soon gives up a store that is away."""
+    monkeypatch.setattr(main, "STORE_PATIENCE_SECONDS", 1.0)
 
 
 @pytest.fixture
@@ -125,6 +132,7 @@ async def test_an_upload_goes_to_the_store_and_not_a_byte_stays_here(
     assert store.uploaded() == []
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_an_upload_while_the_store_is_away_is_refused_and_leaves_nothing(
     web: httpx.AsyncClient, store: Store, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +145,7 @@ async def test_an_upload_while_the_store_is_away_is_refused_and_leaves_nothing(
     assert await store.redis.exists("tidings:uploads") == 0
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_resumable_upload_whose_end_found_the_store_away_ends_when_it_is_asked_for(
     web: httpx.AsyncClient, store: Store, gateway: Gateway
 ) -> None:

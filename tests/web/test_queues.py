@@ -14,8 +14,16 @@ async def test_the_queues_are_listed_with_what_waits_and_runs_in_them(web: httpx
     await store.submitted()
     await store.submitted()
     await store.submitted(delay_ms=60_000)
-    assert (await web.get("/api/queues")).json() == {
-        "queues": [{"queue": "default", "paused": False, "waiting": 2, "delayed": 1, "running": 1}]
+    (queue,) = (await web.get("/api/queues")).json()["queues"]
+    assert 0 <= queue.pop("lag_seconds") < 60
+    assert queue == {
+        "queue": "default",
+        "paused": False,
+        "waiting": 2,
+        "delayed": 1,
+        "running": 1,
+        "started_per_minute": 1,
+        "ended_per_minute": 0,
     }
 
 

@@ -57,12 +57,16 @@ class Receiver:
         finally:
             await _close(writer)
 
+    async def reply_to(self, _: Request) -> bytes:
+        """What it was told to answer."""
+        if self.wait:
+            await self.wait()
+        return self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
+
     async def _reply(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Whether the connection is good for another."""
         self.requests.append(request)
-        if self.wait:
-            await self.wait()
-        reply = self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
+        reply = await self.reply_to(request)
         if reply == SILENCE:
             await reader.read()
             return False
@@ -95,9 +99,9 @@ async def _request(reader: asyncio.StreamReader) -> Request | None:
 
 @asynccontextmanager
 async def receiving(
-    host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None
+    host: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None, receiver: Receiver | None = None
 ) -> AsyncIterator[Receiver]:
-    receiver = Receiver("")
+    receiver = receiver or Receiver("")
     connections: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -39,7 +39,7 @@ if redis.call('HGET', answered, 'number') == number then
   return {0, unpack(runs)}
 end
 
-local runs, examined = {}, 0
+local runs, starts, examined = {}, {}, 0 -- and of each queue how many were begun
 local settled = settle_overdue(now, MOST_SETTLED)
 local paused = {}
 for _, name in ipairs(redis.call('SMEMBERS', PAUSED)) do paused[name] = true end
@@ -94,6 +94,7 @@ local function start(job)
     status = 'processing', attempt = job.attempt, token = token, worker = worker, due = false, start_by = false,
     started = job.started or now, begun = now, told = false,
   })
+  starts[job.queue] = (starts[job.queue] or 0) + 1
   return hand_out(job)
 end
 
@@ -190,6 +191,7 @@ for q = 6, #ARGV do
   end
 end
 
+for queue, n in pairs(starts) do count_through('started', queue, now, n) end
 if #runs > 0 then
   redis.call('DEL', answered)
   redis.call('HSET', answered, 'number', number)

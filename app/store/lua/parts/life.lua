@@ -16,6 +16,7 @@ end
 -- The end: queue entry, slot and deadline released, active no more, and from here on every key of the job has a TTL.
 local function finish(job, now, status)
   local expires = now + job.ttl
+  count_through('ended', job.queue, now, 1)
   if status == 'completed' and job.begun then note_pace(job.kind, now - job.begun) end
   forget_position(job)
   withdraw(job)

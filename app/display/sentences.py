@@ -1,4 +1,4 @@
-"""Events, ends and refusals in words, for the command line (`app/cli/terminal.py`, `app/cli`).
+"""Events and ends in words, for bars and lines (`app/display`) and for the command line.
 
 What a handler or a service says is shown as text, never obeyed: `clean` is the last to touch every line.
 """
@@ -11,7 +11,6 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from app.bar import duration
-from app.client import ClientError, Refused
 
 Json = dict[str, Any]
 
@@ -24,17 +23,6 @@ PENDING: Final = MappingProxyType(
     }
 )
 
-NEXT: Final = MappingProxyType(
-    {
-        "unknown_kind": "`tidings kinds` lists what can be asked for.",
-        "invalid_params": "`tidings kinds` lists the params of every kind; `key:=value` gives one as JSON.",
-        "unauthenticated": "TIDINGS_API_KEY holds the key to show; `tidings keys create NAME` makes one.",
-        "forbidden": "`tidings keys list` shows what each key is good for.",
-        "unknown_input": "`key=@path` uploads a file and passes it on.",
-    }
-)
-"""What to try after a refusal, by its code."""
-
 
 def clean(text: str) -> str:
     """Text that stays on its line and cannot steer a terminal, at the same width."""
@@ -44,6 +32,15 @@ def clean(text: str) -> str:
 def told(event: Json) -> str:
     """What an event says beyond its type."""
     return clean(_TOLD.get(event["type"], _json)(event["data"]))
+
+
+def status_of(job: Json) -> str:
+    """Its status, or what is more to the point."""
+    if job["status"] == "pending" and job.get("suspended_at"):
+        return "suspended"
+    if job["status"] == "processing" and job.get("cancel_requested_at"):
+        return "cancelling"
+    return "waiting" if job["status"] == "processing" and job.get("waiting_for") else str(job["status"])
 
 
 def percent_of(progress: Json) -> str:
@@ -75,25 +72,6 @@ def batch_standing(batch: Json) -> str:
     """`42 %  3 pending  1 processing  4 completed`, with what there is any of."""
     counts = (f"{count} {status}" for status, count in batch["counts"].items() if count)
     return clean("  ".join([percent_of(batch["progress"]), *counts]))
-
-
-def complaint(error: ClientError) -> Iterator[str]:
-    """The lines that tell what went wrong, and what to try."""
-    if not isinstance(error, Refused):
-        yield clean(f"No answer from {error}")
-        yield "Is Tidings running there? `tidings up` starts it; --url or TIDINGS_URL says where it is."
-        return
-    yield clean(f"Refused: {error}" + (f" ({error.code})" if error.code else ""))
-    for field in error.problem.get("errors") or ():
-        yield clean(f"  {_field_error(field)}")
-    if error.code in NEXT:
-        yield NEXT[error.code]
-
-
-def _field_error(field: Any) -> str:
-    if not isinstance(field, dict):
-        return str(field)
-    return f"{str(field.get('pointer', '')).removeprefix('/params').lstrip('/') or 'params'}: {field.get('message')}"
 
 
 def _standing(data: Json) -> str:

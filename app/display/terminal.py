@@ -1,10 +1,10 @@
-"""How the command line shows a job: a bar that moves, plain lines where nobody sees it move, JSON lines for programs.
+"""A job in a terminal: a bar that moves, plain lines where nobody sees it move, JSON lines for programs.
 
-Used by `app/cli`. What it says comes from `app/cli/sentences.py`.
+What they say comes from `sentences.py`, where the bar is from `standing.py`.
 """
 
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Protocol, Self
 
 import typer
 from pydantic_core import to_json
@@ -12,12 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.text import Text
 
-from app.cli.sentences import away, batch_standing, clean, left, percent_of, told
+from app.display.sentences import away, batch_standing, clean, percent_of, told
+from app.display.standing import Standing
 
 Json = dict[str, Any]
-
-RUNNING: Final = frozenset({"pending", "processing"})
-STATUSES: Final = RUNNING | {"completed", "failed", "cancelled"}
 
 
 class Display(Protocol):
@@ -39,7 +37,8 @@ class Display(Protocol):
 class Lines:
     """A line for every event, and for progress one per whole percent."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._stderr = stderr
         self._percent = ""
 
     def __enter__(self) -> Self:
@@ -53,18 +52,28 @@ class Lines:
             before, self._percent = self._percent, percent_of(event["data"])
             if before == self._percent:
                 return
-        typer.echo(clean(f"{event['at']}  {event['type']}  {told(event)}").rstrip())
+        self._say(line_of(event))
 
     def away(self, seconds: float) -> None:
         if seconds:
             typer.echo(away(seconds), err=True)
+
+    def _say(self, line: str | bytes) -> None:
+        typer.echo(line, err=self._stderr)
 
 
 class JsonLines(Lines):
     """Every event as it came, one a line."""
 
     def show(self, event: Json) -> None:
-        typer.echo(to_json(event))
+        self._say(to_json(event))
+
+
+class FeedLines(Lines):
+    """A line for every event of any job."""
+
+    def show(self, event: Json) -> None:
+        self._say(clean(f"{event['job_id']}  {line_of(event)}"))
 
 
 class BatchLines(Lines):
@@ -77,13 +86,14 @@ class BatchLines(Lines):
     def show(self, event: Json) -> None:
         before, self._said = self._said, batch_standing(event["data"])
         if before != self._said:
-            typer.echo(f"{event['at']}  {self._said}")
+            self._say(f"{event['at']}  {self._said}")
 
 
 class Bar:
     """One bar at the bottom; logs and what a handler emits go above it."""
 
     def __init__(self, console: Console) -> None:
+        self._standing = Standing()
         self._progress = Progress(
             *(TextColumn("{task.description}", markup=False), BarColumn()),
             *(TextColumn(f"{{task.fields[{field}]}}", markup=False) for field in ("percent", "message", "left")),
@@ -96,45 +106,30 @@ class Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.update(self._task, left="")
+        self._standing.left = ""
+        self._draw()
         self._progress.stop()
 
     def show(self, event: Json) -> None:
-        type_, data = event["type"], event["data"]
-        if type_ == "snapshot":
-            self._become(data["status"])
-            self._move(data.get("progress") or {})
-        elif type_ in STATUSES:
-            self._become(type_, told(event))
-        elif type_ == "progress":
-            self._move(data)
-        elif type_ in {"waiting", "cancel_requested"}:
-            self._progress.update(self._task, description=type_.replace("_", " "), message=told(event), left="")
-        else:
-            said = told(event) if type_ == "log" else clean(f"{type_}: {told(event)}")
-            self._progress.console.print(Text(said), soft_wrap=True)
+        line = self._standing.take(event)
+        if line:
+            self._progress.console.print(Text(line), soft_wrap=True)
+        self._draw()
 
     def away(self, seconds: float) -> None:
-        self._progress.update(self._task, left=away(seconds) if seconds else "")
+        self._standing.away(seconds)
+        self._draw()
 
-    def _become(self, status: str, message: str = "") -> None:
-        """A new attempt starts from nothing; a completed job is full, any other end leaves the bar where it was."""
-        self._progress.update(self._task, description=status, message=message, left="")
-        if status in RUNNING:
-            self._progress.update(self._task, completed=0, percent="")
-        elif status == "completed":
-            self._progress.update(self._task, total=100, completed=100, percent="100 %")
-
-    def _move(self, progress: Json) -> None:
-        if "percent" not in progress:
-            return
+    def _draw(self) -> None:
+        now = self._standing
         self._progress.update(
             self._task,
-            total=100,
-            completed=float(progress["percent"]),
-            percent=percent_of(progress),
-            message=clean(str(progress.get("message") or "")),
-            left=left(progress),
+            description=now.status,
+            total=None if now.percent is None else 100,
+            completed=now.percent or 0,
+            percent=now.percent_text,
+            message=now.message,
+            left=now.left,
         )
 
 
@@ -157,3 +152,8 @@ class UploadBar:
     def show(self, sent: int, total: int) -> None:
         """Bytes sent, and bytes in all."""
         self._progress.update(self._task, completed=sent, total=total)
+
+
+def line_of(event: Json) -> str:
+    """When, what, and what it says beyond that."""
+    return clean(f"{event['at']}  {event['type']}  {told(event)}").rstrip()

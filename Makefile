@@ -39,9 +39,7 @@ soak: $(VENV)/.installed-dev  ## Let jobs and clients come and go for MINUTES=10
 	$(BIN)/python -m tests.stress.soak $(MINUTES:%=--minutes %)
 
 picture: $(VENV)/.installed-dev  ## Take the picture of the README anew, in light and dark
-	$(BIN)/python -m pytest -q tests/docs/test_pages.py -k picture
-	mkdir -p docs/images
-	cp build/screens/page-light.png build/screens/page-dark.png docs/images/
+	$(BIN)/python -m tests.docs.picture
 
 lint: $(VENV)/.installed-dev  ## Check style
 	$(BIN)/ruff check

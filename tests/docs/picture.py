@@ -1,59 +1,61 @@
 """What the first screen of the README shows: the page with some jobs, in light and dark. `make picture` takes it anew.
 
-Called by `tests/docs/test_pages.py`, so the page is seen as the tests see it.
+The service and the browser are those of the tests of the docs.
 """
 
+import os
 import subprocess
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Literal
 
 from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, expect
 
 from app.client import Client
+from tests.chromium import chromium
 from tests.conftest import eventually
 from tests.docs.blocks import ROOT
+from tests.docs.service import Services
 
-SCREENS: Final = ROOT / "build" / "screens"
-SIZE: Final = {"width": 1200, "height": 760}
-SCHEMES: Final = ("light", "dark")
+IMAGES: Final = ROOT / "docs" / "images"
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+WIDTH: Final = 1360
+HEIGHT: Final = 640
 SETTLED_MS: Final = 1_500
 """For what moves in."""
 
 TOTALS: Final = "SELECT town, count(*) AS homes, avg(price) AS price FROM homes GROUP BY town ORDER BY price DESC"
 
 
-def take(browser: Browser, url: str) -> list[Path]:
+def main() -> None:
     """The pictures, one for each scheme."""
-    SCREENS.mkdir(parents=True, exist_ok=True)
-    with Client(url) as tidings:
-        running = _submitted(tidings, SCREENS)
-        try:
-            return [_shot(browser, url, scheme) for scheme in SCHEMES]
-        finally:
-            for job_id in running:
-                tidings.cancel(job_id)
+    with TemporaryDirectory() as name, Services(Path(name)) as services, chromium() as browser:
+        folder = Path(name)
+        env = {"HOME": name, "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        url = f"http://127.0.0.1:{services.of({}, folder, env).port}"
+        with Client(url) as tidings:
+            _submit(tidings, folder)
+        for scheme in SCHEMES:
+            _take(browser, url, scheme)
 
 
-def _submitted(tidings: Client, folder: Path) -> list[str]:
-    """A job of every sort, as somebody might have them; the ids of those that run."""
+def _submit(tidings: Client, folder: Path) -> None:
+    """Jobs of every sort, as somebody might have them."""
     homes, film = _homes(folder / "homes.csv"), _film(folder / "holiday.mp4")
     table = tidings.upload(homes)["input"]
-    cancelled = tidings.submit("countdown", {"seconds": 600}, tags=["nightly"])["job_id"]
-    tidings.cancel(cancelled, reason="not tonight")
+    tidings.cancel(tidings.submit("countdown", {"seconds": 600}, tags=["nightly"])["job_id"], reason="not tonight")
     for kind, params in (
         ("transcode", {"input": tidings.upload(film)["input"], "format": "webm", "height": 90, "thumbnails": 3}),
         ("report", {"sql": TOTALS.replace("town", "twon", 1), "inputs": {"homes": table}}),
         ("report", {"sql": TOTALS, "inputs": {"homes": table}, "format": "xlsx"}),
     ):
         tidings.wait(tidings.submit(kind, params, tags=["customer-7"])["job_id"])
-    training = {"data": table, "target": "price", "rounds": 100_000, "parameters": {"learning_rate": 0.001}}
-    running = [
-        tidings.submit("train", training | {"early_stopping_rounds": None}, tags=["prices"])["job_id"],
-        tidings.submit("countdown", {"seconds": 45, "steps": 90}, tags=["customer-7"])["job_id"],
-    ]
-    eventually(lambda: all(_percent(tidings.job(job_id)) > 8 for job_id in running[1:]), 60)
-    return running
+    learning = {"data": table, "target": "price", "rounds": 20_000, "parameters": {"learning_rate": 0.001}}
+    tidings.submit("train", learning | {"early_stopping_rounds": None}, tags=["prices"])
+    tidings.submit("countdown", {"seconds": 3_600}, tags=["nightly"], delay_seconds=21_600)
+    watched = tidings.submit("countdown", {"seconds": 45, "steps": 90}, tags=["customer-7"])["job_id"]
+    eventually(lambda: _percent(tidings.job(watched)) > 20, 60)
 
 
 def _percent(job: dict[str, Any]) -> float:
@@ -72,13 +74,15 @@ def _film(path: Path) -> Path:
     return path
 
 
-def _shot(browser: Browser, url: str, scheme: str) -> Path:
-    context = browser.new_context(viewport=SIZE, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+def _take(browser: Browser, url: str, scheme: Literal["light", "dark"]) -> None:
+    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
     page = context.new_page()
     page.goto(url)
     expect(page.get_by_role("progressbar").first).to_be_visible()
     page.wait_for_timeout(SETTLED_MS)
-    target = SCREENS / f"page-{scheme}.png"
-    page.screenshot(path=target)
+    page.screenshot(path=IMAGES / f"page-{scheme}.png")
     context.close()
-    return target
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,7 @@ from tests.docs.service import Services
 IMAGES: Final = ROOT / "docs" / "images"
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 WIDTH: Final = 1360
-HEIGHT: Final = 640
+HEIGHT: Final = 480
 SETTLED_MS: Final = 1_500
 """For what moves in."""
 

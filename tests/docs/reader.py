@@ -4,7 +4,6 @@ is empty. For `tests/docs/test_pages.py`.
 
 import os
 import re
-import signal
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -58,13 +57,8 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         for server in self._servers:
-            os.killpg(server.pid, signal.SIGTERM)
+            server.terminate()
             server.wait(20)
-
-    @property
-    def url(self) -> str:
-        """Of the service at hand."""
-        return f"http://127.0.0.1:{self._ports[TIDINGS]}"
 
     def follow(self) -> None:
         """The whole page. Tests that it shows are run last, as they may stand above what they need."""
@@ -91,12 +85,10 @@ class Reader:
 
     def _serve(self, block: Block) -> None:
         assert block.port
-        script = self._shell(self._here(block.text))
+        script = self._shell(f"exec {self._here(block.text)}")  # so that the shell's end is its own
         said = self._home / f"{block.port}.log"
         with said.open("wb") as log:
-            server = subprocess.Popen(
-                script, cwd=self._folder, env=self._env, stdout=log, stderr=log, start_new_session=True
-            )
+            server = subprocess.Popen(script, cwd=self._folder, env=self._env, stdout=log, stderr=log)
         self._servers.append(server)
 
         def listens() -> bool:

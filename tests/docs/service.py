@@ -1,7 +1,5 @@
 """The service that pages tell their readers to start, by the very command: `make run`. For `tests/docs/reader.py`."""
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -44,14 +42,13 @@ class Service:
                 env={**env, **ours},
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
             )
 
     def __enter__(self) -> "Service":
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.killpg(self._process.pid, signal.SIGINT)  # as Ctrl-C does
+        self._process.terminate()  # make hands it on
         self._process.wait(30)
 
     def ready(self) -> bool:

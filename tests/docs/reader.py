@@ -46,7 +46,7 @@ class Reader:
         # Who begins has no `tidings` on the path; who reads on has been told to put it there.
         known = [] if page == "README.md" else [f"{VENV}/bin"]
         path = [str(services.tools), *known, os.environ["PATH"]]
-        self._env = {"HOME": str(self._home), "PATH": os.pathsep.join(path), "LANG": "C.UTF-8", "PIP_NO_INDEX": "1"}
+        self._env = {"HOME": str(self._home), "PATH": os.pathsep.join(path), "LANG": "C.UTF-8"}
         given = GIVEN.get(page, nothing)(self._folder)
         starts = (block.settings for block in blocks(page) if block.port == TIDINGS)
         self._use(next(starts, {}))

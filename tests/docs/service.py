@@ -19,11 +19,15 @@ MAKE: Final = f"""#!/bin/sh
 exec '{which("make")}' -f '{ROOT}/Makefile' -o '{VENV}/.installed' VENV='{VENV}' "$@"
 """
 """Wherever it is called it is ours, and everything is installed."""
+PIP: Final = f"""#!/bin/sh -e
+shift
+for package; do grep -qi "^$package==" '{ROOT}/constraints.txt'; done
+"""
 NPM: Final = """#!/bin/sh -e
 shift
 for package; do test -d "node_modules/${package%@*}"; done
 """
-"""What is wanted was installed beforehand."""
+"""What pages install was installed beforehand: no test asks a registry."""
 
 
 class Service:
@@ -70,7 +74,7 @@ class Services:
     def __init__(self, folder: Path) -> None:
         self.tools = folder / "tools"
         self.tools.mkdir()
-        for name, script in (("make", MAKE), ("npm", NPM)):
+        for name, script in (("make", MAKE), ("pip", PIP), ("npm", NPM)):
             (self.tools / name).write_text(script)
             (self.tools / name).chmod(0o755)
         self._folder = folder

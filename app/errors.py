@@ -366,6 +366,16 @@ class RangeNotSatisfiable(Refusal):
     sends = ("Content-Range",)
 
 
+class Misdirected(Refusal):
+    """The service has no authentication, and was asked by a name, or at an address, at which it may not be open.
+
+    Ask by `localhost` or an address. Name other names in `TIDINGS_ALLOWED_HOSTS` or `TIDINGS_PUBLIC_URL`; who comes
+    from other machines needs authentication (`TIDINGS_AUTH`).
+    """
+
+    status, code, title = 421, "misdirected", "Not by this name without authentication"
+
+
 class InvalidJob(Refusal):
     """A member of the submission is unknown, missing, of the wrong type or out of its bounds.
 
@@ -453,12 +463,26 @@ class PollTooFast(Refusal):
 
 
 class SubmitTooFast(Refusal):
-    """This owner submits more often than allowed.
+    """This owner, or the key, submits more often than allowed.
 
     Submit again after `Retry-After`; with the same Idempotency-Key that is safe.
     """
 
     status, code, title, type = 429, "submit_too_fast", *QUOTA_EXCEEDED
+    sends = (
+        "Retry-After",
+        "RateLimit",
+        "RateLimit-Policy",
+    )
+
+
+class UploadTooFast(Refusal):
+    """This owner, or the key, begins uploads more often than allowed, or has too many coming in at once.
+
+    Go on after `Retry-After`.
+    """
+
+    status, code, title, type = 429, "upload_too_fast", *QUOTA_EXCEEDED
     sends = (
         "Retry-After",
         "RateLimit",

@@ -7,7 +7,7 @@ Used by the store, which brings an allowance with its answers, and by the doors,
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 from math import ceil
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -16,6 +16,7 @@ MOST_CONNECTIONS: Final = 32_768
 
 POLL = "poll"
 SUBMIT = "submit"
+UPLOAD = "upload"
 
 
 @dataclass(slots=True)  # not frozen, as one is made for each request (`app/jobs.py`)
@@ -42,6 +43,28 @@ class Allowance:
         }
 
 
+class KeyRate(NamedTuple):
+    """How often the key may ask that a request came with; 0 leaves it to what its owner may."""
+
+    key: str = ""
+    per_minute: int = 0
+
+
+UNBOUNDED: Final = KeyRate()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one key may take, beside what its owner may; 0 sets no bound. Streams are those of one web process."""
+
+    most_streams: int = 0
+    submits_per_minute: int = 0
+    uploads_per_minute: int = 0
+
+
+NO_BOUNDS: Final = Bounds()
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """How many submissions an owner may send, how many jobs may not have ended, of one owner and of all, and how far
@@ -52,9 +75,9 @@ class Admission:
     most_live: int = 1_000_000
     longest_delay_ms: int = 366 * 86_400_000
 
-    def submits(self, left: int, next_ms: int) -> Allowance:
-        """How the quota of submissions stands."""
-        return Allowance(SUBMIT, self.submits_per_minute, 60, left, next_ms)
+    def submits(self, left: int, next_ms: int, *, rate: KeyRate = UNBOUNDED) -> Allowance:
+        """How the quota of submissions stands: the key's, where it has one."""
+        return Allowance(SUBMIT, rate.per_minute or self.submits_per_minute, 60, left, next_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +106,13 @@ class Connections:
     keep_alive_seconds: float = 30
     frames_per_second: float = 200
     backlog: int = 4096
+
+    @property
+    def unknown_sockets(self) -> tuple[int, int]:
+        """The most WebSockets that have yet to say who they are, in all and of one address: an eighth of what there may
+        be of those that have, but no address has more than three quarters of them."""
+        most = max(1, self.most_sockets // 8)
+        return most, max(1, min(self.most_sockets_per_address // 8, most * 3 // 4))
 
     def within(self, affordable: int) -> "Connections":
         """No 0 is left, and there are no more than that. Three quarters of it are the most of anything that was not

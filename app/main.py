@@ -34,6 +34,7 @@ from app.settings import Settings
 from app.store.stores import Stores
 from app.web.doors import doors
 from app.web.gate import Doors
+from app.web.openness import Openness
 from app.web.origins import Origins
 from app.web.resource import nothing_here
 
@@ -57,6 +58,7 @@ class Web:
     routes: list[BaseRoute]
     allowed_origins: tuple[str, ...]
     authenticator: Authenticator
+    openness: Openness
 
     @asynccontextmanager
     async def alive(self, _: object) -> AsyncIterator[None]:
@@ -78,7 +80,12 @@ class Web:
     def app(self) -> ASGIApp:
         """All doors."""
         doors = Doors(
-            self.routes, self.authenticator, default=nothing_here, lifespan=self.alive, redirect_slashes=False
+            self.routes,
+            self.authenticator,
+            self.openness,
+            default=nothing_here,
+            lifespan=self.alive,
+            redirect_slashes=False,
         )
         return Origins(doors, self.allowed_origins)
 
@@ -108,6 +115,7 @@ def assemble(settings: Settings) -> Web:
         routes=doors(settings, stores, files, intake, hub, chores=chores, tokens=tokens, reach=reach),
         allowed_origins=settings.allowed_origins,
         authenticator=Authenticator.of(settings, stores.keys, tokens),
+        openness=Openness.of(settings),
     )
 
 

@@ -21,7 +21,7 @@ class Poster:
 
     async def submit(self, body: bytes = SUBMISSION) -> dict[str, Any]:
         """The accepted job."""
-        head = [b"POST /api/jobs HTTP/1.1", b"Host: x", b"Content-Type: application/json"]
+        head = [b"POST /api/jobs HTTP/1.1", b"Host: localhost", b"Content-Type: application/json"]
         head.append(b"Content-Length: %d" % len(body))
         self._writer.write(b"\r\n".join((*head, b"", body)))
         headers = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
@@ -93,7 +93,7 @@ class Stream(asyncio.Protocol):
     """One SSE stream that counts what comes: bytes of a mark, and the time of each chunk."""
 
     def __init__(self, path: str, mark: bytes) -> None:
-        self._request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
+        self._request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".encode()
         self._mark = mark
         self._tail = b""
         self.count = 0

@@ -44,7 +44,7 @@ class _Seen:
 
     async def watch(self, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
-        writer.write(b"GET /api/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+        writer.write(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
         while line := await reader.readline():
             self.open.set()
             if line.startswith(b"data: ") and b'"type":"processing"' in line:

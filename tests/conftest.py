@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 import redis as blocking_redis
@@ -15,6 +16,9 @@ from app.processes.embedded import Valkey
 from app.store import JobStore
 from tests.gateway import Gateway
 from tests.still_store import Clock
+
+HERE: Final = Path(__file__).parent
+LONGEST: Final = ("stress", "acceptance", "web/test_fuzz.py", "web/test_isolation.py", "test_page.py", "test_train.py")
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
@@ -48,6 +52,12 @@ def _read(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError:  # it has ended
         return b""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no process is left alone with it in the end."""
+    items.sort(key=lambda item: not item.path.is_relative_to(HERE / "faults"))
+    items.sort(key=lambda item: not any(item.path.is_relative_to(HERE / path) for path in LONGEST))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

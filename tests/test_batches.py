@@ -131,7 +131,7 @@ async def test_its_jobs_are_what_was_submitted_in_its_order(redis: Redis, batche
 
 async def test_a_crash_before_it_is_accepted_leaves_nothing_after_a_while(redis: Redis, batches: BatchStore) -> None:
     class Dying(BatchStore):
-        async def _commit(self, *_: Any) -> list[Any]:
+        async def _commit(self, *_: Any, **__: Any) -> list[Any]:
             raise Unavailable
 
     asked = order(PIECE_JOBS + 1)

@@ -36,10 +36,10 @@ def told(job_id: str, seq: int, type_: str, **data: Any) -> dict[str, Any]:
     return event(seq, type_, **data) | {"job_id": job_id}
 
 
-def screen(board: Board, *, width: int = 120, live: bool = True) -> str:
-    console = Console(width=width, color_system=None, record=True, file=None, quiet=False)
+def screen(board: Board, *, width: int = 120, live: bool = True, most: int | None = None) -> str:
+    console = Console(width=width, color_system=None)
     with console.capture() as shown:
-        console.print(drawn(board, None, live=live))
+        console.print(drawn(board, most, live=live))
     return shown.get()
 
 
@@ -79,23 +79,24 @@ def test_a_new_connection_begins_from_nothing(board: Board) -> None:
 
 
 def test_what_runs_comes_first_then_what_waits_then_the_latest_end(board: Board) -> None:
-    board.put(job("old", "completed", 2, finished_at="1"))
-    board.put(job("new", "failed", 3, finished_at="2"))
+    board.put(job("old", "completed", 2, finished_at="2026-11-23T18:01:01.000Z"))
+    board.put(job("new", "failed", 3, finished_at="2026-11-23T18:01:02.000Z"))
     board.put(job("waits", "pending", 4))
-    board.put(job("runs", "processing", 5, started_at="1"))
+    board.put(job("runs", "processing", 5, started_at="2026-11-23T18:01:01.000Z"))
     assert [row["job_id"] for row in board.rows()] == ["runs", "waits", "new", "old"]
-    assert len(board.rows(2)) == 2
+    assert "… 2 more" in screen(board, most=2)
+    assert "more" not in screen(board)
 
 
 def test_only_the_statuses_asked_for_are_shown() -> None:
     board = Board({"failed"})
     board.put(job("a"))
-    board.put(job("b", "failed", finished_at="1"))
+    board.put(job("b", "failed", finished_at="2026-11-23T18:01:01.000Z"))
     assert [row["job_id"] for row in board.rows()] == ["b"]
 
 
 def test_it_forgets_what_ended_longest_ago(board: Board) -> None:
-    board.put(job("first", "completed", finished_at="0"))
+    board.put(job("first", "completed", finished_at="2026-11-23T18:01:00.000Z"))
     for n in range(MOST_JOBS):
         board.put(job(f"j{n}"))
     assert len(board.rows()) == MOST_JOBS
@@ -113,7 +114,7 @@ def test_ends_are_counted_by_the_minute(board: Board, clock: Clock) -> None:
 
 def test_the_table_counts_and_shows_bars_and_reasons(board: Board) -> None:
     board.put(job("runs", "processing", 1, started_at="2026-11-23T18:00:00.000Z", progress={"percent": 50}))
-    board.put(job("broke", "failed", 2, finished_at="1", error={"message": "[red]bo\x1bom"}))
+    board.put(job("broke", "failed", 2, finished_at="2026-11-23T18:01:01.000Z", error={"message": "[red]bo\x1bom"}))
     board.put(job("waits", position=3))
     shown = screen(board)
     assert "1 running   1 pending   1 ended" in shown

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -32,7 +33,7 @@ async def house(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     monkeypatch.setenv("AWS_SESSION_TOKEN", BUCKET)
     monkeypatch.setenv("HF_TOKEN", HANDLERS)
     url = f"unix://canary:{REDIS}@{quote(str(short_path / 'valkey.sock'))}"
-    settings = {
+    settings: dict[str, Any] = {
         "redis_url": url,
         "secret": SIGNS,
         "webhook_secret": WEBHOOKS,

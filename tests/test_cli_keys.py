@@ -37,9 +37,14 @@ def test_a_key_is_printed_alone_and_listed_without_what_is_secret() -> None:
 
 @pytest.mark.usefixtures("redis_env")
 def test_scopes_and_bounds_are_chosen() -> None:
-    assert run("create", "ann", "--scopes", "read, admin", "--most-streams", "5").exit_code == 0
+    rates = ("--submits-per-minute", "60", "--uploads-per-minute", "6")
+    assert run("create", "ann", "--scopes", "read, admin", "--most-streams", "5", *rates).exit_code == 0
     (key,) = listed()
     assert (key["scopes"], key["most_streams"]) == (["read", "admin"], 5)
+    assert (key["submits_per_minute"], key["uploads_per_minute"]) == (60, 6)
+    table = run("list").stdout
+    assert [line.strip() for line in table.splitlines()[2:]] == ["5 streams", "60 jobs/min", "6 uploads/min"]
+    assert table.splitlines()[1].split() == [key["id"], "ann", "read", "admin", str(key["created_at"])[:10], "never"]
 
 
 @pytest.mark.usefixtures("redis_env")

@@ -105,3 +105,8 @@ def test_data_flows_one_way() -> None:
         assert not knows(path, "app.hub", "app.web", "app.bus", "app.main"), name
     for name, path in modules("app/web"):
         assert not knows(path, "app.main", "app.cli"), name
+
+
+def test_the_client_and_what_shows_a_job_know_the_service_from_outside() -> None:
+    for name, path in modules("app/client", "app/display"):
+        assert not knows(path, "app.store", "app.web", "app.hub", "app.cli", "app.settings"), name

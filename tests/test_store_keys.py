@@ -1,11 +1,14 @@
 """API keys as Redis has them."""
 
+import json
+
 import pytest
 from redis.asyncio import Redis
 
 from app.auth import Scope
 from app.auth.principal import USUAL
 from app.errors import TooManyKeys, Unavailable
+from app.limits import NO_BOUNDS, Bounds
 from app.store import KeyStore
 
 
@@ -15,9 +18,19 @@ def keys(redis: Redis) -> KeyStore:
 
 
 async def test_a_key_is_found_by_what_was_shown_once(keys: KeyStore) -> None:
-    made, text = await keys.create("ann", [Scope.READ], most_streams=7)
+    made, text = await keys.create("ann", [Scope.READ], bounds=Bounds(7, 60, 6))
     assert await keys.match(text) == made == await keys.find(made.key_id)
-    assert (made.name, made.scopes, made.most_streams) == ("ann", frozenset({Scope.READ}), 7)
+    assert (made.name, made.scopes, made.bounds) == ("ann", frozenset({Scope.READ}), Bounds(7, 60, 6))
+
+
+async def test_a_key_of_before_there_were_bounds_has_none(keys: KeyStore, redis: Redis) -> None:
+    made, text = await keys.create("ann", [Scope.READ], Bounds(submits_per_minute=1))
+    record = json.loads(made.record)
+    del record["submits_per_minute"], record["uploads_per_minute"]
+    await redis.hset("tidings:keys", made.key_id, json.dumps(record))  # type: ignore[misc]  # redis-py
+    found = await keys.match(text)
+    assert found
+    assert found.bounds == NO_BOUNDS
 
 
 async def test_redis_never_has_the_key_itself(keys: KeyStore, redis: Redis) -> None:

@@ -115,7 +115,7 @@ class Authenticator:
         if key is None:
             raise _unknown("There is no such key.")
         await self._note_use(key.key_id)
-        return Principal(key.name, key.scopes, key.key_id, most_streams=key.most_streams)
+        return Principal(key.name, key.scopes, key.key_id, bounds=key.bounds)
 
     async def _of_token(self, token: str) -> Principal:
         """It is worth what its maker is worth now."""
@@ -123,7 +123,7 @@ class Authenticator:
         if self._issuer and principal.credential.startswith(FROM_ISSUER):
             return principal
         maker = await self._of_key(await self._keys.find(principal.credential) if KEYS in self._accepts else None)
-        return replace(principal, scopes=principal.scopes & maker.scopes, most_streams=maker.most_streams)
+        return replace(principal, scopes=principal.scopes & maker.scopes, bounds=maker.bounds)
 
     async def _note_use(self, key_id: str) -> None:
         now = time.monotonic()

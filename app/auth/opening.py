@@ -1,6 +1,9 @@
-"""Whether a service may be open to whoever reaches it. Asked by what starts one: `app/main.py` and the supervisor."""
+"""Whether a service may be open to whoever reaches it. Asked by what starts one: `app/main.py` and the supervisor.
 
-from ipaddress import ip_address
+Whom an open one then serves is `app/web/openness.py`'s to say.
+"""
+
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 import structlog
@@ -41,6 +44,8 @@ def note_open(settings: Settings) -> None:
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches it."""
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
         return host == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.batches import Batch
 from app.jobs import EVERYBODY, Job
+from app.limits import NO_BOUNDS, Bounds, KeyRate
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection  # workers know these words too, and no HTTP
@@ -63,7 +64,7 @@ class Principal:
     """`credential` names what was shown, for limits, logs and revocation; it is empty where nothing had to be.
 
     `expires_at` is milliseconds since 1970; streams end then. `reach` is None where all of the owner's is reached.
-    `most_streams` is of this credential in one web process; 0 leaves it to the owner's bound.
+    `bounds` are of this credential, beside the owner's.
     """
 
     owner: str
@@ -71,7 +72,17 @@ class Principal:
     credential: str = ""
     expires_at: int | None = None
     reach: Reach | None = None
-    most_streams: int = 0
+    bounds: Bounds = NO_BOUNDS
+
+    @property
+    def submit_rate(self) -> KeyRate:
+        """How often it may submit."""
+        return KeyRate(self.credential, self.bounds.submits_per_minute)
+
+    @property
+    def upload_rate(self) -> KeyRate:
+        """How often it may begin an upload."""
+        return KeyRate(self.credential, self.bounds.uploads_per_minute)
 
     @property
     def oversees(self) -> bool:

@@ -74,14 +74,14 @@ class Board:
             self._ends.popleft()
         return len(self._ends) * 60 / min(max(now - self._began, SHORTEST_SECONDS), RATE_SECONDS)
 
-    def rows(self, most: int | None = None) -> list[Json]:
+    def rows(self) -> list[Json]:
         """What runs, the longest first; what waits, the next first; what has ended, the latest first."""
         shown = [job for job in self._jobs.values() if not self._statuses or job["status"] in self._statuses]
         active = [job for job in shown if job["status"] in TURN]
         ended = [job for job in shown if job["status"] not in TURN]
         active.sort(key=lambda job: (TURN[job["status"]], job.get("started_at") or "", job["created_at"]))
         ended.sort(key=lambda job: job.get("finished_at") or "", reverse=True)
-        return (active + ended)[:most]
+        return active + ended
 
     def _forget(self) -> None:
         ended = (job for job in self._jobs.values() if job["status"] in TERMINAL)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
@@ -11,6 +12,7 @@ from app.cli.asking import AsJson, say, say_all
 from app.cli.exits import ExitCode, settings_of, usage
 from app.clock import rfc3339, rfc3339_or_none
 from app.errors import StoreError, Unavailable
+from app.limits import Bounds
 
 if TYPE_CHECKING:
     from app.store import Key, KeyStore
@@ -20,6 +22,7 @@ T = TypeVar("T")
 KEY: Final = ("id", "name", "scopes", "created_at", "used_at", "revoked_at")
 
 SHOWN_ONCE: Final = "Keep it: it is not shown again. Clients send `Authorization: Bearer`; ours read TIDINGS_API_KEY."
+DAY, MINUTE = len("2026-11-26"), len("2026-11-26T02:28")
 
 keys = typer.Typer(help="API keys: who may do what.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -27,17 +30,19 @@ Scopes = Annotated[str, typer.Option(help="What it is good for: some of submit, 
 
 
 @keys.command()
-def create(
+def create(  # noqa: PLR0917  options
     name: Annotated[str, typer.Argument(help="The owner of what is submitted with it.", show_default=False)],
     scopes: Scopes = "submit,read,cancel",
     most_streams: Annotated[int, typer.Option(min=0, help="Open streams in one web process; 0: no bound.")] = 0,
+    submits_per_minute: Annotated[int, typer.Option(min=0, help="Jobs it may submit; 0: as many as its owner.")] = 0,
+    uploads_per_minute: Annotated[int, typer.Option(min=0, help="Uploads it may begin; 0: as many as its owner.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Make a key, and print it this once."""
     if not is_owner(name):
         usage("A name has 1 to 128 letters, digits and any of . _ @ + % -, and begins with a letter or a digit.")
-    wanted = _scopes(scopes)
-    key, text = _kept(lambda store: store.create(name, wanted, most_streams))
+    wanted, bounds = _scopes(scopes), Bounds(most_streams, submits_per_minute, uploads_per_minute)
+    key, text = _kept(lambda store: store.create(name, wanted, bounds))
     typer.echo(SHOWN_ONCE, err=True)
     say(_shown(key) | {"key": text}, text, as_json=as_json)
 
@@ -88,12 +93,19 @@ def _scopes(words: str) -> frozenset[Scope]:
         usage(f"--scopes: some of {', '.join(Scope)}")
 
 
+def _may(key: "Key") -> str:
+    """Its scopes, and its bounds in lines of their own."""
+    bounds = zip(("streams", "jobs/min", "uploads/min"), astuple(key.bounds), strict=True)
+    lines = [f"{bound} {of_what}" for of_what, bound in bounds if bound]
+    return "\n".join([" ".join(scope for scope in Scope if scope in key.scopes), *lines])
+
+
 def _shown(key: "Key") -> dict[str, Any]:
     return {
         "id": key.key_id,
         "name": key.name,
         "scopes": [scope for scope in Scope if scope in key.scopes],
-        "most_streams": key.most_streams,
+        **asdict(key.bounds),
         "created_at": rfc3339(key.created_at),
         "used_at": rfc3339_or_none(key.used_at),
         "revoked_at": rfc3339_or_none(key.revoked_at),

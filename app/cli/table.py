@@ -29,10 +29,12 @@ def drawn(board: Board, most: int | None, *, live: bool = True) -> RenderableTyp
     table.add_column("", no_wrap=True, justify="right", width=5)
     table.add_column("TIME", no_wrap=True, justify="right")
     table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1 if live else None)
-    now = datetime.now(UTC)
-    for job in board.rows(most):
+    now, rows = datetime.now(UTC), board.rows()
+    for job in rows[:most]:
         table.add_row(*_cells(job, now))
-    return Group(Text(_head(board, live=live), style="bold", no_wrap=True), Text(), table)
+    rest = len(rows) - len(rows[:most])
+    foot = [Text(f"… {rest} more", style="dim")] if rest else []
+    return Group(Text(_head(board, live=live), style="bold", no_wrap=True), Text(), table, *foot)
 
 
 def _head(board: Board, *, live: bool) -> str:

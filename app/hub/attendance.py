@@ -46,7 +46,7 @@ class Attendance:
     @contextmanager
     def admitted(self, principal: Principal, writer: Writer) -> Iterator[None]:
         """A connection, counted for as long as it lasts, and ended when its credential does. Raises Full."""
-        owner, most = principal.owner, principal.most_streams
+        owner, most = principal.owner, principal.bounds.most_streams
         if self.draining:
             raise Full(Close.RESTARTING)
         if self._per_owner[owner] >= self._most_per_owner or 0 < most <= self.visits.count(principal.credential):

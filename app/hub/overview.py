@@ -1,7 +1,7 @@
 """The feed as one watcher follows it: its owner's, or everybody's, which is the feeds of all owners over one writer.
 
 Nothing is published for operators apart, so jobs cost no more because there might be one. Owners that turn up while
-everybody's feed is watched are found by looking once a second.
+everybody's feed is watched are found by looking once a second, and those without jobs are left.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from app.hub.subscription import FeedSubscription
 from app.hub.writer import Writer
 from app.jobs import EVERYBODY, Job
 from app.store import Filter
+from app.store.listing import MOST_OWNERS
 
 if TYPE_CHECKING:
     from app.hub.hub import Hub
@@ -36,11 +37,6 @@ class Overview:
         self._watched: dict[str, FeedSubscription] = {}
         self._joining: list[tuple[Feed, FeedSubscription, list[Job]]] = []
         self._newcomers: asyncio.Task[None] | None = None
-
-    @property
-    def owner(self) -> str:
-        """Whose jobs it is of."""
-        return self._owner
 
     async def begin(self) -> None:
         """From its return on nothing is missed of the owners there are. Raises Unavailable."""
@@ -64,12 +60,20 @@ class Overview:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                await self._watch([owner for owner in await self._hub.owners() if owner not in self._watched])
+                await self._look()
                 await self._join()
             except Unavailable as error:
                 log.warning("owners not read", action="overview.recovering", error=str(error))
             except OSError:  # the connection is over
                 return
+
+    async def _look(self) -> None:
+        owners = await self._hub.owners()
+        if len(owners) < MOST_OWNERS:  # else some are not named
+            for gone in self._watched.keys() - set(owners):
+                self._drop(gone)
+        newcomers = [owner for owner in owners if owner not in self._watched]
+        await self._watch(newcomers[: MOST_OWNERS - len(self._watched)])
 
     async def _watch(self, owners: Sequence[str]) -> None:
         most = max(1, MOST_SNAPSHOTS // max(1, len(owners) + len(self._watched)))

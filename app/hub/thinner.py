@@ -39,6 +39,7 @@ class Thinner:
                 self._last.pop(job_id, None)
             return True
         if now - self._last.get(job_id, 0) >= PROGRESS_INTERVAL_SECONDS:
+            self._kept.pop(job_id, None)  # where the timer is late, it is older as well
             self._last[job_id] = now
             return True
         self._kept[job_id] = item

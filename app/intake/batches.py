@@ -20,6 +20,7 @@ from app.intake.misfits import MOST_SHOWN, misfits_of
 from app.intake.params import pointer
 from app.intake.submissions import CallbackUrl, JobRequest, Submissions, Tag, fingerprint, parse
 from app.jobs import Submission, new_job_id
+from app.limits import UNBOUNDED, KeyRate
 from app.store import BatchAcceptance, BatchStore, Kind, Order
 
 T = TypeVar("T")
@@ -68,7 +69,9 @@ class Batches:
         self._store = store
         self._most_jobs = most_jobs
 
-    async def accept(self, body: Any, owner: str, idempotency_key: str = "") -> BatchAcceptance:
+    async def accept(
+        self, body: Any, owner: str, idempotency_key: str = "", rate: KeyRate = UNBOUNDED
+    ) -> BatchAcceptance:
         """The batch, which may be the earlier one of this key.
 
         Raises InvalidBatch, or for the first job that does not fit what a submission raises, with the misfits of others
@@ -82,7 +85,7 @@ class Batches:
         if earlier:
             return earlier
         self._submissions.refuse_if_full()
-        return await self._store.accept(replace(order, submissions=await self._drafted(requests, owner)))
+        return await self._store.accept(replace(order, submissions=await self._drafted(requests, owner)), rate)
 
     def _parsed(self, body: Any) -> BatchRequest:
         """The request, its jobs as yet unread. Raises InvalidBatch."""

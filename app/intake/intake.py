@@ -34,7 +34,7 @@ class Intake:
         pressure = Pressure(stores.memory, settings.max_redis_memory_share)
         inputs = Inputs(stores.jobs, stores.uploads, locations)
         submissions = Submissions(settings, stores.jobs, catalog, inputs, pressure)
-        reception = Reception(files, stores.uploads)
+        reception = Reception(files, stores.uploads, settings.uploads_per_minute)
         return cls(
             catalog=catalog,
             submissions=submissions,

@@ -27,6 +27,7 @@ from app.intake.inputs import Inputs
 from app.intake.misfits import misfits_of
 from app.intake.params import ParamsSchema, pointer, schema_of
 from app.jobs import Submission
+from app.limits import UNBOUNDED, KeyRate
 from app.pressure import Pressure
 from app.settings import YEAR, Settings
 from app.store import Acceptance, JobStore, Kind
@@ -127,7 +128,7 @@ class Submissions:
             "max_attempts": settings.max_attempts,
         }
 
-    async def accept(self, body: Any, owner: str, idempotency_key: str = "") -> Acceptance:
+    async def accept(self, body: Any, owner: str, idempotency_key: str = "", rate: KeyRate = UNBOUNDED) -> Acceptance:
         """The job, which may be the earlier one of this key.
 
         Raises InvalidJob, UnknownKind, InvalidParams, UnknownInput, IdempotencyConflict, SubmitTooFast, QueueFull,
@@ -146,7 +147,7 @@ class Submissions:
             if earlier is None:
                 raise
             return earlier
-        return await self._jobs.submit(submission)
+        return await self._jobs.submit(submission, rate)
 
     def drafted(
         self, request: JobRequest, kind: Kind, owner: str, idempotency_key: str = ""

@@ -4,4 +4,5 @@ from typing import Final
 
 HANG_UP: Final = "tidings.hang_up"
 """The scope extension: `call` is a function of one Close; `expect_reader` one of nothing, for when a stream begins,
-which raises Full where the client has too many."""
+which raises Full where the client has too many. A WebSocket's has `unknown` too, which gives a context to wait in until
+it has said who is there; to enter it raises Full where too many do."""

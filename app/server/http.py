@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.server.listening import Listening
 
 MOST_HEAD_BYTES: Final = 64 << 10
+WEBSOCKET_VERSION: Final = b"13"
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -93,6 +94,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._deaf = True
         if self._answering:  # the new protocol would never tell the old request that its client is gone
             return end(self.loop, self.transport)
+        if dict(self.headers).get(b"sec-websocket-version") != WEBSOCKET_VERSION:
+            return self._refuse(_other_version())
         frames_per_second = self.config.occupancy.limits.frames_per_second
         made = partial(WebSocketProtocol, self._guest, self._client, frames_per_second)
         self.ws_protocol_class = made  # type: ignore[assignment]  # uvicorn only calls it
@@ -189,3 +192,9 @@ class HttpProtocol(HttpToolsProtocol):
 
 def _too_large() -> HeadersTooLarge:
     return HeadersTooLarge(f"The most is {MOST_HEAD_BYTES} bytes.", max_bytes=MOST_HEAD_BYTES)
+
+
+def _other_version() -> BadRequest:
+    version = WEBSOCKET_VERSION.decode()
+    detail = f"A WebSocket here is one of version {version} (RFC 6455 section 4.4)."
+    return BadRequest(detail, headers={"Sec-WebSocket-Version": version}, header="Sec-WebSocket-Version")

@@ -5,7 +5,8 @@ waited longest makes room, so whoever opens connections and asks for nothing kee
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -29,7 +30,8 @@ log = structlog.get_logger()
 
 class Occupancy:
     """`connections` are all; `proxied` those of proxies that are being asked on, of each client; `streams` and
-    `sockets` what is told to the end, by SSE and by WebSocket."""
+    `sockets` what is told to the end, by SSE and by WebSocket; `unknown` the sockets that have yet to say who they are.
+    """
 
     def __init__(self, limits: Connections) -> None:
         self.limits = limits
@@ -38,6 +40,7 @@ class Occupancy:
         self.proxied = Tally(limits.most, limits.most_per_address)
         self.streams = Tally(limits.most_streams, limits.most_streams_per_address)
         self.sockets = Tally(limits.most_sockets, limits.most_sockets_per_address)
+        self.unknown = Tally(*limits.unknown_sockets)
         self.leaving = Tally(MOST_LEAVING, MOST_LEAVING)
         self.waiting: dict[Guest, None] = {}
         self.turned_away = 0
@@ -108,6 +111,15 @@ class Guest:
     def socket(self) -> None:
         """The same by WebSocket."""
         self._begin(self._occupancy.sockets)
+
+    @contextmanager
+    def unknown(self) -> Iterator[None]:
+        """A socket that says first who it is. Raises Full."""
+        self._begin(self._occupancy.unknown)
+        try:
+            yield
+        finally:
+            self._uncount(self._occupancy.unknown)
 
     def make_room(self) -> None:
         """Others need the place."""

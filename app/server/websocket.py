@@ -39,7 +39,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            self.scope["extensions"][HANG_UP] = {"call": self._hang_up, "expect_reader": self._expect_reader}
+            self.scope["extensions"][HANG_UP] = {
+                "call": self._hang_up,
+                "expect_reader": self._expect_reader,
+                "unknown": self._guest.unknown,
+            }
             if self._client:
                 self.scope["client"] = (self._client, 0)
 

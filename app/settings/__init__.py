@@ -18,7 +18,7 @@ __all__ = ["ANY_HOST", "PARTS", "SECRET_VARIABLES", "YEAR", "Settings"]
 PARTS = (Reach, Access, Places, Work, Retention, Bounds, Webhooks, Kinds)
 
 
-class Settings(Reach, Access, Places, Work, Retention, Bounds, Webhooks, Kinds):
+class Settings(Kinds, Webhooks, Bounds, Retention, Work, Places, Access, Reach):  # pydantic begins with the last
     """Times are seconds, sizes bytes, unless a name says otherwise."""
 
     model_config = SettingsConfigDict(

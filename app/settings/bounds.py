@@ -61,6 +61,7 @@ class Bounds(BaseSettings):
         0.9, gt=0, le=1, description="Above this share of Redis's memory nothing new is accepted: 503."
     )
     submits_per_minute: PositiveInt = Field(300_000, description="Jobs one owner may submit each minute; more: 429.")
+    uploads_per_minute: PositiveInt = Field(6_000, description="Uploads one owner may begin each minute; more: 429.")
     poll_burst: PositiveInt = Field(20, description="Polls of one job in a row, before Retry-After is insisted on.")
 
     @property

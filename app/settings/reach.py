@@ -10,6 +10,7 @@ from app.limits import Connections
 from app.settings.written import Networks, Words
 
 ORIGIN = r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?"
+HOST_NAME = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to reach what listens everywhere
 
 
@@ -21,6 +22,11 @@ class Reach(BaseSettings):
     public_url: str = Field("", description="How the outside reaches us; when set, links are absolute.")
     allowed_origins: Words = Field(
         (), description="Origins beside our own whose pages may use the service (CORS, WebSockets); comma-separated."
+    )
+    allowed_hosts: Words = Field(
+        (),
+        description="Names by which it may be asked without authentication, beside localhost, addresses, and those of "
+        "TIDINGS_HOST and TIDINGS_PUBLIC_URL; comma-separated.",
     )
     trusted_proxies: Networks = Field(
         (), description="Proxies whose word is taken for who the client is, as CIDRs; comma-separated."
@@ -74,6 +80,15 @@ class Reach(BaseSettings):
         for origin in value:
             if not re.fullmatch(ORIGIN, origin):
                 raise ValueError(f"not an origin like https://app.example.com: {origin!r}")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Each spelt out: `*` would let in whom they are to keep out."""
+        for host in value:
+            if not re.fullmatch(HOST_NAME, host):
+                raise ValueError(f"not a name like app.example.com: {host!r}")
         return value
 
     @field_validator("public_url")

@@ -51,7 +51,7 @@ def not_admitted(verdict: bytes, allowance: Allowance | None = None) -> Refusal:
     match verdict:
         case b"too_fast" if allowance:
             headers = {"Retry-After": str(allowance.next_seconds)} | allowance.headers
-            return SubmitTooFast("This owner submits too fast.", headers=headers)
+            return SubmitTooFast("This owner, or the key, submits too fast.", headers=headers)
         case b"queue_full":
             detail = "Too many jobs of this owner have not ended yet."
             return QueueFull(detail, headers={"Retry-After": str(FULL_RETRY_SECONDS)})

@@ -20,7 +20,7 @@ from app.errors import (
 )
 from app.events import json_text
 from app.jobs import EVERYBODY, Status, Submission
-from app.limits import POLL, Admission, Allowance
+from app.limits import POLL, UNBOUNDED, Admission, Allowance, KeyRate
 from app.queue import payload
 from app.store.acceptance import hook_of, not_admitted, record_fields, too_late
 from app.store.jobs import PREFIX
@@ -94,8 +94,9 @@ class BatchStore:
         self._idempotency_ttl_ms = idempotency_ttl_ms
         self._admission = admission or Admission()
 
-    async def accept(self, order: Order) -> BatchAcceptance:
-        """Accept all its jobs, unless its idempotency key has been seen: then answer as at that time.
+    async def accept(self, order: Order, rate: KeyRate = UNBOUNDED) -> BatchAcceptance:
+        """Accept all its jobs, unless its idempotency key has been seen: then answer as at that time. `rate` is the
+        bound of the API key that it came with.
 
         Raises IdempotencyConflict, InvalidJob where one is to run too late, SubmitTooFast, QueueFull or StoreFull; then
         there is none of them.
@@ -103,10 +104,10 @@ class BatchStore:
         for piece in _pieces(map(_entry_of(order), order.submissions)):
             await self._stage(order.batch_id, piece)
         latest = max(range(len(order.submissions)), key=lambda n: order.submissions[n].run_at_ms)
-        verdict, *reply = await self._commit(order, order.submissions[latest].run_at_ms)
+        verdict, *reply = await self._commit(order, order.submissions[latest].run_at_ms, rate=rate)
         match verdict:
             case b"accepted" | b"replayed":
-                return self._acceptance(order, verdict == b"replayed", *reply)
+                return self._acceptance(order, rate, verdict == b"replayed", *reply)
             case b"conflict":
                 raise _conflict()
             case b"too_late":
@@ -114,14 +115,14 @@ class BatchStore:
             case b"lost":
                 raise Unavailable("The store has lost a part of the batch.", headers={"Retry-After": "1"})
             case _:
-                raise not_admitted(verdict, self._admission.submits(*reply))
+                raise not_admitted(verdict, self._admission.submits(*reply, rate=rate))
 
     async def recall(self, order: Order) -> BatchAcceptance | None:
         """The answer to an earlier call of this key and request, if there was one. Raises IdempotencyConflict."""
         verdict, *reply = await self._commit(order, 0, "known")
         if verdict == b"conflict":
             raise _conflict()
-        return self._acceptance(order, True, *reply) if verdict == b"replayed" else None
+        return self._acceptance(order, UNBOUNDED, True, *reply) if verdict == b"replayed" else None
 
     async def poll(
         self, batch_id: str, owner: str, who: str = "", *, most: int, known: int | None = None
@@ -135,16 +136,19 @@ class BatchStore:
         look = await self._look(batch_id, "", 1, None, EVERYBODY)
         return look.batch if look else None
 
-    async def cancel(self, batch_id: str, owner: str) -> None:
-        """Have all its jobs cancelled that have not ended. Repeats change nothing. Raises UnknownBatch."""
-        await self._command(batch_id, owner, "cancel")
+    async def cancel(self, batch_id: str, owner: str, by: str = "") -> None:
+        """Have all its jobs cancelled that have not ended, `by` its owner or an operator. Repeats change nothing.
 
-    async def retry(self, batch_id: str, owner: str) -> None:
+        Raises UnknownBatch.
+        """
+        await self._command(batch_id, owner, "cancel", by)
+
+    async def retry(self, batch_id: str, owner: str, by: str = "") -> None:
         """Have all its failed jobs run again.
 
         Raises UnknownBatch, NotRetryable, ResultExpired, QueueFull or StoreFull.
         """
-        await self._command(batch_id, owner, "retry")
+        await self._command(batch_id, owner, "retry", by)
 
     async def work(self, batch_id: str = "", *, most: int = STEP_JOBS) -> tuple[str, bool]:
         """Do a step of what is to be done in a batch, or in the one that was neglected longest.
@@ -162,7 +166,9 @@ class BatchStore:
             pipe.expire(key, STAGED_SECONDS)
             await pipe.execute()
 
-    async def _commit(self, order: Order, latest_run_at_ms: int, what: str = "") -> list[Any]:
+    async def _commit(
+        self, order: Order, latest_run_at_ms: int, what: str = "", rate: KeyRate = UNBOUNDED
+    ) -> list[Any]:
         admission = self._admission
         reply: list[Any] = await self._scripts.run(
             "commit",
@@ -181,15 +187,18 @@ class BatchStore:
                 admission.longest_delay_ms,
                 what,
                 hook_of(order.callback_url),
+                *rate,
             ),
         )
         return reply
 
-    def _acceptance(self, order: Order, replayed: bool, batch_id: bytes, *answer: int) -> BatchAcceptance:
+    def _acceptance(
+        self, order: Order, rate: KeyRate, replayed: bool, batch_id: bytes, *answer: int
+    ) -> BatchAcceptance:
         created_at, total, left, next_ms = answer
         known_until = created_at + self._idempotency_ttl_ms if order.idempotency_key else None
         batch = Batch.accepted(batch_id.decode(), order.owner, total, created_at)
-        return BatchAcceptance(batch, replayed, self._admission.submits(left, next_ms), known_until)
+        return BatchAcceptance(batch, replayed, self._admission.submits(left, next_ms, rate=rate), known_until)
 
     async def _look(self, batch_id: str, who: str, most: int, known: int | None, owner: str) -> BatchLook | None:
         reply = await self._scripts.run("survey", (batch_id, who, "" if known is None else known, most, owner))
@@ -200,9 +209,9 @@ class BatchStore:
         batch = batch_of(batch_id, flat[0], poll_ms) if flat else None
         return BatchLook(bool(allowed), allowance, poll_ms, seq, bool(ended), batch)
 
-    async def _command(self, batch_id: str, owner: str, what: str) -> None:
+    async def _command(self, batch_id: str, owner: str, what: str, by: str) -> None:
         admission = self._admission
-        arguments = (batch_id, owner, what, admission.most_live_per_owner, admission.most_live)
+        arguments = (batch_id, owner, what, admission.most_live_per_owner, admission.most_live, by or owner)
         match await self._scripts.run("command", arguments):
             case b"ok":
                 pass

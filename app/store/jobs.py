@@ -21,7 +21,7 @@ from app.errors import (
 )
 from app.events import json_text
 from app.jobs import Job, Outlook, Status, Submission
-from app.limits import POLL, Admission, Allowance, Shares
+from app.limits import POLL, UNBOUNDED, Admission, Allowance, KeyRate, Shares
 from app.queue import payload
 from app.store.acceptance import Acceptance, hook_of, not_admitted, record_fields, too_late
 from app.store.claims import Claims, Renewal, Run, terms
@@ -73,15 +73,16 @@ class JobStore:
         self._admission = admission or Admission()
         self._shares = shares or Shares()
 
-    async def submit(self, submission: Submission) -> Acceptance:
-        """Accept a job, unless its idempotency key has been seen: then answer as at that time.
+    async def submit(self, submission: Submission, rate: KeyRate = UNBOUNDED) -> Acceptance:
+        """Accept a job, unless its idempotency key has been seen: then answer as at that time. `rate` is the bound of
+        the API key that it came with.
 
         Raises IdempotencyConflict when the key stands for another request, SubmitTooFast, QueueFull or StoreFull.
         """
-        verdict, *reply = await self._submit(submission)
+        verdict, *reply = await self._submit(submission, rate=rate)
         match verdict:
             case b"accepted" | b"replayed":
-                return self._acceptance(submission, verdict == b"replayed", *reply)
+                return self._acceptance(submission, rate, verdict == b"replayed", *reply)
             case b"conflict":
                 raise IdempotencyConflict(
                     "Send a new key with a new request.", header="Idempotency-Key", job_id=reply[0].decode()
@@ -89,14 +90,14 @@ class JobStore:
             case b"too_late":
                 raise too_late()
             case _:
-                raise not_admitted(verdict, self._admission.submits(*reply))
+                raise not_admitted(verdict, self._admission.submits(*reply, rate=rate))
 
     async def recall(self, submission: Submission) -> Acceptance | None:
         """The answer to an earlier call of this key and request, if there was one. Accepts nothing."""
         verdict, *reply = await self._submit(submission, "known")
-        return self._acceptance(submission, True, *reply) if verdict == b"replayed" else None
+        return self._acceptance(submission, UNBOUNDED, True, *reply) if verdict == b"replayed" else None
 
-    async def _submit(self, s: Submission, what: str = "") -> list[Any]:
+    async def _submit(self, s: Submission, what: str = "", rate: KeyRate = UNBOUNDED) -> list[Any]:
         reply: list[Any] = await self._scripts.run(
             "submit",
             (
@@ -116,16 +117,19 @@ class JobStore:
                 self._admission.longest_delay_ms,
                 what,
                 hook_of(s.callback_url),
+                *rate,
             ),
         )
         return reply
 
-    def _acceptance(self, submission: Submission, replayed: bool, job_id: bytes, *answer: Any) -> Acceptance:
+    def _acceptance(
+        self, submission: Submission, rate: KeyRate, replayed: bool, job_id: bytes, *answer: Any
+    ) -> Acceptance:
         created_at, position, eta_ms, eta_p90_ms, left, next_ms = answer
         accepted = replace(submission, job_id=job_id.decode()) if replayed else submission
         job = Job.submitted(accepted, created_at, Outlook(position, eta_ms, eta_p90_ms))
         known_until = created_at + self._idempotency_ttl_ms if submission.idempotency_key else None
-        return Acceptance(job, replayed, self._admission.submits(left, next_ms), known_until)
+        return Acceptance(job, replayed, self._admission.submits(left, next_ms, rate=rate), known_until)
 
     async def apply(
         self, job_id: str, changes: Iterable[Change], *, token: str = "", part: int = 0

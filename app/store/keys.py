@@ -6,7 +6,7 @@ whoever finds it in an old place; so a service whose keys were all revoked does 
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from hmac import compare_digest
 from typing import Final, Self
 
@@ -17,6 +17,7 @@ from app.auth.keys import digest_of, id_of, new_key
 from app.auth.principal import Scope
 from app.errors import TooManyKeys
 from app.events import json_text
+from app.limits import NO_BOUNDS, Bounds
 from app.settings import Settings
 from app.store.clock import redis_now_ms
 from app.store.jobs import PREFIX
@@ -31,14 +32,14 @@ ANSWER_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`name` is the owner. Times are milliseconds since 1970; `most_streams` is in one web process, 0 for no bound."""
+    """`name` is the owner. Times are milliseconds since 1970."""
 
     key_id: str
     name: str
     digest: str
     scopes: frozenset[Scope]
     created_at: int
-    most_streams: int = 0
+    bounds: Bounds = NO_BOUNDS
     revoked_at: int | None = None
     used_at: int | None = None
 
@@ -47,13 +48,14 @@ class Key:
         """As it is kept."""
         members = from_json(record)
         scopes = frozenset(map(Scope, members.pop("scopes")))
-        return cls(key_id=key_id, scopes=scopes, used_at=int(used_at) if used_at else None, **members)
+        bounds = Bounds(**{field.name: members.pop(field.name, 0) for field in fields(Bounds)})
+        return cls(key_id=key_id, scopes=scopes, bounds=bounds, used_at=int(used_at) if used_at else None, **members)
 
     @property
     def record(self) -> str:
         """What is kept of it."""
-        kept = ("name", "digest", "created_at", "most_streams", "revoked_at")
-        return json_text({name: getattr(self, name) for name in kept} | {"scopes": sorted(self.scopes)})
+        kept = {name: getattr(self, name) for name in ("name", "digest", "created_at", "revoked_at")}
+        return json_text(kept | asdict(self.bounds) | {"scopes": sorted(self.scopes)})
 
 
 class KeyStore:
@@ -73,7 +75,7 @@ class KeyStore:
             yield cls(redis)
 
     @reaching
-    async def create(self, name: str, scopes: Collection[Scope], most_streams: int = 0) -> tuple[Key, str]:
+    async def create(self, name: str, scopes: Collection[Scope], bounds: Bounds = NO_BOUNDS) -> tuple[Key, str]:
         """A fresh key, and what has to be shown now or never. Raises TooManyKeys."""
         now = await redis_now_ms(self._redis)
         await self._forget_revoked(now)
@@ -81,7 +83,7 @@ class KeyStore:
             raise TooManyKeys(f"There are {MOST_KEYS} already.")
         text = new_key()
         digest = digest_of(text)
-        key = Key(id_of(digest), name, digest, frozenset(scopes), now, most_streams)
+        key = Key(id_of(digest), name, digest, frozenset(scopes), now, bounds)
         await self._redis.hset(KEYS, key.key_id, key.record)  # type: ignore[misc]  # redis-py
         return key, text
 

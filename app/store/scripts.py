@@ -43,6 +43,7 @@ PARTS: Final = {
     "announce": ("record",),
     "list": ("record",),
     "queue": ("record", "nudge", "lanes", "slots", "throughput"),
+    "arrive": ("record", "allowance"),
     "chore": (*LIFE, "overdue", "accept", "again"),
     "deliver": (*TELLING, "receiving"),
     "settle": (*TELLING, "receiving"),

@@ -11,10 +11,13 @@ from typing import Final
 from pydantic_core import from_json
 from redis.asyncio import Redis
 
+from app.errors import UploadTooFast
 from app.events import json_text
+from app.limits import UPLOAD, Allowance, KeyRate
 from app.store.by_expiry import ByExpiry
 from app.store.clock import redis_now_ms
 from app.store.reach import reaching
+from app.store.scripts import Scripts
 from app.store.unfinished import record_key
 
 BY_EXPIRY: Final = "tidings:uploads"
@@ -43,8 +46,17 @@ class UploadStore:
 
     def __init__(self, redis: Redis, ttl_seconds: int) -> None:
         self._redis = redis
+        self._scripts = Scripts(redis)
         self.by_expiry: Final = ByExpiry(redis, BY_EXPIRY, lambda upload_id: (_key(upload_id), record_key(upload_id)))
         self._ttl_ms = ttl_seconds * 1000
+
+    async def count(self, owner: str, per_minute: int, rate: KeyRate) -> None:
+        """One is begun. Raises UploadTooFast."""
+        allowed, left, next_ms = await self._scripts.run("arrive", (owner, per_minute, *rate))
+        if not allowed:
+            allowance = Allowance(UPLOAD, rate.per_minute or per_minute, 60, left, next_ms)
+            headers = {"Retry-After": str(allowance.next_seconds)} | allowance.headers
+            raise UploadTooFast("This owner, or the key, begins uploads too fast.", headers=headers)
 
     @reaching
     async def expiry(self) -> int:

@@ -90,10 +90,10 @@ class BatchDoors:
 
         202 with the batch, all its jobs accepted, or a refusal and none of them.
         """
-        key = key_of(request)
+        key, principal = key_of(request), principal_of(request)
         with self._admitted():
             body = await self._bodies.large_json(request, self._most_bytes)
-            accepted = await self._intake.accept(body, owner_of(request), key)
+            accepted = await self._intake.accept(body, principal.owner, key, principal.submit_rate)
         batch = accepted.batch
         self._chores.take(batch.batch_id)
         headers = {"Location": batch_url(batch.batch_id, self._base_url)} | _asking_again(batch)
@@ -174,9 +174,9 @@ class BatchDoors:
             raise too_fast(look.allowance, batch_id=batch_id)
         return look
 
-    async def _commanded(self, request: Request, command: Callable[[str, str], Awaitable[None]]) -> Response:
+    async def _commanded(self, request: Request, command: Callable[[str, str, str], Awaitable[None]]) -> Response:
         batch = await owned_batch(self._batches, request)
-        await command(batch.batch_id, batch.owner)
+        await command(batch.batch_id, batch.owner, owner_of(request))
         self._chores.take(batch.batch_id)
         batch = await owned_batch(self._batches, request)
         return JsonAnswer(batch.shown(self._base_url), 200 if batch.ended else 202, _asking_again(batch))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -48,6 +49,13 @@ def expect_reader(scope: Scope) -> None:
     extensions: dict[str, dict[str, Any]] = scope.get("extensions") or {}
     if "expect_reader" in extensions.get(HANG_UP, {}):
         extensions[HANG_UP]["expect_reader"]()
+
+
+def unknown(scope: Scope) -> AbstractContextManager[None]:
+    """What a WebSocket waits in that has yet to say who it is: there may not be many. To enter it may raise Full."""
+    extensions: dict[str, dict[str, Any]] = scope.get("extensions") or {}
+    waiting: Callable[[], AbstractContextManager[None]] = extensions.get(HANG_UP, {}).get("unknown", nullcontext)
+    return waiting()
 
 
 async def until_gone(receive: Receive) -> None:

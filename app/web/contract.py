@@ -9,7 +9,7 @@ Of it only the access is looked at while requests are served; `app/web/openapi.p
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final, Literal, Self, TypeAlias, TypeVar
@@ -26,6 +26,7 @@ from app.errors import (
     HeadersTooLarge,
     InternalError,
     InvalidJson,
+    Misdirected,
     Refusal,
     RequestTimeout,
     TargetTooLong,
@@ -42,13 +43,18 @@ Shape: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may enter a door: who has the scope, or with None anybody.
+    """Who may enter a door: who has the scope, or the other one where there is one; with None anybody.
 
     A token that is narrowed enters only where the door looks at its reach itself, which `narrowed` says.
     """
 
     scope: Scope | None
     narrowed: bool = False
+    or_scope: Scope | None = None
+
+    def admits(self, scopes: Collection[Scope]) -> bool:
+        """Whether these are enough."""
+        return self.scope in scopes or self.or_scope in scopes
 
 
 PUBLIC: Final = Access(None)
@@ -118,7 +124,7 @@ ALWAYS: Final = (
 )
 """What any request may meet, wherever it goes."""
 
-GUARDED: Final = (Unauthenticated, Forbidden, Unavailable)
+GUARDED: Final = (Unauthenticated, Forbidden, Misdirected, Unavailable)
 """What a door refuses beside that where it is not open to anybody."""
 
 JSON_BODY: Final = (InvalidJson, BodyTooLarge, UnsupportedMediaType)
@@ -127,14 +133,15 @@ JSON_BODY: Final = (InvalidJson, BodyTooLarge, UnsupportedMediaType)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """All of one operation. `scope` and `narrowed` are its Access's; `body` is shaped as an answer's content;
-    `calls_back` names what is sent to the body's `callback_url`."""
+    """All of one operation. `scope`, `narrowed` and `or_scope` are its Access's; `body` is shaped as an answer's
+    content; `calls_back` names what is sent to the body's `callback_url`."""
 
     name: str
     tag: Tag
     summary: str
     scope: Scope | None
     narrowed: bool = False
+    or_scope: Scope | None = None
     description: str = ""
     parameters: Sequence[Parameter] = ()
     body: Shape | Mapping[str, Shape] = None
@@ -146,7 +153,7 @@ class Contract:
     @property
     def access(self) -> Access:
         """Who may enter."""
-        return Access(self.scope, self.narrowed)
+        return Access(self.scope, self.narrowed, self.or_scope)
 
     @property
     def body_by_media_type(self) -> Mapping[str, Shape]:

@@ -18,6 +18,7 @@ from app.auth.authenticator import Authenticator
 from app.auth.principal import PRINCIPAL
 from app.errors import Forbidden
 from app.web.contract import Access, Parameter
+from app.web.openness import Openness
 
 COOKIE: Final = "__Secure-tidings"
 ACCESS_TOKEN: Final = "access_token"  # noqa: S105  a name
@@ -26,31 +27,42 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Doors(Router):
-    """All routes of a process, with whom their doors ask who is there."""
+    """All routes of a process, with whom their doors ask who is there, and whom they serve where nobody asks."""
 
-    def __init__(self, routes: Sequence[BaseRoute], authenticator: Authenticator, **options: Any) -> None:
+    def __init__(
+        self, routes: Sequence[BaseRoute], authenticator: Authenticator, openness: Openness, **options: Any
+    ) -> None:
         super().__init__(routes, **options)
         self.authenticator = authenticator
+        self.openness = openness
 
 
 async def admit(connection: HTTPConnection, access: Access, *, in_url: bool = False) -> None:
     """Let in who may enter. `in_url` is true on streams.
 
-    Raises Unauthenticated, Forbidden, and Unavailable where that cannot be told now.
+    Raises Unauthenticated, Forbidden, Misdirected, and Unavailable where that cannot be told now.
     """
     if access.scope is None:
         return
     authenticator: Authenticator = connection.scope["router"].authenticator
-    principal = OPEN
     if await authenticator.asks():
         principal = await authenticator.principal(credential_of(connection, in_url=in_url))
         permit(principal, access)
+    else:
+        principal = welcome(connection)
     connection.scope[PRINCIPAL] = principal
+
+
+def welcome(connection: HTTPConnection) -> Principal:
+    """Whom an open service takes everybody for. Raises Misdirected for who is not even of this machine."""
+    openness: Openness = connection.scope["router"].openness
+    openness.check(connection)
+    return OPEN
 
 
 def permit(principal: Principal, access: Access) -> None:
     """Raises Forbidden for one who may not enter there."""
-    if access.scope not in principal.scopes:
+    if not access.admits(principal.scopes):
         raise Forbidden(f"This needs the scope `{access.scope}`.", scope=access.scope)
     if principal.reach is not None and not access.narrowed:
         raise Forbidden("A browser token does not reach this.")

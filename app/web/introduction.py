@@ -9,15 +9,16 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocket
 
-from app.auth import OPEN, Principal
+from app.auth import Principal
 from app.auth.authenticator import Authenticator
 from app.auth.principal import PRINCIPAL
 from app.clock import rfc3339_or_none
 from app.errors import BadMessage, Unauthenticated
 from app.events import json_text
+from app.web.connection import unknown
 from app.web.contract import Access
 from app.web.frames import Auth, parse, read_frame
-from app.web.gate import credential_of, permit
+from app.web.gate import credential_of, permit, welcome
 
 AUTH_SECONDS: Final = 15.0
 
@@ -25,10 +26,10 @@ AUTH_SECONDS: Final = 15.0
 async def introduce(socket: WebSocket, access: Access) -> None:
     """Let in who may enter; to be called after the handshake, as only then a client is told why not.
 
-    Raises Unauthenticated, Forbidden, BadMessage, or Unavailable where that cannot be told now.
+    Raises Unauthenticated, Forbidden, Misdirected, BadMessage, Full where too many have yet to say it, or Unavailable
+    where that cannot be told now.
     """
     authenticator: Authenticator = socket.scope["router"].authenticator
-    principal = OPEN
     if await authenticator.asks():
         credential = credential_of(socket, in_url=True)
         frame = None if credential else await _first_frame(socket)
@@ -36,6 +37,8 @@ async def introduce(socket: WebSocket, access: Access) -> None:
         permit(principal, access)
         if frame is not None:
             await socket.send_text(json_text(authenticated(principal, frame)))
+    else:
+        principal = welcome(socket)
     socket.scope[PRINCIPAL] = principal
 
 
@@ -47,8 +50,9 @@ def authenticated(principal: Principal, frame: Mapping[str, Any]) -> dict[str, A
 
 async def _first_frame(socket: WebSocket) -> dict[str, Any]:
     try:
-        async with asyncio.timeout(AUTH_SECONDS):
-            message = await socket.receive()
+        with unknown(socket.scope):
+            async with asyncio.timeout(AUTH_SECONDS):
+                message = await socket.receive()
     except TimeoutError:
         raise Unauthenticated("No `auth` frame came.") from None
     frame = parse(message.get("text"))

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app.auth import Reach, Scope, owner_of, principal_of
+from app.auth import Reach, Scope, principal_of
 from app.bar import bar
 from app.clock import rfc3339
 from app.errors import (
@@ -115,11 +115,11 @@ class JobDoors:
         `Idempotency-Key` a repeat is answered by the earlier job, so it is safe to send a submission again whose answer
         got lost.
         """
-        key, prefer = key_of(request), Preferences.of(request)
+        key, prefer, principal = key_of(request), Preferences.of(request), principal_of(request)
         body = await self._bodies.json(request)
-        if reach := principal_of(request).reach:
-            key = _single(reach, body)
-        accepted = await self._submissions.accept(body, owner_of(request), key)
+        if principal.reach:
+            key = _single(principal.reach, body)
+        accepted = await self._submissions.accept(body, principal.owner, key, principal.submit_rate)
         job, waited = await self._waits.for_end(request, accepted.job, prefer.wait)
         headers = {"Location": job_url(job.job_id, self._base_url)} | asking_again(job) | accepted.allowance.headers
         headers |= applied(respond_async=prefer.respond_async, wait=waited)

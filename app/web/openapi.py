@@ -130,7 +130,9 @@ class _Fold:
 
     def _security(self, contract: Contract) -> list[dict[str, list[str]]]:
         names = [name for name in SECURITY if name != "url" or IN_URL in contract.parameters]
-        return [*({name: [str(contract.scope)]} for name in names), *([{}] if self._is_open else [])]
+        scopes = [str(scope) for scope in (contract.scope, contract.or_scope) if scope]
+        ways = [{name: [scope]} for name in names for scope in scopes]
+        return [*ways, *([{}] if self._is_open else [])]
 
     def webhook(self, name: str) -> dict[str, Any]:
         summary, shape = WEBHOOKS[name]

@@ -138,6 +138,7 @@ class TokenDoors:
         "create_token",
         TOKENS,
         scope=Scope.READ,
+        or_scope=Scope.SUBMIT,
         body=DESCRIBED,
         answers=[Answer(201, "The token.", TokenObject, [CACHE_CONTROL, SET_COOKIE.sometimes])],
         refuses=[*JSON_BODY, InvalidToken, Unavailable],
@@ -145,7 +146,8 @@ class TokenDoors:
     async def create(self, request: Request) -> Response:
         """Make a token for a browser.
 
-        It reaches only what is named here, expires soon, and ends with the key it was made with. A page shows it as
+        It reaches only what is named here, may nothing that its maker may not, expires soon, and ends with the key it
+        was made with. A page shows it as
         `Authorization: Bearer`, as `access_token` in the URL of a stream, or in an `auth` frame of a WebSocket.
         """
         wanted = _wanted(await self._bodies.json(request))

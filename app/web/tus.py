@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from typing_extensions import TypedDict
 
-from app.auth import Scope, owner_of
+from app.auth import Scope, owner_of, principal_of
 from app.clock import rfc3339
 from app.errors import (
     BadRequest,
@@ -26,6 +26,7 @@ from app.errors import (
     UnsupportedMediaType,
     UnsupportedTus,
     UploadBusy,
+    UploadTooFast,
     UploadTooLarge,
 )
 from app.intake.reception import Reception
@@ -98,6 +99,7 @@ BRINGING: Final = (
     UploadTooLarge,
     UnsupportedMediaType,
     UploadBusy,
+    UploadTooFast,
     ChecksumMismatch,
     Unavailable,
     StorageFull,
@@ -152,6 +154,7 @@ class TusDoors:
         """
         with speaking_tus(request):
             unfinished, checksum = self._described(request), checksum_of(request)
+            await self._reception.expect(unfinished.owner, principal_of(request).upload_rate)
             await self._resumptions.begin(unfinished)
             try:
                 standing = await self._first(request, unfinished, checksum)
@@ -281,7 +284,7 @@ class TusDoors:
         return await self._resumptions.look(unfinished.upload_id, unfinished.owner)
 
     async def _take(self, request: Request, upload_id: str, offset: int, checksum: Checksum | None) -> Standing:
-        with self._reception.admitted():
+        with self._reception.admitted(owner_of(request)):
             async with self._resumptions.resume(upload_id, owner_of(request), offset, checksum) as arrival:
                 async for batch in self._bodies.batches(request, arrival.most_bytes, UploadTooLarge):
                     await arrival.take(batch)

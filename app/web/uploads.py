@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute
 from typing_extensions import TypedDict
 
 from app.artifacts import FileStore
-from app.auth import Scope, owner_of
+from app.auth import Scope, principal_of
 from app.clock import rfc3339
-from app.errors import BadRequest, StorageFull, Unavailable, UnsupportedMediaType, UploadTooLarge
+from app.errors import BadRequest, StorageFull, Unavailable, UnsupportedMediaType, UploadTooFast, UploadTooLarge
 from app.intake.incoming import IncomingFile
 from app.intake.reception import Reception
 from app.settings import Settings
@@ -65,7 +65,7 @@ class UploadDoors:
         body={"*/*": bytes},
         body_optional=True,
         answers=[Answer(201, "Taken in.", UploadObject)],
-        refuses=[UploadTooLarge, UnsupportedMediaType, Unavailable, StorageFull],
+        refuses=[UploadTooLarge, UnsupportedMediaType, UploadTooFast, Unavailable, StorageFull],
     )
     async def put(self, request: Request) -> Response:
         """Upload a file.
@@ -74,12 +74,14 @@ class UploadDoors:
         """
         name = named(request.path_params["name"], parameter="name")
         content_type = media_type(request.headers.get("content-type", ""), name)
-        with self._reception.admitted():
+        principal = principal_of(request)
+        await self._reception.expect(principal.owner, principal.upload_rate)
+        with self._reception.admitted(principal.owner):
             incoming = IncomingFile(self._files, new_upload_id())
             try:
                 await self._receive(request, incoming)
                 upload = await self._reception.make_upload(
-                    incoming, owner=owner_of(request), name=name, content_type=content_type
+                    incoming, owner=principal.owner, name=name, content_type=content_type
                 )
             except BaseException:
                 await self._discard(incoming)

@@ -12,7 +12,7 @@ from starlette.types import Scope as AsgiScope
 from starlette.websockets import WebSocket
 
 from app.auth import Scope, principal_of
-from app.errors import BadMessage, BadRequest, Forbidden, Unauthenticated, Unavailable
+from app.errors import BadMessage, BadRequest, Forbidden, Misdirected, Unauthenticated, Unavailable
 from app.hub import LINES, Close, Full, Hub, Subscription, Writer
 from app.jobs import is_job_id
 from app.shapes.event import StreamEvent
@@ -125,7 +125,7 @@ class _Door:
             writer.finish(full.close)
         except Unauthenticated:
             writer.finish(Close.UNAUTHENTICATED)
-        except Forbidden:
+        except (Forbidden, Misdirected):
             writer.finish(Close.FORBIDDEN)
         except (BadRequest, BadMessage):
             writer.finish(Close.BAD_MESSAGE)

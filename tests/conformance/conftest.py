@@ -64,7 +64,7 @@ def first_answer(received: bytes) -> Answer:
 def raw(address: str) -> Raw:
     """`raw(b"GET /x", b"Name: value", …, body=b"")`: with a Host, and with a length where there is a body."""
 
-    async def ask(line: bytes, *headers: bytes, body: bytes = b"", host: bytes = b"Host: x") -> Answer:
+    async def ask(line: bytes, *headers: bytes, body: bytes = b"", host: bytes = b"Host: localhost") -> Answer:
         framed = any(header.lower().startswith((b"content-length:", b"transfer-encoding:")) for header in headers)
         length = [] if framed or not body else [b"Content-Length: %d" % len(body)]
         head = [line + b" HTTP/1.1", *filter(None, [host]), *headers, *length, b"Connection: close", b"", b""]

@@ -20,18 +20,21 @@ LIST = "GET /api/jobs?"
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("bad", ["%", "%zz", "%f", "a%", "%ff", "%c3%28", "%c0%80", "%ed%a0%80"])
-async def test_a_path_that_does_not_decode_is_refused(raw: Raw, path: str, bad: str) -> None:
-    assert "UTF-8" in (await raw(f"GET {path.format(bad)}".encode())).refused(400, "invalid_request")["detail"]
+async def test_a_path_that_does_not_decode_is_refused(raw: Raw, path: str, subtests: pytest.Subtests) -> None:
+    for bad in ("%", "%zz", "%f", "a%", "%ff", "%c3%28", "%c0%80", "%ed%a0%80"):
+        with subtests.test(bad):
+            answer = await raw(f"GET {path.format(bad)}".encode())
+            assert "UTF-8" in answer.refused(400, "invalid_request")["detail"]
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("strange", ["%00", "a%00.js", "%0d%0aX:%20y", "%1b%5b2J", "%e2%80%ae", "..%2f..%2fREADME.md"])
-async def test_control_characters_in_a_path_only_name_nothing(raw: Raw, path: str, strange: str) -> None:
-    answer = await raw(f"GET {path.format(strange)}".encode())
-    assert answer.status == 404
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert "x" not in answer.headers
+async def test_control_characters_in_a_path_only_name_nothing(raw: Raw, path: str, subtests: pytest.Subtests) -> None:
+    for strange in ("%00", "a%00.js", "%0d%0aX:%20y", "%1b%5b2J", "%e2%80%ae", "..%2f..%2fREADME.md"):
+        with subtests.test(strange):
+            answer = await raw(f"GET {path.format(strange)}".encode())
+            assert answer.status == 404
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert "x" not in answer.headers
 
 
 @pytest.mark.parametrize("bad", [b"\0", b"\xff", b"\xc3\xa9", b" x", b"\t"])
@@ -315,7 +318,7 @@ async def test_a_trailer_is_no_header(post: Raw) -> None:
 
 
 async def test_what_comes_behind_the_announced_length_is_no_part_of_the_body(address: str, store: Store) -> None:
-    head = b"POST /api/jobs HTTP/1.1\r\nHost: x\r\n" + JSON + b"\r\nContent-Length: 19\r\n\r\n"
+    head = b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\n" + JSON + b"\r\nContent-Length: 19\r\n\r\n"
     received = await exchange(address, head + JOB + b"}}\r\n\r\n")
     answer = first_answer(received)
     assert (answer.status, answer.headers["connection"]) == (202, "close")
@@ -326,7 +329,7 @@ async def test_what_comes_behind_the_announced_length_is_no_part_of_the_body(add
 async def test_a_body_that_ends_before_the_announced_length_queues_nothing(
     address: str, store: Store, web: httpx.AsyncClient
 ) -> None:
-    head = b"POST /api/jobs HTTP/1.1\r\nHost: x\r\n" + JSON + b"\r\nContent-Length: 25\r\n\r\n"
+    head = b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\n" + JSON + b"\r\nContent-Length: 25\r\n\r\n"
     url = httpx.URL(address)
     _, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(head + JOB)

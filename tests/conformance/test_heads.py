@@ -30,7 +30,8 @@ async def test_five_hundred_headers_are_no_trouble(raw: Raw) -> None:
 
 async def test_a_refused_head_ends_its_connection_and_what_follows_it_is_not_read(address: str, store: Store) -> None:
     smuggled = (
-        b"POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n" + JOB
+        b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n"
+        + JOB
     )
     received = await exchange(address, b"GET /livez HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n" + smuggled)
     answer = first_answer(received)

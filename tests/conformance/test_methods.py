@@ -49,13 +49,14 @@ ROUTES = {
 BATCH = "abcdefghijklmnopqrstuvwx22"
 UPLOAD = "abcdefghijklmnopqrstuvwx23"
 READABLE = [path for path, allow in ROUTES.items() if allow.startswith("GET")]
+A_NAME = ("PUT", "/api/uploads/tus/{upload}")
+"""To PUT it is one."""
+
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND")
-REFUSED = [
-    (method, path)
-    for path, allow in ROUTES.items()
+REFUSED = {
+    method: [path for path, allow in ROUTES.items() if method not in allow and (method, path) != A_NAME]
     for method in METHODS
-    if method not in allow and (method, path) != ("PUT", "/api/uploads/tus/{upload}")  # to PUT it is a name
-]
+}
 
 
 @pytest.fixture
@@ -78,20 +79,23 @@ async def test_head_answers_like_get_without_a_body(web: httpx.AsyncClient, job_
             assert head.headers.get(name) == get.headers.get(name)
 
 
-@pytest.mark.parametrize(("path", "allow"), ROUTES.items())
-async def test_options_tells_what_is_allowed(web: httpx.AsyncClient, job_id: str, path: str, allow: str) -> None:
-    response = await web.options(path.format(id=job_id, batch=BATCH, upload=UPLOAD))
-    assert (response.status_code, response.content) == (204, b"")
-    assert response.headers["allow"] == allow
+async def test_options_tells_what_is_allowed(web: httpx.AsyncClient, job_id: str, subtests: pytest.Subtests) -> None:
+    for path, allow in ROUTES.items():
+        with subtests.test(path):
+            response = await web.options(path.format(id=job_id, batch=BATCH, upload=UPLOAD))
+            assert (response.status_code, response.content) == (204, b"")
+            assert response.headers["allow"] == allow
 
 
-@pytest.mark.parametrize(("method", "path"), REFUSED)
+@pytest.mark.parametrize("method", REFUSED)
 async def test_any_other_method_is_405_and_told_the_same(
-    web: httpx.AsyncClient, job_id: str, method: str, path: str
+    web: httpx.AsyncClient, job_id: str, method: str, subtests: pytest.Subtests
 ) -> None:
-    response = await web.request(method, path.format(id=job_id, batch=BATCH, upload=UPLOAD))
-    assert_problem(response, 405, "method_not_allowed")
-    assert set(response.headers["allow"].split(", ")) == set(ROUTES[path].split(", "))
+    for path in REFUSED[method]:
+        with subtests.test(path):
+            response = await web.request(method, path.format(id=job_id, batch=BATCH, upload=UPLOAD))
+            assert_problem(response, 405, "method_not_allowed")
+            assert set(response.headers["allow"].split(", ")) == set(ROUTES[path].split(", "))
 
 
 async def test_a_method_http_does_not_have_is_malformed(raw: Raw) -> None:
@@ -102,12 +106,13 @@ async def test_methods_are_told_apart_by_case(raw: Raw) -> None:
     assert (await raw(b"get /livez")).refused(400, "invalid_request")
 
 
-@pytest.mark.parametrize("path", [path for path in ROUTES if path != "/" and "uploads" not in path])
 async def test_a_trailing_slash_is_another_path_and_never_a_redirect(
-    web: httpx.AsyncClient, job_id: str, path: str
+    web: httpx.AsyncClient, job_id: str, subtests: pytest.Subtests
 ) -> None:
-    response = await web.get(f"{path.format(id=job_id, batch=BATCH, upload=UPLOAD)}/", follow_redirects=False)
-    assert_problem(response, 404, "not_found")
+    for path in [path for path in ROUTES if path != "/" and "uploads" not in path]:
+        with subtests.test(path):
+            response = await web.get(f"{path.format(id=job_id, batch=BATCH, upload=UPLOAD)}/", follow_redirects=False)
+            assert_problem(response, 404, "not_found")
 
 
 async def test_behind_uploads_the_whole_rest_is_a_name_and_a_name_has_no_slash(web: httpx.AsyncClient) -> None:
@@ -131,12 +136,15 @@ async def test_no_other_spelling_of_a_path_is_mended(raw: Raw, path: str) -> Non
     assert (await raw(f"GET {path}".encode())).refused(404, "not_found")
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 @pytest.mark.parametrize("path", ["/nothing", "/api", "/api/jobs/x/y", "/API/kinds", "/.env"])
-async def test_an_unknown_path_is_404_whatever_the_method(web: httpx.AsyncClient, method: str, path: str) -> None:
-    response = await web.request(method, path)
-    assert response.status_code == 404
-    assert response.headers["content-type"] == "application/problem+json"
+async def test_an_unknown_path_is_404_whatever_the_method(
+    web: httpx.AsyncClient, path: str, subtests: pytest.Subtests
+) -> None:
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+        with subtests.test(method):
+            response = await web.request(method, path)
+            assert response.status_code == 404
+            assert response.headers["content-type"] == "application/problem+json"
 
 
 async def test_a_target_may_be_a_whole_url(raw: Raw) -> None:

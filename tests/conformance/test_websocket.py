@@ -303,6 +303,7 @@ async def test_a_key_has_sixteen_bytes(address: str, key: str) -> None:
 async def test_there_is_no_other_version(address: str, version: str) -> None:
     head = await handshake(address, Sec_WebSocket_Version=version)
     assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\nsec-websocket-version: 13\r\n" in head
 
 
 async def test_12_compression_is_offered_in_vain(address: str) -> None:

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 SILENCE: Final = b""
-HEAD: Final = b"GET /api/jobs HTTP/1.1\r\nHost: x\r\nX-Slow: "
-BODY: Final = b"POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
+HEAD: Final = b"GET /api/jobs HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+BODY: Final = (
+    b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
+)
 HANDSHAKE: Final = (
-    b"GET /api/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"GET /api/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
 )
 TURNS_AWAY: Final = 2

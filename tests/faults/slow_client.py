@@ -61,12 +61,12 @@ class SlowClient:
 
     def _request(self) -> bytes:
         if not self.websocket:
-            return f"GET /api/jobs/{self.job_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            return f"GET /api/jobs/{self.job_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         upgrade = (
             "Upgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
         )
-        return f"GET /api/jobs/{self.job_id}/ws HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n".encode()
+        return f"GET /api/jobs/{self.job_id}/ws HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n".encode()
 
     async def _read(self) -> bool:
         try:

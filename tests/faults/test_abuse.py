@@ -22,6 +22,9 @@ MOST_GROWTH_BYTES: Final = 256 << 20
 MOST_SECONDS: Final = 40.0
 """For a round: somebody who waits so long has been stopped. A SYN that found the backlog full costs seconds."""
 
+LONG_SECONDS: Final = 200.0
+"""For thousands, on a machine with other work."""
+
 Measured = Callable[[str, float], None]
 
 
@@ -34,20 +37,21 @@ def attackers(measured: Measured) -> int:
     return count
 
 
+@pytest.mark.timeout(300)
 async def test_thousands_that_drip_stop_nobody_and_leave_nothing_behind(
     house: House, attackers: int, measured: Measured
 ) -> None:
-    web = await house.web(head_seconds=3, body_seconds=5)
+    web = await house.web(head_seconds=4, body_seconds=6)
     await house.worker()
     alone = await rounds(web)
     descriptors, before = web.descriptors, web.resident_bytes
     async with Crowd(web.port, [SILENCE, HEAD, BODY, HANDSHAKE], attackers, ADDRESSES) as crowd:
-        await until_all(lambda: [web.descriptors > attackers * 0.8])
+        await until_all(lambda: [web.descriptors > attackers * 0.5], LONG_SECONDS)
         beside = await rounds(web)
-        await until_all(lambda: [crowd.cut > attackers])
+        await until_all(lambda: [crowd.cut > attackers], LONG_SECONDS)
         beside += await rounds(web)
         growth = web.most_resident_bytes - before
-    await until_all(lambda: [web.descriptors <= descriptors])
+    await until_all(lambda: [web.descriptors <= descriptors], LONG_SECONDS)
     measured("a job submitted and streamed to its end: p90", p90(alone))
     measured(f"the same beside {attackers} that drip: p90", p90(beside))
     measured(f"MB of web for {attackers} that drip", growth / 1e6)

@@ -89,7 +89,7 @@ def ask(island: Island, web: Web, path: str, *headers: str) -> socket.socket:
     connection = island.connect(web.port)
     assert connection
     connection.settimeout(30)
-    connection.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode())
+    connection.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode())
     return connection
 
 
@@ -99,7 +99,7 @@ async def answers(island: Island, web: Web) -> bool:
     if connection is None:
         return False
     with connection:
-        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         return connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
 
 

@@ -127,7 +127,7 @@ class Reader:
         """To the end of the stream."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 18)
         try:
-            writer.write(f"GET /api/jobs/{job_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writer.write(f"GET /api/jobs/{job_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             async for line in reader:
                 if line.startswith(b"data: "):
                     self._take(json.loads(line[6:]), time.time())

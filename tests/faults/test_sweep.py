@@ -144,7 +144,9 @@ async def uploading(house: House, web: Web) -> AsyncIterator[Path]:
     before = set(parts(house))
     _, writer = await asyncio.open_connection("127.0.0.1", web.port)
     try:
-        writer.write(f"PUT /api/uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: {3 * BATCH_BYTES}\r\n\r\n".encode())
+        writer.write(
+            f"PUT /api/uploads/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: {3 * BATCH_BYTES}\r\n\r\n".encode()
+        )
         writer.write(b"x" * 2 * BATCH_BYTES)
         await until_all(lambda: [set(parts(house)) - before])
         (part,) = set(parts(house)) - before

@@ -79,7 +79,7 @@ class Watcher:
         resume = f"Last-Event-ID: {last}\r\n" if last else ""
         query = "" if last else "?after=0"
         target = f"/api/jobs/{self.job_id}/events{query}"
-        return f"GET {target} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n{resume}\r\n".encode()
+        return f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{resume}\r\n".encode()
 
     def _take(self, line: bytes) -> None:
         """Each frame is whole within a chunk, so that the lines between chunks can be passed over."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
-from app.errors import BadRequest, RangeNotSatisfiable, Refusal, UnsupportedTus
+from app.errors import BadRequest, Misdirected, RangeNotSatisfiable, Refusal, UnsupportedTus
 from app.jobs import SEQ_DIGITS
 from app.web.body import declared_length
 from app.web.connection import after_of
@@ -15,6 +15,7 @@ from app.web.download import Download
 from app.web.filters import filter_of
 from app.web.idempotency import HEADER, LONGEST, key_of
 from app.web.negotiation import accept_of, has_current, known_seq, preferred
+from app.web.openness import Openness
 from app.web.prefer import MOST_WAIT_SECONDS, Preferences
 from app.web.tusheaders import DIGEST_BYTES, MOST_DIGITS, checksum_of, length_of, metadata_of, number, speaking_tus
 from tests.fuzz.hostile import asking, field_values, hard, words
@@ -147,3 +148,17 @@ def test_no_header_takes_longer_than_it_is_long(part: str) -> None:
     for read in (key_of, metadata_of):
         with suppress(BadRequest):
             read(request)
+
+
+@hard
+@given(st.one_of(field_values, field_values.map("localhost{}".format), field_values.map("[{}]:80".format)))
+def test_a_host_is_one_of_this_machine_or_misdirected(host: str) -> None:
+    with suppress(Misdirected):
+        Openness().check(asking([("Host", host)]))
+
+
+@hard
+@given(st.text("localhst0127.:-", max_size=30))
+def test_no_name_of_another_domain_passes_for_one_of_this_machine(name: str) -> None:
+    with pytest.raises(Misdirected):
+        Openness().check(asking([("Host", f"{name}.example")]))

@@ -69,7 +69,12 @@ async def test_whatever_is_sent_is_answered_and_never_by_a_5xx(
     for segment in strange:
         head, brace, rest = target.partition("{")
         target = head + segment + rest.partition("}")[2] if brace else target
-    lines = [f"{method} {target}?{query} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", "Connection: close"]
+    lines = [
+        f"{method} {target}?{query} HTTP/1.1",
+        "Host: localhost",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
     lines += [f"{name}: {value}" for name, value in fields.items()]
     status = await status_of(address, "\r\n".join([*lines, "", ""]).encode("latin-1") + body)
     assert 200 <= status < 500

@@ -197,6 +197,22 @@ def test_nothing_is_left_of_guests_that_have_left() -> None:
     assert not occupancy.waiting
 
 
+def test_who_leaves_before_saying_who_it_is_leaves_nothing() -> None:
+    occupancy = Occupancy(Connections(most_sockets=32).within(100))
+    first, second = [Guest(occupancy, "192.0.2.1", lambda: None) for _ in range(2)]
+    with first.unknown(), second.unknown():
+        assert occupancy.unknown.count == 2
+        first.leave()
+        assert occupancy.unknown.count == 1
+    assert occupancy.unknown.count == 0
+
+
+def test_of_sockets_that_have_not_said_who_they_are_an_address_has_three_quarters_at_most() -> None:
+    assert Connections().within(1_000).unknown_sockets == (93, 69)
+    assert Connections(most_sockets=800, most_sockets_per_address=80).within(1_000).unknown_sockets == (100, 10)
+    assert Connections().within(1).unknown_sockets == (1, 1)
+
+
 def test_an_ipv6_client_is_its_64_bits_of_network() -> None:
     occupancy = Occupancy(Connections(most_per_address=1).within(100))
     Guest(occupancy, "2001:db8::1", lambda: None).enter()

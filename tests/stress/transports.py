@@ -134,7 +134,7 @@ TRANSPORTS: Final[dict[str, Transport]] = {"sse": sse, "websocket": websocket, "
 
 async def _request(port: int, target: str, head: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection(sock=_socket(port), limit=LONGEST_LINE)
-    writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n".encode())
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{head}\r\n".encode())
     return reader, writer
 
 

@@ -73,7 +73,7 @@ async def served(app: Any, **limits: Any) -> AsyncIterator[str]:
 
 def client_of(url: str) -> httpx.AsyncClient:
     """Loading certificates, which nobody needs here, would take longer than most tests."""
-    return httpx.AsyncClient(base_url=url, trust_env=False, verify=False)
+    return httpx.AsyncClient(base_url=url, trust_env=False, verify=False, timeout=30)
 
 
 @asynccontextmanager

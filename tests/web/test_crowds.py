@@ -1,6 +1,7 @@
 """How many streams and WebSockets there may be, of one address and in all, and how long one lasts."""
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 from ipaddress import ip_network
 
@@ -9,9 +10,11 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from app.auth import Scope
 from app.hub import Close
 from app.main import create_app
 from app.settings import Settings
+from app.store import KeyStore
 from tests.web.conftest import Store, client_of, served
 from tests.web.test_sse import blocks, stream, whole
 
@@ -45,6 +48,22 @@ async def test_one_socket_too_many_is_closed_with_4429(
         async with asyncio.timeout(20):
             while await closed_with(url):
                 pass
+
+
+async def test_of_sockets_that_say_nothing_there_are_few_and_they_keep_out_nobody_who_says_who_it_is(
+    settings: Settings, store: Store
+) -> None:
+    _, text = await KeyStore(store.redis).create("ann", [Scope.READ])
+    app = create_app(settings.model_copy(update={"auth": "keys"}))
+    async with (
+        served(app, most_sockets=16, most_sockets_per_address=16) as url,
+        connect(url.replace("http", "ws") + "/api/ws") as silent,
+    ):
+        assert await closed_with(url) == Close.TOO_MANY
+        assert await closed_with(url, Authorization=f"Bearer {text}") is None
+        await silent.send(json.dumps({"op": "auth", "token": text}))
+        await silent.recv()
+        assert await closed_with(url) == Close.UNAUTHENTICATED, "there is a place, and a ping says nothing"
 
 
 async def test_each_client_of_a_proxy_has_its_own_share(settings: Settings, store: Store) -> None:
@@ -102,9 +121,9 @@ async def asked(socket: ClientConnection) -> None:
     await socket.recv()
 
 
-async def closed_with(url: str) -> int | None:
+async def closed_with(url: str, **headers: str) -> int | None:
     """Why a new WebSocket is closed; None when it is served."""
-    async with connect(url.replace("http", "ws") + "/api/ws") as socket:
+    async with connect(url.replace("http", "ws") + "/api/ws", additional_headers=headers) as socket:
         try:
             await asked(socket)
         except ConnectionClosed:

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import httpx
@@ -204,17 +205,17 @@ async def test_every_route_has_its_place_here() -> None:
     assert {variable for path, _ in doors() for variable in variables(path)} <= OWNED | set(BESIDE)
 
 
-@pytest.mark.parametrize(("path", "method"), [*doors()])
 async def test_what_is_anothers_looks_like_what_is_not_there(
-    web: httpx.AsyncClient, stranger: Stranger, world: World, path: str, method: str
+    web: httpx.AsyncClient, stranger: Stranger, world: World, subtests: pytest.Subtests
 ) -> None:
-    (variable,) = variables(path) & OWNED
-    for known in world.ids[variable]:
-        for accept in FORMS.get(path, ["*/*"]):
-            foreign = await answer(web, method, path, "foreign", accept, known)
-            unknown = await answer(web, method, path, "unknown", accept, unlike(known))
-            assert foreign == unknown
-            assert foreign["status"] in stranger.refusals
+    for path, method in doors():
+        (variable,) = variables(path) & OWNED
+        for known, accept in product(world.ids[variable], FORMS.get(path, ["*/*"])):
+            with subtests.test(f"{method} {path} {accept}"):
+                foreign = await answer(web, method, path, "foreign", accept, known)
+                unknown = await answer(web, method, path, "unknown", accept, unlike(known))
+                assert foreign == unknown
+                assert foreign["status"] in stranger.refusals
 
 
 async def test_whatever_a_stranger_does_the_owner_sees_nothing_of_it(
@@ -287,10 +288,11 @@ async def test_the_secrets_and_webhooks_of_another_are_not_told(web: httpx.Async
     assert sent_again.status_code == 403 or sent_again.json() == {"redelivered": 0, "more": False}
 
 
-@pytest.mark.parametrize("path", sorted(COMMON - {"/static/{path}"}))
-async def test_what_is_common_tells_of_nobody(web: httpx.AsyncClient, world: World, path: str) -> None:
-    response = await web.get(path.replace("{kind}", "anything").replace("{queue}", "default"))
-    assert not [one for one in [*world.all, MARK] if one in response.text]
+async def test_what_is_common_tells_of_nobody(web: httpx.AsyncClient, world: World, subtests: pytest.Subtests) -> None:
+    for path in sorted(COMMON - {"/static/{path}"}):
+        with subtests.test(path):
+            response = await web.get(path.replace("{kind}", "anything").replace("{queue}", "default"))
+            assert not [one for one in [*world.all, MARK] if one in response.text]
 
 
 async def test_a_feed_tells_nothing_of_another(

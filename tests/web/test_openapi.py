@@ -15,6 +15,7 @@ from app.events import KEPT
 from app.jobs import Status
 from app.main import assemble
 from app.settings import Settings
+from app.store import Announcement, WorkerStore
 from app.web.contract import Described
 from tests.web.conftest import Store
 from workers import Wait
@@ -134,6 +135,19 @@ async def test_every_event_of_a_log_is_as_described(
 async def test_kinds_and_queues_are_as_described(web: httpx.AsyncClient, document: dict[str, Any]) -> None:
     validator(document, "KindList").validate((await web.get("/api/kinds")).json())
     validator(document, "QueueList").validate((await web.get("/api/queues")).json())
+
+
+async def test_workers_and_pollers_are_as_described(
+    web: httpx.AsyncClient, store: Store, document: dict[str, Any]
+) -> None:
+    await WorkerStore(store.redis).announce("w1", Announcement("host", 1, ("k",), ("default",)), holds_ms=60_000)
+    run = await store.claimed()
+    while (await web.get(f"/api/jobs/{run.job_id}")).status_code != 429:
+        pass
+    workers, pollers = [(await web.get(f"/api/{what}")).json() for what in ("workers", "pollers")]
+    validator(document, "WorkerList").validate(workers)
+    validator(document, "PollerList").validate(pollers)
+    assert len(workers["workers"][0]["running"]) == len(pollers["pollers"]) == 1
 
 
 async def test_an_event_with_a_foreign_member_is_not_as_described(document: dict[str, Any]) -> None:

@@ -46,6 +46,12 @@ async def listed(web: httpx.AsyncClient, **params: str) -> list[str]:
     return found
 
 
+async def listening(store: Store, *owners: str) -> int:
+    """How many of these owners' feeds are listened to."""
+    pairs = await store.redis.pubsub_numsub(*(f"tidings:feed:{owner}" for owner in owners))
+    return sum(count for _, count in pairs)
+
+
 async def test_a_list_is_of_oneself_of_another_or_of_all(web: httpx.AsyncClient, store: Store) -> None:
     ids = [(await store.submitted(owner=owner)).job_id for owner in ("ops", "ann", "bob", "ann")]
     assert await listed(web) == ids[:1]
@@ -73,9 +79,14 @@ async def test_a_job_of_another_is_there_to_look_at_and_to_be_handled(web: httpx
 
 
 async def test_a_batch_of_another_is_there_too(web: httpx.AsyncClient, store: Store) -> None:
-    await BatchStore(store.redis).accept(Order(BATCH, "ann", [submission(owner="ann", kind="anything")]))
+    batches, one = BatchStore(store.redis), submission(owner="ann", kind="anything")
+    await batches.accept(Order(BATCH, "ann", [one]))
+    await batches.work(BATCH)
     assert (await web.get(f"/api/batches/{BATCH}")).json()["owner"] == "ann"
     assert (await web.post(f"/api/batches/{BATCH}/cancel")).json()["cancel_requested_at"]
+    await batches.work(BATCH)
+    log = await web.get(f"/api/jobs/{one.job_id}/events", headers={"Accept": "application/json"})
+    assert log.json()["events"][-1]["data"] == {"by": "ops", "stage": "pending"}
 
 
 async def test_the_feed_of_all_tells_of_owners_that_come_later(
@@ -90,6 +101,20 @@ async def test_the_feed_of_all_tells_of_owners_that_come_later(
         later = await store.submitted(owner="newcomer")
         while later.job_id not in heard:
             heard += await anext(lines)
+
+
+async def test_the_feed_of_all_leaves_owners_that_have_no_jobs(
+    web: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.hub.overview.LOOK_SECONDS", 0.05)
+    for owner in ("ann", "bob"):
+        await store.submitted(owner=owner)
+    async with asyncio.timeout(20), web.stream("GET", "/api/events", params={"owner": "*"}):
+        assert await listening(store, "ann", "bob") == 2
+        await store.redis.zrem("tidings:owners", "ann")
+        while await listening(store, "ann"):
+            await asyncio.sleep(0.01)
+        assert await listening(store, "bob") == 1
 
 
 async def test_a_feed_of_another_tells_of_no_third(web: httpx.AsyncClient, store: Store) -> None:
@@ -146,14 +171,9 @@ async def test_what_an_operator_makes_for_a_browser_reaches_its_own_alone(
 async def test_nothing_is_left_when_the_operator_has_gone(web: httpx.AsyncClient, store: Store) -> None:
     for owner in ("ann", "bob"):
         await store.submitted(owner=owner)
-
-    async def listening() -> int:
-        pairs = await store.redis.pubsub_numsub("tidings:feed:ann", "tidings:feed:bob")
-        return sum(count for _, count in pairs)
-
     async with web.stream("GET", "/api/events", params={"owner": "*"}) as response:
         assert response.status_code == 200
-        assert await listening() == 2
+        assert await listening(store, "ann", "bob") == 2
     async with asyncio.timeout(20):
-        while await listening():
+        while await listening(store, "ann", "bob"):
             await asyncio.sleep(0.01)

@@ -22,7 +22,7 @@ BODY = b'{"kind": "transcode", "params": {}}'
 async def dripping(url: str, head: str, drop: bytes, seconds: float = 0.02) -> AsyncIterator[asyncio.StreamReader]:
     """What the service says to a client whose body comes drop by drop, for ever."""
     reader, writer = await asyncio.open_connection(httpx.URL(url).host, httpx.URL(url).port)
-    writer.write(f"{head} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n".encode())
+    writer.write(f"{head} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n".encode())
     writer.write(b"Content-Type: application/json\r\n\r\n")
 
     async def drip() -> None:
@@ -83,7 +83,7 @@ async def test_what_is_there_at_once_needs_no_time(settings: Settings, store: St
     await store.kinds.announce([TRANSCODE])
     hasty = settings.model_copy(update={"body_seconds": 1e-9})
     async with served(create_app(hasty)) as url, client_of(url) as web:
-        head = f"POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\nConnection: close\r\n"
+        head = f"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODY)}\r\nConnection: close\r\n"
         reader, writer = await asyncio.open_connection(httpx.URL(url).host, httpx.URL(url).port)
         writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + BODY)
         assert (await asyncio.wait_for(reader.read(), 20)).startswith(b"HTTP/1.1 202 ")

@@ -28,11 +28,13 @@ def assert_secured(response: httpx.Response) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("path", PATHS)
-async def test_every_answer_of_every_route_is_secured(web: httpx.AsyncClient, path: str, method: str) -> None:
-    url = path.replace("{", "").replace("}", "")
-    async with web.stream(method, url) as response:
-        assert_secured(response)
+async def test_every_answer_of_every_route_is_secured(
+    web: httpx.AsyncClient, method: str, subtests: pytest.Subtests
+) -> None:
+    for path in PATHS:
+        with subtests.test(path):
+            async with web.stream(method, path.replace("{", "").replace("}", "")) as response:
+                assert_secured(response)
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json", "text/plain"])

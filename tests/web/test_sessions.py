@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from app.auth import Scope
+from app.limits import Bounds
 from app.settings import Settings
 from app.store import KeyStore
 from tests.web.conftest import Store, assert_problem
@@ -114,7 +115,7 @@ async def test_a_revoked_keys_streams_end_within_seconds_and_those_of_its_tokens
 
 
 async def test_the_streams_of_a_key_are_bounded(web: httpx.AsyncClient, keys: KeyStore, store: Store) -> None:
-    _, text = await keys.create("ann", [Scope.READ], most_streams=1)
+    _, text = await keys.create("ann", [Scope.READ], Bounds(most_streams=1))
     job = await store.submitted(owner="ann")
     path = f"/api/jobs/{job.job_id}/events"
     async with stream(web, path, **shown(text)) as first:

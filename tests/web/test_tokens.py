@@ -136,6 +136,22 @@ async def test_a_token_submits_a_single_job_of_its_kind(
     assert (await web.post("/api/batches", json={"jobs": [body]}, headers=shown(text))).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("has", "makes"), [("submit", {"submit"}), ("read", {"read"}), ("cancel", set()), ("admin", set())]
+)
+async def test_who_makes_a_token_may_itself_what_that_may(
+    web: httpx.AsyncClient, keys: KeyStore, has: str, makes: set[str]
+) -> None:
+    _, text = await keys.create("ann", [Scope(has)])
+    for scope in ("submit", "read", "cancel"):
+        narrowed = {"kind": "anything"} if scope == "submit" else {"feed": True}
+        response = await web.post("/api/tokens", json={"scope": scope, **narrowed}, headers=shown(text))
+        if scope in makes:
+            assert response.status_code == 201
+        else:
+            assert_problem(response, 403, "forbidden")
+
+
 async def test_two_tokens_submit_two_jobs(web: httpx.AsyncClient, ann: dict[str, str]) -> None:
     texts = [await token(web, ann, scope="submit", kind="anything") for _ in range(2)]
     jobs = [(await web.post("/api/jobs", json={"kind": "anything"}, headers=shown(text))).json() for text in texts]

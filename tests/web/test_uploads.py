@@ -87,7 +87,7 @@ async def test_the_largest_that_is_allowed_is_taken(web: httpx.AsyncClient) -> N
 async def test_a_client_that_goes_away_leaves_nothing(address: str, store: Store, head: str) -> None:
     url = httpx.URL(address)
     _, writer = await asyncio.open_connection(url.host, url.port)
-    writer.write(f"PUT /api/uploads/a HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
+    writer.write(f"PUT /api/uploads/a HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode())
     if "chunked" in head:
         writer.write(b"%x\r\n" % (2 * MIB))
     writer.write(b"x" * (2 * MIB - 1))
@@ -103,7 +103,7 @@ async def test_a_body_that_stops_coming_is_given_up(settings: Settings, store: S
     hasty = settings.model_copy(update={"body_silence_seconds": 0.05})
     async with served(create_app(hasty)) as url:
         reader, writer = await asyncio.open_connection(httpx.URL(url).host, httpx.URL(url).port)
-        writer.write(b"PUT /api/uploads/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
+        writer.write(b"PUT /api/uploads/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx")
         answer = await asyncio.wait_for(reader.read(), 10)
         writer.close()
     assert answer.startswith(b"HTTP/1.1 408 ")
@@ -113,7 +113,9 @@ async def test_a_body_that_stops_coming_is_given_up(settings: Settings, store: S
 
 async def test_an_expecting_client_is_refused_before_it_sends(address: str, store: Store) -> None:
     reader, writer = await asyncio.open_connection(httpx.URL(address).host, httpx.URL(address).port)
-    writer.write(b"PUT /api/uploads/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n")
+    writer.write(
+        b"PUT /api/uploads/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n"
+    )
     assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
     writer.close()
 

@@ -10,18 +10,19 @@ local now, most = now_ms(), tonumber(ARGV[3])
 local id = ARGV[1]
 if id == '' then id = redis.call('ZRANGEBYSCORE', CHORES, '-inf', now - ARGV[2], 'LIMIT', 0, 1)[1] or '' end
 local key, staged = batch_key(id), batch_key(id, 'staged')
-local batch = redis.call('HMGET', key, 'owner', 'total', 'cancel', 'cancel_from', 'retry_from')
-local owner, total, cancelled, cancel_from, retry_from = unpack(batch)
+local batch = redis.call('HMGET', key, 'owner', 'total', 'cancel', 'cancel_from', 'retry_from', 'by')
+local owner, total, cancelled, cancel_from, retry_from, asker = unpack(batch)
 if not owner then
   redis.call('ZREM', CHORES, id)
   return {'', 0}
 end
 redis.call('ZADD', CHORES, now, id) -- comes first: a server that takes no writes refuses before anything is taken
 
-local by = cjson.encode(owner)
+asker = asker or owner -- of what is done to it; one written before that was kept is its owner's
+local by = cjson.encode(asker)
 local function payload(job_id) return (string.gsub(ARGV[4], '"@"', '"' .. job_id .. '"', 1)) end
 local function cancel(job) request_cancel(job, now, '{"by":' .. by .. '}') end
-local function retry(job) if job.status == 'failed' then again(job, now, owner, payload(job.id), ANY, ANY) end end
+local function retry(job) if job.status == 'failed' then again(job, now, asker, payload(job.id), ANY, ANY) end end
 
 local function make(number, text)
   local job_id, fields, params, delay, run_at, start_within, hook = unpack(cjson.decode(text))

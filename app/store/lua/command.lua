@@ -1,6 +1,6 @@
 -- command: all jobs of a batch that have not ended are to be cancelled, or all that have failed to be run again. That is
 -- written down here, and done by `chore`. Repeats change nothing.
--- ARGV: id, owner, 'cancel' | 'retry', most live jobs of an owner, most of all.
+-- ARGV: id, owner, 'cancel' | 'retry', most live jobs of an owner, most of all, by whom.
 -- Returns 'ok' | 'unknown' | 'illegal' | 'expired' | 'queue_full' | 'store_full'
 
 local id, owner, key, now = ARGV[1], ARGV[2], batch_key(ARGV[1]), now_ms()
@@ -21,6 +21,7 @@ else
   if full then return full end
   redis.call('HSET', key, 'retry_from', 0)
 end
+redis.call('HSET', key, 'by', ARGV[6])
 weigh(id, now)
 redis.call('ZADD', CHORES, now, id)
 note_change(id, now)

@@ -2,7 +2,8 @@
 -- `chore` makes them.
 -- ARGV: id, owner, how many jobs, the longest of their result TTLs in ms, idempotency key, fingerprint, its TTL ms, most
 -- submissions a minute, most live jobs of an owner, most of all, the latest moment at which one is to run (ms since 1970;
--- 0: none), the longest delay in ms, 'known' to accept nothing new, whom to tell ('<host> <url>' or '').
+-- 0: none), the longest delay in ms, 'known' to accept nothing new, whom to tell ('<host> <url>' or ''), the key it came with, most
+-- submissions a minute of that (0: as of its owner).
 -- Returns {'accepted' | 'replayed', id, when, how many jobs, submissions left, ms until one more},
 -- {'conflict', id}, {'unknown'},
 -- {'too_late'}, {'lost'} where something else than that many jobs has been staged, or {'too_fast' | 'queue_full' |
@@ -18,7 +19,7 @@ local function verdict()
   if ARGV[13] == 'known' then return {'unknown'} end
   if redis.call('LLEN', staged) ~= total then return {'lost'} end
   if tonumber(ARGV[11]) - now > tonumber(ARGV[12]) then return {'too_late'} end
-  local allowed, left, next_ms = take(PREFIX .. 'submits:' .. owner, now, per_minute, 60000 / per_minute, total)
+  local allowed, left, next_ms = take_both('submits', owner, per_minute, ARGV[15], tonumber(ARGV[16]), now, total)
   if not allowed then return {'too_fast', left, next_ms} end
   local full = is_full(owner, total, tonumber(ARGV[9]), tonumber(ARGV[10]))
   if full then return {full, left, next_ms} end

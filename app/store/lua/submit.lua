@@ -2,7 +2,7 @@
 -- ARGV: id, record fields as a flat JSON array, params, delay ms, arq payload, idempotency key, fingerprint, its TTL ms,
 -- start within ms of being due (0: whenever), most submissions a minute, most live jobs of an owner, most of all, when to
 -- run (ms since 1970, instead of the delay; 0: now), the longest delay in ms, 'known' to accept nothing new, whom to tell
--- ('<host> <url>' or '').
+-- ('<host> <url>' or ''), the key it came with, most submissions a minute of that (0: as of its owner).
 -- Returns {'accepted' | 'replayed', id, when, position or false, eta or false, eta p90 or false, submissions left, ms
 -- until one more}, {'conflict', id}, {'unknown'}, {'too_late'}, or {'too_fast' | 'queue_full' | 'store_full', submissions
 -- left, ms until one more}; an error, with nothing written, for times beyond reason.
@@ -22,7 +22,7 @@ if earlier then return earlier end
 if ARGV[15] == 'known' then return {'unknown'} end
 if delay > tonumber(ARGV[14]) then return {'too_late'} end
 
-local allowed, left, next_ms = take(PREFIX .. 'submits:' .. job.owner, now, per_minute, 60000 / per_minute, 1)
+local allowed, left, next_ms = take_both('submits', job.owner, per_minute, ARGV[17], tonumber(ARGV[18]), now, 1)
 if not allowed then return {'too_fast', left, next_ms} end
 local full = is_full(job.owner, 1, tonumber(ARGV[11]), tonumber(ARGV[12]))
 if full then return {full, left, next_ms} end

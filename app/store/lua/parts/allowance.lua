@@ -3,12 +3,12 @@
 --   <left> <when> <interval>
 
 -- Takes `cost`, for which that much has to be left, at least one; what costs more than there can be needs all of it, and is
--- owed. Whether there was enough, what is left, ms until there is one more, or enough.
+-- owed; what is negative is given back. Whether there was enough, what is left, ms until there is one more, or enough.
 local function take(key, now, most, interval_ms, cost)
   local left, at, promised = string.match(redis.call('GET', key) or '', '^(%S+) (%d+) (%S+)$')
   left = left and math.min(most, left + math.max(0, now - at) / math.min(promised, interval_ms)) or most
   local needed = math.min(math.max(1, cost), most)
-  local enough = left > needed - 0.00001 -- as fractions are not exact
+  local enough = cost < 0 or left > needed - 0.00001 -- as fractions are not exact
   if enough then left = math.min(most, left - cost) end
   local refilled_ms = math.ceil((most - left) * interval_ms)
   if refilled_ms > 0 then
@@ -16,4 +16,17 @@ local function take(key, now, most, interval_ms, cost)
   end
   local next_left = enough and math.max(1, math.floor(left) + 1) or needed
   return enough, math.max(0, math.floor(left)), math.ceil((next_left - left) * interval_ms)
+end
+
+-- The same of what an owner may in a minute, and with the key that it is asked with, where that has a bound of its own (not
+-- 0). The key's is told then, unless the owner's is what refuses.
+local function take_both(what, owner, per_minute, key, per_minute_of_key, now, cost)
+  local function of(name, most, cost) return take(PREFIX .. what .. ':' .. name, now, most, 60000 / most, cost) end
+  if per_minute_of_key == 0 then return of(owner, per_minute, cost) end
+  local allowed, left, next_ms = of('key:' .. key, per_minute_of_key, cost)
+  if not allowed then return false, left, next_ms end
+  local owner_allowed, owner_left, owner_next_ms = of(owner, per_minute, cost)
+  if owner_allowed then return true, left, next_ms end
+  of('key:' .. key, per_minute_of_key, -cost)
+  return false, owner_left, owner_next_ms
 end

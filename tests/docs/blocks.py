@@ -62,3 +62,8 @@ def blocks(page: str) -> list[Block]:
             found.append(Block(place, language, inner, port))
         end = fenced.end()
     return found
+
+
+def keyed(page: str) -> bool:
+    """Whether its reader starts a service that asks for keys."""
+    return any("TIDINGS_AUTH" in block.settings for block in blocks(page) if block.port)

@@ -1,5 +1,5 @@
 """Somebody who follows a page to the letter: pastes each block, in order, in one shell and one folder, with a home that
-is empty. For `tests/docs/test_pages.py`.
+is empty. For the tests of `tests/docs/`.
 """
 
 import os

@@ -7,7 +7,7 @@
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,9 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 SHOWN: Final = ("", "text", "dockerfile")
 """What is to be looked at only; deploy/Dockerfile is read by a linter of its own."""
+
+IN_BROWSERS: Final = {"docs/clients.md": ("html", "js")}
+"""What `tests/static/test_docs.py` gives to a page of another site."""
 
 _FENCED: Final = re.compile(r"^```(\w*)(?: server=(\d+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAME: Final = re.compile(r"(?:#|//|<!--) ([\w./-]+\.\w+)(?: -->)?\n")
@@ -52,14 +55,15 @@ def blocks(page: str) -> list[Block]:
     """What a reader of the page is to do, in order."""
     text = (ROOT / page).read_text()
     found: list[Block] = []
-    end = 0
+    end, runs = 0, False
     for fenced in _FENCED.finditer(text):
         language, port, inner = fenced.groups()
-        if language == "text" and found and not text[end : fenced.start()].strip():
-            found[-1] = Block(found[-1].place, found[-1].language, found[-1].text, found[-1].port, inner)
-        elif language not in SHOWN:
-            place = f"{page}:{text.count(chr(10), 0, fenced.start()) + 1}"
-            found.append(Block(place, language, inner, port))
+        if language == "text" and runs and not text[end : fenced.start()].strip():
+            found[-1] = replace(found[-1], output=inner)
+        runs = language not in SHOWN and language not in IN_BROWSERS.get(page, ())
+        if runs:
+            line = text.count("\n", 0, fenced.start()) + 1
+            found.append(Block(f"{page}:{line}", language, inner, port))
         end = fenced.end()
     return found
 

@@ -16,6 +16,7 @@ ELSEWHERE: Final = {"docs/deployment.md": "tests/test_deploy.py"}
 PICTURE_BYTES: Final = 200_000
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "page", [page for page in pages() if blocks(page) and not keyed(page) and page not in ELSEWHERE]
 )

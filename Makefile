@@ -11,7 +11,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test stress soak lint types format bench constraints audit sbom clean
+.PHONY: help setup run demo test picture stress soak lint types format bench constraints audit sbom clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,7 +26,9 @@ demo: setup  ## The same with a small bank that misbehaves, and some payments th
 
 test: lint types  ## Check style and types, then run every test
 	@sh tests/install_chromium.sh
-	@sh tests/install_tus.sh
+	@sh tests/install_node.sh build/tus tus-js-client@4.3.1
+	@sh tests/install_node.sh build/react react@19.3.1 react-dom@19.3.1 esbuild@0.28.2
+	@sh tests/install_nginx.sh
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder  # much of it waits
 
 stress: $(VENV)/.installed-dev  ## Kill, freeze and restart everything for SECONDS=120; then nothing may be lost (SEED=7 repeats a run)
@@ -35,6 +37,9 @@ stress: $(VENV)/.installed-dev  ## Kill, freeze and restart everything for SECON
 soak: $(VENV)/.installed-dev  ## Let jobs and clients come and go for MINUTES=10; nothing may grow
 	$(BIN)/python -m tests.stress.busload
 	$(BIN)/python -m tests.stress.soak $(MINUTES:%=--minutes %)
+
+picture: $(VENV)/.installed-dev  ## Take the picture of the README anew, in light and dark
+	$(BIN)/python -m tests.docs.picture
 
 lint: $(VENV)/.installed-dev  ## Check style
 	$(BIN)/ruff check

@@ -18,7 +18,15 @@ from tests.gateway import Gateway
 from tests.still_store import Clock
 
 HERE: Final = Path(__file__).parent
-LONGEST: Final = ("stress", "acceptance", "web/test_fuzz.py", "web/test_isolation.py", "test_page.py", "test_train.py")
+LONGEST: Final = (
+    "stress",
+    "acceptance",
+    "docs",
+    "web/test_fuzz.py",
+    "web/test_isolation.py",
+    "test_page.py",
+    "test_train.py",
+)
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20) -> None:

@@ -1,9 +1,6 @@
-"""What `docs/handlers.md` shows is run: its handlers by its own tests, and the first one by a runner as well."""
+"""What `docs/handlers.md` promises of its handlers; `tests/docs/` runs their tests, and here a runner the first one."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -31,15 +28,10 @@ def snippets(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_handler_has_a_test_and_every_test_passes(snippets: Path) -> None:
+def test_every_handler_has_a_test(snippets: Path) -> None:
     names = {path.name for path in snippets.glob("*.py")}
     handlers = {name for name in names if not name.startswith("test_")}
     assert names - handlers == {f"test_{name}" for name in handlers}
-    options = ("-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio")
-    argv = [sys.executable, "-m", "pytest", *options, str(snippets)]
-    env = os.environ | {"PYTHONPATH": str(snippets)}
-    ran = subprocess.run(argv, cwd=snippets, env=env, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout
 
 
 def test_the_first_handler_has_ten_lines() -> None:

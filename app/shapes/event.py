@@ -120,6 +120,8 @@ class ProcessingEvent(Told):
 
 @shape
 class ProgressEvent(Told):
+    """How far the run is."""
+
     type: Literal["progress"]
     data: Progress
 
@@ -140,6 +142,8 @@ class ArtifactEvent(Told):
 
 @shape
 class WaitingEvent(Told):
+    """An outside system is to answer until then."""
+
     type: Literal["waiting"]
     data: WaitingData
 

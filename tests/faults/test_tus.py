@@ -39,7 +39,7 @@ def made(path: Path) -> str:
 async def test_the_public_client_goes_on_after_a_cut_connection_and_a_killed_web_process(
     house: House, short_path: Path, measured: Callable[[str, float], None]
 ) -> None:
-    assert MODULES.exists(), "sh tests/install_tus.sh installs the client"
+    assert MODULES.exists(), "make test installs the client"
     sha256, uploads = made(short_path / "film.mp4"), house.data_dir / "uploads"
     web = await house.web()
     at_rest = web.most_resident_bytes

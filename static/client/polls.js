@@ -7,15 +7,18 @@ import { FEED } from "./topic.js";
 /** @typedef {import("./connection.js").Connection} Connection @typedef {import("./topic.js").Topic} Topic */
 
 const FEED_MS = 5_000;
-const LONGEST_PAUSE_MS = 15_000;
+const LONGEST_PAUSE_S = 15;
+const LONGEST_OUTAGE_MS = 6_000;
 const FEED_JOBS = 50;
 
 /** Ask for what is due. @param {Connection} connection @returns {Promise<number>} milliseconds until more is */
 export async function polls(connection) {
+  const lost = !connection.reachable;
   for (const topic of [...connection.topics.values()]) {
     if (topic.due <= Date.now()) topic.due = Date.now() + (await asked(connection, topic));
     if (!connection.reachable) return topic.due - Date.now();
   }
+  if (lost) return 0; // there are better ways than this
   const due = Math.min(...[...connection.topics.values()].map((topic) => topic.due));
   return Math.max(due - Date.now(), 1);
 }
@@ -33,14 +36,14 @@ async function asked(connection, topic) {
     for (const event of events) connection.hear(topic.name, event);
     if (topic.atEnd && !events.length) connection.end(topic.name);
     if (topic.atEnd) return 0; // whether it was run again
-    return (retryAfter || Math.min(2 ** topic.quiet, LONGEST_PAUSE_MS / 1000)) * 1000 * (1 + Math.random() / 5);
+    return (retryAfter || Math.min(2 ** topic.quiet, LONGEST_PAUSE_S)) * 1000 * (1 + Math.random() / 5);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     topic.quiet += 1;
     if (error.status === 429) connection.show("polling");
     else if (error.passing || error.status >= 500) connection.lose();
     else connection.end(topic.name, error);
-    return Math.min(pauseAfter(error, topic.quiet), Math.max(LONGEST_PAUSE_MS, (error.retryAfter ?? 0) * 1200));
+    return Math.min(pauseAfter(error, topic.quiet), Math.max(LONGEST_OUTAGE_MS, (error.retryAfter ?? 0) * 1200));
   }
 }
 

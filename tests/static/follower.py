@@ -26,6 +26,8 @@ class Follower:
 
     def __init__(self, page: Page, service: Service, job_id: str, token: str = "") -> None:
         self.page = page
+        self._service = service
+        self._job_id = job_id
         page.evaluate(FOLLOW, [f"{service.url}/static/tidings.js", token, job_id])
 
     @property
@@ -48,6 +50,17 @@ class Follower:
 
     def hears(self, lines: int) -> None:
         eventually(lambda: len(self.lines) >= lines)
+
+    def cancel(self) -> None:
+        """From the page."""
+        self.page.evaluate("job => tidings.cancel(job)", self._job_id)
+
+    def has_all(self, key: str = "") -> None:
+        """It came to the end, and of what was logged since its snapshot it was told everything, once, in order."""
+        self.ends()
+        (first, kind), *_ = self.events
+        assert kind == "snapshot"
+        assert self.lines == [seq for seq in self._service.lines(self._job_id, key) if seq > first]
 
     def ends(self) -> None:
         eventually(lambda: self.page.evaluate("heard.over"), 40)

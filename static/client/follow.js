@@ -2,23 +2,11 @@
 
 import { Refusal } from "./service.js";
 
-/**
- * @typedef {import("./job.js").JobEvent} JobEvent
- * @typedef {import("./connection.js").State} State
- *
- * @typedef {object} FollowOptions
- * @property {?number} [after] the seq that is known; 0 for the whole log. Without it a snapshot comes first
- * @property {AbortSignal} [signal] ends it, without an error
- * @property {(state: State) => void} [onConnection]
- */
-
 const MOST_QUEUED = 1_000;
 
 /**
- * @param {import("./tabs.js").Tabs} tabs
- * @param {string} topic
- * @param {FollowOptions} [options]
- * @returns {AsyncGenerator<JobEvent, void, void>} to the job's end. Throws a Refusal when it is gone, or not to be seen
+ * To the job's end. Throws a Refusal when it is gone, or not to be seen.
+ * @param {Tabs} tabs @param {string} topic @param {FollowOptions} [options] @returns {AsyncGenerator<JobEvent, void, void>}
  */
 export async function* follow(tabs, topic, { after = null, signal, onConnection = () => {} } = {}) {
   const follower = new Follower(topic, after, onConnection);
@@ -41,16 +29,16 @@ export async function* follow(tabs, topic, { after = null, signal, onConnection 
 }
 
 export class Follower {
-  /** @type {JobEvent[]} what was heard and not taken yet; of progress in a row the latest */
+  /** What was heard and not taken yet; of progress in a row the latest. @type {JobEvent[]} */
   queue = [];
   over = false;
   /** Whether more came than the queue holds; it is asked for again. */
   lagging = false;
   /** @type {Refusal | undefined} */
   why;
-  /** @type {Map<string, number>} of the feed, by job */
-  #seen = new Map();
   wake = () => {};
+  /** Of the feed, by job. @type {Map<string, number>} */
+  #seen = new Map();
 
   /** @param {string} topic @param {?number} seq @param {(state: State) => void} show */
   constructor(topic, seq, show) {
@@ -79,7 +67,7 @@ export class Follower {
     this.wake();
   }
 
-  /** @param {import("./tabs.js").Tabs} tabs */
+  /** @param {Tabs} tabs */
   catchUp(tabs) {
     this.lagging = this.over = false;
     tabs.watch(this);
@@ -92,8 +80,8 @@ export class Follower {
 
   /** @param {JobEvent} event */
   #isNews({ type, seq, job_id: id, reset }) {
-    if (!this.topic) return type === "snapshot" ? seq >= (this.#seen.get(id) ?? 0) : seq > (this.#seen.get(id) ?? 0);
-    if (type === "snapshot") return this.seq === null || (reset === true && seq !== this.seq);
-    return this.seq !== null && seq > this.seq;
+    const snapshot = type === "snapshot";
+    if (!this.topic) return seq > (this.#seen.get(id) ?? 0) - Number(snapshot);
+    return snapshot ? this.seq === null || (reset === true && seq !== this.seq) : this.seq !== null && seq > this.seq;
   }
 }

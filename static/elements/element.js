@@ -3,8 +3,6 @@
 import { Tidings, tidings } from "../tidings.js";
 import { shadowOf } from "./look.js";
 
-/** @typedef {import("../tidings.js").Token} Token */
-
 const MOST_SERVICES = 100;
 
 /** Elements that show the same to the same share a connection. @type {Map<string | Token, Map<string, Tidings>>} */

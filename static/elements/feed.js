@@ -9,8 +9,6 @@ import { TidingsElement } from "./element.js";
 import { part } from "./look.js";
 import { troubleOf } from "./words.js";
 
-/** @typedef {import("../tidings.js").Job} Job @typedef {import("../tidings.js").JobEvent} JobEvent */
-
 const USUAL = 20;
 const MOST = 200;
 const TOGETHER_MS = 200;

@@ -10,8 +10,6 @@ import { TidingsElement } from "./element.js";
 import { part } from "./look.js";
 import { troubleOf } from "./words.js";
 
-/** @typedef {import("../tidings.js").Job} Job */
-
 class TidingsProgress extends TidingsElement {
   static observedAttributes = ["job", "token", "base", "label", "cancel"];
 

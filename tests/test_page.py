@@ -202,8 +202,7 @@ def _shows(page: Page, kind: str) -> bool:
 
 
 def test_the_whole_page_weighs_at_most_a_hundred_kilobytes() -> None:
-    """All it may load; the docs have a style sheet of their own, the elements are for other people's pages, and types for
-    editors."""
+    """All it may load: not the docs' style sheet, the elements for other people's pages, and the types for editors."""
     static = ROOT / "static"
     others = {static / "docs.css", static / "client" / "types.d.ts", *(static / "elements").iterdir()}
     files = [file for file in static.rglob("*.*") if file not in others]

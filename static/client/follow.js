@@ -3,6 +3,7 @@
 import { Refusal } from "./service.js";
 
 const MOST_QUEUED = 1_000;
+const MOST_SEEN = 10_000;
 
 /**
  * To the job's end. Throws a Refusal when it is gone, or not to be seen.
@@ -53,11 +54,18 @@ export class Follower {
     this.lagging = this.queue.length >= MOST_QUEUED;
     if (this.lagging) return;
     this.seq = event.seq;
-    if (!this.topic) this.#seen.set(event.job_id, event.seq);
+    if (!this.topic) this.#note(event);
     const last = this.queue.at(-1);
     if (last?.type === "progress" && event.type === "progress" && last.job_id === event.job_id) this.queue.pop();
     this.queue.push(event);
     this.wake();
+  }
+
+  /** Of so many jobs the latest seq is known; those of which it has heard nothing for longest go. @param {JobEvent} event */
+  #note({ job_id: id, seq }) {
+    this.#seen.delete(id);
+    this.#seen.set(id, seq);
+    if (this.#seen.size > MOST_SEEN) this.#seen.delete(this.#seen.keys().next().value ?? "");
   }
 
   /** @param {{status: number, code: string, detail: string}} [why] */
@@ -80,8 +88,8 @@ export class Follower {
 
   /** @param {JobEvent} event */
   #isNews({ type, seq, job_id: id, reset }) {
-    const snapshot = type === "snapshot";
-    if (!this.topic) return seq > (this.#seen.get(id) ?? 0) - Number(snapshot);
-    return snapshot ? this.seq === null || (reset === true && seq !== this.seq) : this.seq !== null && seq > this.seq;
+    if (!this.topic) return seq > (this.#seen.get(id) ?? 0);
+    if (type === "snapshot") return this.seq === null || (reset === true && seq !== this.seq);
+    return this.seq !== null && seq > this.seq;
   }
 }

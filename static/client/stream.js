@@ -18,7 +18,7 @@ export async function stream(connection) {
   for (let n = 1; globalThis.navigator?.locks && n <= SLOTS; n += 1) {
     const name = `tidings stream ${n} ${connection.service.base.origin}`;
     const listened = (/** @type {?Lock} */ lock) => (lock ? listen(connection) : null);
-    const rest = await navigator.locks.request(name, { ifAvailable: true }, listened);
+    const rest = await navigator.locks.request(name, { ifAvailable: true }, listened).catch(() => NO_USE);
     if (rest !== null) return rest;
   }
   return NO_USE;

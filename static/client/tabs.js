@@ -54,10 +54,11 @@ export class Tabs {
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#receive(data);
     this.#want(null);
-    navigator.locks.request(name, () => {
+    const held = () => {
       this.#lead();
       return new Promise(() => {}); // until this tab is no more
-    });
+    };
+    navigator.locks.request(name, held).catch(() => this.#lead()); // a sandboxed frame may have none
   }
 
   #lead() {

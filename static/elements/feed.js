@@ -40,7 +40,7 @@ class TidingsFeed extends TidingsElement {
     this.#say("loading", "…");
     const onConnection = (/** @type {string} */ state) => {
       this.dataset.connection = state;
-      if (state !== "offline") this.#listSoon(signal); // what has ended meanwhile no stream tells
+      if (state === "live" || state === "polling") this.#listSoon(signal); // what has ended meanwhile no stream tells
     };
     try {
       for await (const event of this.tidings.feed({ signal, onConnection })) {

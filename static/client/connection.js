@@ -95,6 +95,9 @@ export class Connection {
       topic.job ??= /** @type {Job} */ ((await this.service.request(jobUrl(topic.name), { tries: 10 })).body);
       const { job_id, seq, updated_at: at } = topic.job;
       this.tell({ topic: topic.name, event: { job_id, seq, type: "snapshot", at, data: topic.job } });
+      if (seq >= (topic.seq ?? 0)) return;
+      topic.rewind(seq); // what was told before that passed it by
+      this.changed();
     } catch (error) {
       this.end(topic.name, /** @type {Refusal} */ (error));
     }

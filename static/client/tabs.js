@@ -101,17 +101,10 @@ export class Tabs {
       this.#state = news.state;
       for (const group of this.#followers.values()) for (const follower of group) follower.show(news.state);
     } else if ("event" in news) {
-      for (const follower of this.#followers.get(news.topic) ?? []) this.#hear(follower, news.event);
+      for (const follower of this.#followers.get(news.topic) ?? []) follower.hear(news.event);
     } else {
       for (const follower of this.#followers.get(news.over) ?? []) this.#end(follower, news);
     }
-  }
-
-  /** @param {Follower} follower @param {JobEvent} event */
-  #hear(follower, event) {
-    const blank = follower.seq === null;
-    follower.hear(event);
-    if (blank && follower.seq !== null && follower.topic) this.#want(follower.topic);
   }
 
   /** @param {Follower} follower @param {Extract<News, {over: string}>} news */

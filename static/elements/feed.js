@@ -11,7 +11,7 @@ import { troubleOf } from "./words.js";
 
 const USUAL = 20;
 const MOST = 200;
-const TOGETHER_MS = 200;
+const TOGETHER_MS = 500;
 
 class TidingsFeed extends TidingsElement {
   static observedAttributes = ["token", "base", "kind", "limit"];
@@ -46,20 +46,23 @@ class TidingsFeed extends TidingsElement {
       for await (const event of this.tidings.feed({ signal, onConnection })) {
         const row = this.rows.get(event.job_id);
         if (row) this.#show(changed(row.job, event));
-        else this.#listSoon(signal);
+        else if (event.type === "pending" || event.type === "snapshot") this.#listSoon(signal);
         this.tell("event", event);
       }
     } catch (error) {
       this.#fail(error, signal);
     } finally {
       clearTimeout(this.#listing);
+      this.#listing = undefined;
     }
   }
 
-  /** @param {AbortSignal} signal */
+  /** Once for all that comes together. @param {AbortSignal} signal */
   #listSoon(signal) {
-    clearTimeout(this.#listing);
-    this.#listing = setTimeout(() => this.#fill(signal), TOGETHER_MS);
+    this.#listing ??= setTimeout(() => {
+      this.#listing = undefined;
+      this.#fill(signal);
+    }, TOGETHER_MS);
   }
 
   /** @param {AbortSignal} signal */

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Route
+from playwright.sync_api import BrowserContext, Route, WebSocketRoute
 
 from tests.conftest import eventually
 from tests.static.follower import Follower
@@ -62,6 +62,28 @@ def test_it_goes_on_after_the_server_was_restarted(shop: Shop, service: Service,
     eventually(lambda: follower.states[-1] == "live")
     follower.cancel()
     follower.has_all()
+
+
+def test_a_line_that_breaks_again_and_again_leaves_no_gap(shop: Shop, service: Service) -> None:
+    def break_soon(socket: WebSocketRoute) -> None:
+        broken.append(0)
+        server = socket.connect_to_server()
+
+        def relay(message: str | bytes) -> None:
+            socket.send(message)
+            broken[-1] += 1
+            if broken[-1] == 5:
+                socket.close(code=1012)
+
+        server.on_message(relay)
+
+    broken: list[int] = []
+    _without_streams(shop.context)
+    shop.context.route_web_socket("**/api/ws", break_soon)
+    job_id = service.submit("ticks", count=60)
+    follower = Follower(shop.page(), service, job_id, service.key)
+    follower.has_all()
+    assert len(broken) >= 3
 
 
 @pytest.mark.parametrize("block", [_open, _without_streams], ids=["sse", "ws"])

@@ -76,3 +76,17 @@ def test_a_tab_that_comes_late_is_told_how_the_job_stands_at_once(shop: Shop, se
     for tab in (early, late):
         tab.has_all()
         assert tab.events[-1][1] == "cancelled"
+
+
+def test_who_knows_nothing_is_told_how_the_job_stands_where_the_others_only_know_its_log(
+    shop: Shop, service: Service
+) -> None:
+    job_id = service.submit("ticks", count=1000)
+    early = Follower(shop.page(), service, job_id, service.key, after=0)
+    early.hears(3)
+    late = Follower(shop.page(), service, job_id, service.key)
+    late.hears(3)
+    late.cancel()
+    late.has_all()
+    early.ends()
+    assert early.lines == service.lines(job_id)

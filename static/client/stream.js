@@ -45,8 +45,8 @@ async function listen(connection) {
       clearTimeout(timer);
       timer = setTimeout(() => quit.abort(), SILENCE_MS);
       connection.show("live");
-      if (line.startsWith("retry:")) retry = Number(line.slice(6)) / 10;
-      else if (line) heard = true;
+      if (!line.startsWith("retry:")) heard ||= line !== "";
+      else if (heard) retry = Number(line.slice(6)); // a farewell; the first is for an EventSource
       if (line.startsWith("data:")) connection.hear(name, JSON.parse(line.slice(5)));
     }
     if (topic.atEnd) connection.end(name);
@@ -57,7 +57,7 @@ async function listen(connection) {
     quit.abort();
   }
   if (!isStill()) return 0;
-  return heard ? retry * (1 + Math.random() * 2) : NO_USE;
+  return heard ? retry * (1 + Math.random()) : NO_USE;
 }
 
 /** @param {Connection} connection @param {string} name @param {Response} response */

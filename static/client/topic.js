@@ -42,7 +42,7 @@ export class Topic {
     const snapshot = event.type === "snapshot";
     if (!this.ready || (!snapshot && event.seq <= known)) return false;
     if (snapshot && !this.#awaits) {
-      if (event.seq > known) this.rewind(this.seq);
+      if (event.seq > known || event.reset) this.rewind(this.seq);
       return false;
     }
     this.#awaits = false;

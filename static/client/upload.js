@@ -26,12 +26,14 @@ export async function upload(service, file, { onProgress = () => {}, signal, nam
     return { offset: Number(answer.headers.get("Upload-Offset")), input: answer.headers.get("Tidings-Input") ?? "" };
   };
   const place = places.get(file) ?? (await begin(service, file, name, signal));
-  let known = places.has(file) || !size ? await ask(place) : { offset: 0, input: "" };
+  let known = { offset: 0, input: "" };
+  let unsure = places.has(file) || !size;
   places.set(file, place);
   for (let failures = 0, most = FIRST_PIECE; !known.input; ) {
     onProgress(known.offset, size);
     try {
-      if (failures) known = await ask(place);
+      if (unsure) known = await ask(place);
+      unsure = false;
       const began = Date.now();
       const headers = { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(known.offset) };
       const body = file.slice(known.offset, known.offset + most);
@@ -39,7 +41,9 @@ export async function upload(service, file, { onProgress = () => {}, signal, nam
       most = Date.now() - began < SWIFT_MS ? Math.min(most * 2, LARGEST_PIECE) : FIRST_PIECE;
       failures = 0;
     } catch (error) {
+      unsure = true;
       most = FIRST_PIECE;
+      if (error instanceof Refusal && !mayGoOn(error)) places.delete(file);
       if (++failures === MOST_FAILURES || !mayGoOn(error)) throw error;
       await pause(pauseAfter(error, failures), signal);
     }

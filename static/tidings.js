@@ -50,8 +50,10 @@ export class Tidings {
    * The job's events to its end, over as many connections as it takes: a snapshot first, or what comes `after` a seq.
    * @param {string | Job} job its id, or as it was last seen @param {FollowOptions} [options]
    */
-  follow = (job, options) =>
-    typeof job === "string" ? followed(this.jobs, job, options) : followed(this.jobs, job.job_id, { after: job.seq, ...options });
+  follow = (job, options) => {
+    if (typeof job === "string") return followed(this.jobs, job, options);
+    return followed(this.jobs, job.job_id, { after: job.seq, ...options });
+  };
 
   /**
    * The events of all own jobs: a snapshot of each active one, then what happens. When it is "live" again after it was
@@ -108,7 +110,7 @@ export class Tidings {
   /** What can be submitted. @returns {Promise<Kind[]>} */
   listKinds = async () => (await this.request("/api/kinds")).body.kinds;
 
-  /** Send a file, in pieces; an interrupted connection is gone on with. @param {Blob} file @param {UploadOptions} [options] */
+  /** Send a file, in pieces; what breaks off is gone on with. @param {Blob} file @param {UploadOptions} [options] */
   upload = (file, options) => uploaded(this.service, file, options);
 }
 

@@ -38,6 +38,7 @@ export class Connection {
   want(tab, wants) {
     this.#tabs.set(tab, { names: new Set(wants.map(({ name }) => name)), silences: 0 });
     for (const want of wants) this.#meet(want);
+    if (this.#state && wants.some(({ fresh }) => fresh)) this.tell({ state: this.#state });
     this.#settle();
   }
 

@@ -7,7 +7,8 @@ const MOST_SEEN = 10_000;
 
 /**
  * To the job's end. Throws a Refusal when it is gone, or not to be seen.
- * @param {Tabs} tabs @param {string} topic @param {FollowOptions} [options] @returns {AsyncGenerator<JobEvent, void, void>}
+ * @param {Tabs} tabs @param {string} topic @param {FollowOptions} [options]
+ * @returns {AsyncGenerator<JobEvent, void, void>}
  */
 export async function* follow(tabs, topic, { after = null, signal, onConnection = () => {} } = {}) {
   const follower = new Follower(topic, after, onConnection);
@@ -61,7 +62,7 @@ export class Follower {
     this.wake();
   }
 
-  /** Of so many jobs the latest seq is known; those of which it has heard nothing for longest go. @param {JobEvent} event */
+  /** The latest seq of so many jobs; who was silent for longest goes first. @param {JobEvent} event */
   #note({ job_id: id, seq }) {
     this.#seen.delete(id);
     this.#seen.set(id, seq);

@@ -14,7 +14,8 @@ export const jobUrl = (jobId) => `/api/jobs/${encodeURIComponent(jobId)}`;
 /** Beside the seq. @type {Record<string, (event: JobEvent, job: Job) => Partial<Job>>} */
 const CHANGES = {
   pending: ({ data }) => ({
-    status: "pending", retry_at: data.retry_at ?? null, waiting_for: null, eta_seconds: null, finished_at: null, error: null,
+    status: "pending", retry_at: data.retry_at ?? null, waiting_for: null, eta_seconds: null, finished_at: null,
+    error: null,
   }),
   position: ({ data }) => data,
   suspended: ({ at }) => ({ suspended_at: at, position: null }),

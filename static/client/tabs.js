@@ -73,11 +73,11 @@ export class Tabs {
 
   #lookRound() {
     this.#connection?.forgetSilent();
-    this.#channel?.postMessage({ who: "" });
+    this.#channel?.postMessage({ who: undefined });
     this.#want();
   }
 
-  /** Say what this tab follows. @param {?string} [anew] the topic whose followers need what they do not know; null: all */
+  /** Say what this tab follows. @param {?string} [anew] of which its followers need what they do not know; null: of all */
   #want(anew) {
     const wants = [...this.#followers].map(([name, group]) => {
       const known = [...group].map(({ seq }) => seq).filter((seq) => seq !== null);
@@ -98,6 +98,7 @@ export class Tabs {
   /** @param {News} news */
   #tell(news) {
     if ("state" in news) {
+      if (news.state === this.#state) return;
       this.#state = news.state;
       for (const group of this.#followers.values()) for (const follower of group) follower.show(news.state);
     } else if ("event" in news) {

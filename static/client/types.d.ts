@@ -104,7 +104,8 @@ interface Problem {
   errors?: { pointer?: string; message: string }[];
 }
 
-/** Inside the client: what a tab wants to hear. `after` is the lowest seq that is known, `blank` whether somebody knows none. */
+/** Inside the client: what a tab wants to hear. `after` is the lowest seq known there, `blank` says that somebody knows
+ * none, `fresh` that what is unknown is needed. */
 interface Want {
   name: string;
   after: number | null;

@@ -85,9 +85,15 @@ export class Connection {
     const waiting = blank || topic.seq === null;
     this.topics.set(name, topic);
     if (known && !fresh) return;
-    if (known && name === FEED) topic.rewind(null);
+    if (known && name === FEED) this.#beginFeedAnew(topic);
     if (after !== null && after < (topic.seq ?? Infinity)) topic.rewind(after);
     if (waiting && topic.seq !== null) this.#introduce(topic);
+  }
+
+  /** What ends meanwhile is told by no snapshot, so those who listen are to know. @param {Topic} topic */
+  #beginFeedAnew(topic) {
+    topic.rewind(null);
+    this.show("reconnecting");
   }
 
   /** Who comes later and knows nothing is told how the job stands. @param {Topic} topic */

@@ -66,6 +66,7 @@ export class Tabs {
       this.#channel?.postMessage(news);
       this.#tell(news);
     });
+    if (this.#state) this.#connection.show("reconnecting"); // the one before is gone
     this.#want(null);
     this.#channel?.postMessage({ who: null });
     if (this.#channel) setInterval(() => this.#lookRound(), LOOK_ROUND_MS);

@@ -59,6 +59,7 @@ def test_when_the_tab_that_leads_is_closed_another_goes_on_without_a_gap(shop: S
     leader.page.close()
     heard = len(others[0].lines)
     others[0].hears(heard + 3)
+    assert others[0].states[-2:] == ["reconnecting", "live"]
     others[0].cancel()
     for tab in others:
         tab.has_all()
@@ -71,7 +72,7 @@ def test_a_tab_that_comes_late_is_told_how_the_job_stands_at_once(shop: Shop, se
     opened = _connections(shop)
     late = Follower(shop.page(), service, job_id, service.key)
     late.hears(2)
-    assert opened == []
+    assert (opened, late.states) == ([], ["live"])
     late.cancel()
     for tab in (early, late):
         tab.has_all()

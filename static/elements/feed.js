@@ -29,7 +29,7 @@ class TidingsFeed extends TidingsElement {
     this.shadow.append(this.list, this.note);
   }
 
-  get limit() {
+  get #most() {
     return Math.min(Math.max(Math.trunc(Number(this.getAttribute("limit"))) || USUAL, 1), MOST);
   }
 
@@ -69,7 +69,7 @@ class TidingsFeed extends TidingsElement {
   async #fill(signal) {
     const kind = this.getAttribute("kind");
     try {
-      const { jobs } = await this.tidings.listJobs({ limit: this.limit, ...(kind ? { kind } : {}) });
+      const { jobs } = await this.tidings.listJobs({ limit: this.#most, ...(kind ? { kind } : {}) });
       if (signal.aborted) return;
       for (const job of jobs) this.#show(job);
       this.#order(jobs);

@@ -38,6 +38,8 @@ class TidingsFeed extends TidingsElement {
     this.rows.clear();
     this.list.replaceChildren();
     this.#say("loading", "…");
+    clearTimeout(this.#listing);
+    this.#listing = undefined;
     const onConnection = (/** @type {string} */ state) => {
       this.dataset.connection = state;
       if (state === "live" || state === "polling") this.#listSoon(signal); // what has ended meanwhile no stream tells
@@ -51,9 +53,6 @@ class TidingsFeed extends TidingsElement {
       }
     } catch (error) {
       this.#fail(error, signal);
-    } finally {
-      clearTimeout(this.#listing);
-      this.#listing = undefined;
     }
   }
 
@@ -61,7 +60,7 @@ class TidingsFeed extends TidingsElement {
   #listSoon(signal) {
     this.#listing ??= setTimeout(() => {
       this.#listing = undefined;
-      this.#fill(signal);
+      if (!signal.aborted) this.#fill(signal);
     }, TOGETHER_MS);
   }
 

@@ -2,7 +2,7 @@
 
 import { Curves } from "./curve.js";
 import { element, showText } from "./dom.js";
-import { ended } from "../client/follow.js";
+import { ended } from "../tidings.js";
 import { Log } from "./log.js";
 import { ago, between, bytes, duration, left, moment, percent, until } from "./words.js";
 

@@ -3,11 +3,11 @@
 import { JobCard } from "./card.js";
 import { showText } from "./dom.js";
 import { acceptDrops } from "./drop.js";
-import { ended, follow } from "../client/follow.js";
 import { JobForm } from "./form.js";
-import { takeSlot } from "../client/slots.js";
 import { enter, entered, renew } from "../client/session.js";
-import { cancel, listJobs, listKinds, newKey, readLog, submit, upload } from "../tidings.js";
+import {
+  cancel, changed, ended, follow, listJobs, listKinds, newKey, readJob, readLog, submit, upload,
+} from "../tidings.js";
 import { percent } from "./words.js";
 
 const REFRESH_MS = 30_000;
@@ -28,7 +28,7 @@ let unanswered = {};
 async function start(kind, params) {
   const content = JSON.stringify([kind, params]);
   if (unanswered.content !== content) unanswered = { content, key: newKey() };
-  see(await submit(kind, params, unanswered.key));
+  see(await submit(kind, params, { key: unanswered.key }));
   unanswered = {};
 }
 
@@ -66,13 +66,17 @@ function forgetOldest() {
 
 async function watch(entry) {
   entry.followed = new AbortController();
-  await follow(entry.job, {
-    onJob: see,
-    onEvent: (event) => entry.card.hear(event),
-    onConnection: (connection) => entry.card.showConnection(connection),
-    takeSlot,
-    signal: entry.followed.signal,
-  });
+  const { signal } = entry.followed;
+  const onConnection = (state) => entry.card.showConnection(state);
+  try {
+    for await (const event of follow(entry.job, { signal, onConnection })) {
+      entry.card.hear(event);
+      see(changed(entry.job, event));
+    }
+    if (!signal.aborted) see((await readJob(entry.job.job_id)).job); // its end alone does not tell its files
+  } catch {
+    entry.card.showConnection("gone");
+  }
   entry.followed = null;
 }
 
@@ -80,7 +84,7 @@ async function watch(entry) {
 async function refresh() {
   let again = REFRESH_MS;
   try {
-    const jobs = await listJobs();
+    const { jobs } = await listJobs({ limit: 20 });
     for (const job of jobs.toReversed()) if (!entries.has(job.job_id)) place(job);
     for (const job of jobs) {
       if (ended(job)) entries.get(job.job_id).followed?.abort();

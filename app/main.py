@@ -63,6 +63,7 @@ from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
 from app.web.origins import Origins
 from app.web.page import page_routes
+from app.web.params import ParamsDoors
 from app.web.polls import Polls
 from app.web.queues import QueueDoors
 from app.web.resource import nothing_here
@@ -176,6 +177,7 @@ def assemble(settings: Settings) -> Web:
         *DeliveryDoors(jobs, batches, DeliveryLog(redis)).routes(),
         *SecretDoors(WebhookSecrets(redis, settings.webhook_secrets)).routes(),
         *CallbackDoors(settings, CallbackStore(redis), secret).routes(),
+        *ParamsDoors(jobs).routes(),
         *ResultDoors(jobs, files, polls).routes(),
         *TokenDoors(settings, tokens).routes(),
         *TusDoors(settings, resumptions, reception).routes(),

@@ -53,6 +53,8 @@
 
 import { authorization } from "./client/session.js";
 
+export { changed, ended } from "./client/follow.js";
+
 const ANSWER_MS = 30_000;
 const UPLOAD_STALL_MS = 120_000;
 
@@ -80,12 +82,12 @@ export function newKey() {
 
 /** @returns {Promise<Kind[]>} */
 export async function listKinds() {
-  return (await ask("/api/kinds")).body.kinds;
+  return (await request("/api/kinds")).body.kinds;
 }
 
 /** The newest jobs first. @returns {Promise<Job[]>} */
 export async function listJobs(limit = 20) {
-  return (await ask(`/api/jobs?limit=${limit}`)).body.jobs;
+  return (await request(`/api/jobs?limit=${limit}`)).body.jobs;
 }
 
 /**
@@ -95,13 +97,13 @@ export async function listJobs(limit = 20) {
  * @returns {Promise<{job: ?Job, etag: string, retryAfter: ?number}>} `retryAfter` in seconds
  */
 export async function readJob(jobId, etag = "") {
-  const { body, headers } = await ask(jobUrl(jobId), etag ? { headers: { "If-None-Match": etag } } : {});
+  const { body, headers } = await request(jobUrl(jobId), etag ? { headers: { "If-None-Match": etag } } : {});
   return { job: body, etag: headers.get("ETag") ?? etag, retryAfter: retryAfterOf(headers) };
 }
 
 /** The events of a job after a seq, as far as they are kept. @returns {Promise<JobEvent[]>} */
 export async function readLog(jobId, after = 0) {
-  const answer = await ask(`${jobUrl(jobId)}/events?after=${after}`, { headers: { Accept: "application/json" } });
+  const answer = await request(`${jobUrl(jobId)}/events?after=${after}`, { headers: { Accept: "application/json" } });
   return answer.body.events;
 }
 
@@ -114,12 +116,12 @@ export async function readLog(jobId, after = 0) {
  */
 export async function submit(kind, params, key = newKey()) {
   const headers = { "Content-Type": "application/json", "Idempotency-Key": `"${key}"` };
-  return (await ask("/api/jobs", { method: "POST", headers, body: JSON.stringify({ kind, params }) })).body;
+  return (await request("/api/jobs", { method: "POST", headers, body: JSON.stringify({ kind, params }) })).body;
 }
 
 /** Ask for a job's end. Harmless when repeated or late. @returns {Promise<Job>} */
 export async function cancel(jobId) {
-  return (await ask(`${jobUrl(jobId)}/cancel`, { method: "POST" })).body;
+  return (await request(`${jobUrl(jobId)}/cancel`, { method: "POST" })).body;
 }
 
 /**
@@ -152,13 +154,23 @@ export function upload(file, { onProgress = () => {}, signal } = {}) {
   });
 }
 
+/** Run a failed or cancelled job again. @returns {Promise<Job>} */
+export async function retry(jobId) {
+  return (await request(`${jobUrl(jobId)}/retry`, { method: "POST" })).body;
+}
+
+/** Forget a job that has ended, and its files. @returns {Promise<Job>} */
+export async function purge(jobId) {
+  return (await request(jobUrl(jobId), { method: "DELETE" })).body;
+}
+
 /** @param {string} jobId */
 export function jobUrl(jobId) {
   return `/api/jobs/${encodeURIComponent(jobId)}`;
 }
 
 /** One request and its JSON; 304 has the body null. The HTTP cache stays out, so that we see each ETag ourselves. */
-async function ask(url, options = {}) {
+export async function request(url, options = {}) {
   let response, body;
   const headers = { ...authorization(), ...options.headers };
   try {

@@ -1,0 +1,155 @@
+/**
+ * The dashboard: what the URL says is shown, what happens is heard over one connection and folded into one store, and
+ * the views are told. Nothing is kept twice.
+ */
+
+import { BatchView } from "./views/batch.js";
+import { Connection } from "./connection.js";
+import { say, showText } from "./dom.js";
+import { acceptDrops } from "./parts/drop.js";
+import { JobForm } from "./parts/form.js";
+import { Jobs } from "./jobs.js";
+import { JobView } from "./views/job.js";
+import { ListView } from "./views/list.js";
+import { QueuesView } from "./views/queues.js";
+import { enter, entered, renew } from "../client/session.js";
+import { cancel, listKinds, newKey, purge, retry, submit, upload } from "../tidings.js";
+
+const VIEWS = { "": ListView, new: ListView, jobs: JobView, batches: BatchView, queues: QueuesView };
+const KINDS_MS = 30_000;
+const STATES = {
+  connecting: "connecting", live: "live", streaming: "live", polling: "asking", offline: "offline", locked: "locked",
+};
+
+const find = (selector) => document.querySelector(selector);
+const form = new JobForm(find("form"), { upload, submit: start });
+const jobs = new Jobs();
+const connection = new Connection({ hear, show: showState, ask });
+
+/** A submission that got no answer is sent again under its key, so that it cannot become two jobs. */
+let unanswered = {};
+let view = {};
+let hears = null;
+let place = "";
+
+/** What views are given. */
+const page = {
+  jobs,
+  kinds: [],
+  tools: {
+    cancel: async (id) => jobs.see(await cancel(id)),
+    retry: async (id) => jobs.see(await retry(id)),
+    purge: async (id) => jobs.forget((await purge(id)).job_id),
+  },
+  watch(id, tell = null) {
+    hears = tell && { id, tell };
+    connection.watch(id);
+  },
+  prefill: (kind, params) => form.choose(kind, params),
+  title: () => (document.title = [view.title, "Tidings"].filter(Boolean).join(" · ")),
+};
+
+async function start(kind, params) {
+  const content = JSON.stringify([kind, params]);
+  if (unanswered.content !== content) unanswered = { content, key: newKey() };
+  const job = await submit(kind, params, unanswered.key);
+  unanswered = {};
+  jobs.see(job);
+  mine.add(job.job_id);
+  if (location.hash.startsWith("#/new")) location.hash = `#/jobs/${job.job_id}`;
+}
+
+/** Submitted here: who hears the page instead of seeing it is told what becomes of them. */
+const mine = new Set();
+
+function hear(event) {
+  jobs.hear(event);
+  if (event.job_id === hears?.id) hears.tell(event);
+  if (mine.has(event.job_id) && ["processing", "completed", "failed", "cancelled"].includes(event.type)) {
+    find("#announcer").textContent = `${jobs.known.get(event.job_id)?.kind} ${event.job_id.slice(0, 6)} ${event.type}`;
+  }
+}
+
+/** Whatever a broken line, or none, has kept from us. */
+async function ask() {
+  await jobs.catchUp(true);
+  if (!form.ready) await loadKinds();
+  if (connection.state !== "live") await view.poll?.();
+}
+
+async function loadKinds() {
+  page.kinds = await listKinds();
+  form.showKinds(page.kinds);
+}
+
+function showState(state) {
+  connection.state = state;
+  document.body.dataset.connection = state;
+  showText(find("#line"), STATES[state]);
+  find("#entry").hidden = state !== "locked";
+  showText(find("#outage"), state === "offline" ? "The server cannot be reached. Trying again; what you see may be old." : "");
+}
+
+/** `#/jobs/ID`, `#/?status=failed`: the room, what is in it, and how it is to be seen. */
+function route() {
+  const [path, words = ""] = location.hash.slice(2).split("?");
+  const [room, id = ""] = path.split("/");
+  const query = Object.fromEntries(new URLSearchParams(words));
+  const View = VIEWS[room] ?? ListView;
+  document.body.dataset.room = room in VIEWS ? room : "";
+  if (room === "new" && query.kind) form.choose(query.kind, query);
+  if (place !== `${View.name} ${id}`) {
+    view.leave?.();
+    place = `${View.name} ${id}`;
+    view = new View(page, room === "new" ? {} : query, id);
+    find("#view").replaceChildren(view.element);
+    scrollTo(0, 0);
+  } else if (room !== "new") view.set?.(query);
+  for (const link of document.querySelectorAll(".bar nav a")) {
+    const here = link.hash === location.hash || (link.hash === "#/" && room === "" && !location.hash.includes("status=failed"));
+    here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+  }
+  page.title();
+}
+
+async function takeKey() {
+  const field = find("#key");
+  if (!field.value.trim()) return;
+  const problem = await enter(field.value.trim());
+  showText(find("#entry .refusal"), problem);
+  if (problem) return;
+  field.value = "";
+  connection.wake();
+}
+
+/** Single keys, while nothing is being typed. */
+const KEYS = {
+  "/": () => find("#search")?.focus(),
+  n: () => (location.hash = "#/new"),
+  g: () => (location.hash = "#/"),
+  q: () => (location.hash = "#/queues"),
+  j: () => find(".rows a")?.focus(),
+  Escape: () => (location.hash = "#/"),
+};
+
+function press(event) {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, select, textarea")) return event.key === "Escape" && event.target.blur();
+  if (!KEYS[event.key]) return;
+  event.preventDefault();
+  KEYS[event.key]();
+}
+
+acceptDrops(find("#veil"), (file) => {
+  if (!form.takeFile(file)) return say("No kind here takes a file.");
+  if (getComputedStyle(find(".submission")).display === "none") location.hash = "#/new";
+});
+find("#entry button").addEventListener("click", takeKey);
+find("#key").addEventListener("keydown", ({ key }) => key === "Enter" && takeKey());
+document.addEventListener("keydown", press);
+addEventListener("hashchange", route);
+if (entered()) renew();
+route();
+loadKinds().catch(() => {});
+setInterval(() => document.hidden || loadKinds().catch(() => {}), KINDS_MS);
+connection.run();

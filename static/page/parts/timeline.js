@@ -1,0 +1,74 @@
+/** What happened to a job: each attempt as a bar on one axis of time, and its events below. No network. */
+
+import { element, showText } from "../dom.js";
+import { between, duration, moment, plain } from "../words.js";
+
+const MOST_EVENTS = 200;
+const NOT_LISTED = new Set(["log", "metric", "progress", "position", "snapshot"]);
+const CUTS = new Set(["pending", "processing", "waiting", "completed", "failed", "cancelled"]);
+
+export class Timeline {
+  constructor() {
+    this.spans = element("ol", { class: "spans" });
+    this.events = element("ol", { class: "events" });
+    this.element = element("div", { class: "timeline" }, this.spans, this.events);
+    this.cuts = [];
+  }
+
+  /** @param {import("../../tidings.js").JobEvent} event in their order */
+  add(event) {
+    if (NOT_LISTED.has(event.type)) return;
+    if (CUTS.has(event.type)) this.cuts.push(event);
+    if (!this.start) this.start = event.at;
+    this.events.append(entry(event, this.start));
+    if (this.events.childElementCount > MOST_EVENTS) this.events.firstElementChild.remove();
+    this.show();
+  }
+
+  /** Also as time goes by. */
+  show() {
+    const spans = spansOf(this.cuts);
+    if (!spans.length) return;
+    const whole = Math.max(between(spans[0].from, spans.at(-1).to), 0.001);
+    spans.forEach((span, n) => {
+      const row = this.spans.children[n] ?? this.spans.appendChild(bar());
+      const seconds = Math.max(between(span.from, span.to), 0);
+      const [words, track, time] = row.children;
+      row.dataset.state = span.state;
+      showText(words, span.words);
+      track.firstChild.style.left = `${(100 * between(spans[0].from, span.from)) / whole}%`;
+      track.firstChild.style.width = `${(100 * seconds) / whole}%`;
+      showText(time, duration(seconds));
+    });
+  }
+
+  get running() {
+    return this.cuts.length && !["completed", "failed", "cancelled"].includes(this.cuts.at(-1).type);
+  }
+}
+
+const bar = () => element("li", {}, element("span", {}), element("span", { class: "track" }, element("i", {})), element("span", {}));
+
+/** From each change of status to the next; the last one may last still. */
+function spansOf(cuts) {
+  return cuts.flatMap((cut, n) => {
+    const next = cuts[n + 1];
+    const { type, data, at: from } = cut;
+    if (!["pending", "processing", "waiting"].includes(type)) return [];
+    const words = { pending: "queued", waiting: `waiting for ${data.for}`, processing: `attempt ${data.attempt}` }[type];
+    const state = type === "processing" && next?.type === "pending" ? (next.data.error ? "failed" : "pending") : type === "processing" ? (next?.type ?? type) : type;
+    return [{ from, to: next?.at ?? null, words, state }];
+  });
+}
+
+function entry({ type, at, data }, start) {
+  const time = element("time", { datetime: at, title: moment(at) }, `+${duration(Math.max(between(start, at), 0))}`);
+  return element("li", { "data-state": type }, time, element("b", {}, type.replaceAll("_", " ")), " ", element("span", {}, wordsOf(type, data)));
+}
+
+function wordsOf(type, data) {
+  if (type === "completed") return "";
+  const { error, url, sha256, ...rest } = data ?? {};
+  const told = Object.entries(rest).map(([name, value]) => `${name.replaceAll("_", " ")} ${plain(value)}`);
+  return [error && `${error.code}: ${error.message}`, ...told].filter(Boolean).join(" · ").slice(0, 500);
+}

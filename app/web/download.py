@@ -46,7 +46,7 @@ Disposition: TypeAlias = Literal["attachment", "frame"]
 
 ASKED: Final = Parameter(
     "disposition",
-    "`attachment`: to be saved, whatever it is. `frame`: HTML is shown, where a frame of our own page asks for it. Else "
+    "`attachment`: to be saved, whatever it is. `frame`: HTML is shown, where a frame of our page asks for it. Else "
     "a browser shows pictures, sound and video.",
     Disposition,
 )

@@ -3,19 +3,23 @@
  * the views are told. Nothing is kept twice.
  */
 
-import { BatchView } from "./views/batch.js";
 import { Connection } from "./connection.js";
 import { say, showText } from "./dom.js";
 import { acceptDrops } from "./parts/drop.js";
 import { JobForm } from "./parts/form.js";
 import { Jobs } from "./jobs.js";
-import { JobView } from "./views/job.js";
 import { ListView } from "./views/list.js";
-import { QueuesView } from "./views/queues.js";
 import { enter, entered, renew } from "../client/session.js";
 import { cancel, listKinds, newKey, purge, retry, submit, upload } from "../tidings.js";
 
-const VIEWS = { "": ListView, new: ListView, jobs: JobView, batches: BatchView, queues: QueuesView };
+/** The list is there at once, the others when they are first looked at. */
+const VIEWS = {
+  "": () => ListView,
+  new: () => ListView,
+  jobs: async () => (await import("./views/job.js")).JobView,
+  batches: async () => (await import("./views/batch.js")).BatchView,
+  queues: async () => (await import("./views/queues.js")).QueuesView,
+};
 const KINDS_MS = 30_000;
 const STATES = {
   connecting: "connecting", live: "live", streaming: "live", polling: "asking", offline: "offline", locked: "locked",
@@ -91,12 +95,14 @@ function showState(state) {
 }
 
 /** `#/jobs/ID`, `#/?status=failed`: the room, what is in it, and how it is to be seen. */
-function route() {
-  const [path, words = ""] = location.hash.slice(2).split("?");
+async function route() {
+  const { hash } = location;
+  const [path, words = ""] = hash.slice(2).split("?");
   const [room, id = ""] = path.split("/");
   const query = Object.fromEntries(new URLSearchParams(words));
-  const View = VIEWS[room] ?? ListView;
-  document.body.dataset.room = room in VIEWS ? room : "";
+  const View = await (Object.hasOwn(VIEWS, room) ? VIEWS[room] : VIEWS[""])();
+  if (location.hash !== hash) return;
+  document.body.dataset.room = Object.hasOwn(VIEWS, room) ? room : "";
   if (room === "new" && query.kind) form.choose(query.kind, query);
   if (place !== `${View.name} ${id}`) {
     view.leave?.();
@@ -147,9 +153,10 @@ acceptDrops(find("#veil"), (file) => {
 find("#entry button").addEventListener("click", takeKey);
 find("#key").addEventListener("keydown", ({ key }) => key === "Enter" && takeKey());
 document.addEventListener("keydown", press);
-addEventListener("hashchange", route);
+const go = () => route().catch(() => say("This cannot be loaded right now."));
+addEventListener("hashchange", go);
 if (entered()) renew();
-route();
+go();
 loadKinds().catch(() => {});
 setInterval(() => document.hidden || loadKinds().catch(() => {}), KINDS_MS);
 connection.run();

@@ -9,6 +9,7 @@ import { changed, ended, readJob, request } from "../tidings.js";
 
 const MOST_KNOWN = 20_000;
 const ID = 26;
+const FIRST_PAGE = 50;
 const PAGE = 200;
 const MOST_PAGES = 15;
 const LATE_MS = 700;
@@ -67,7 +68,7 @@ export class Jobs {
 
   /** A page of the list. @returns {Promise<{cursor: ?string, oldest: string, fresh: boolean}>} */
   async page(filters = {}, cursor = null) {
-    const query = new URLSearchParams({ ...filters, limit: PAGE, ...(cursor && { cursor }) });
+    const query = new URLSearchParams({ ...filters, ...(cursor ? { cursor, limit: PAGE } : { limit: FIRST_PAGE }) });
     const { jobs, next_cursor: next } = (await request(`/api/jobs?${query}`)).body;
     const last = jobs.at(-1);
     const fresh = Boolean(last) && !this.known.has(last.job_id);

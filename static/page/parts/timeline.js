@@ -1,7 +1,7 @@
 /** What happened to a job: each attempt as a bar on one axis of time, and its events below. No network. */
 
 import { element, showText } from "../dom.js";
-import { between, duration, moment, plain } from "../words.js";
+import { between, bytes, duration, moment, plain } from "../words.js";
 
 const MOST_EVENTS = 200;
 const NOT_LISTED = new Set(["log", "metric", "progress", "position", "snapshot"]);
@@ -68,7 +68,8 @@ function entry({ type, at, data }, start) {
 
 function wordsOf(type, data) {
   if (type === "completed") return "";
-  const { error, url, sha256, ...rest } = data ?? {};
+  if (type === "artifact") return `${data.name} · ${bytes(data.size)}`;
+  const { error, retry_at: _, ...rest } = data ?? {};
   const told = Object.entries(rest).map(([name, value]) => `${name.replaceAll("_", " ")} ${plain(value)}`);
   return [error && `${error.code}: ${error.message}`, ...told].filter(Boolean).join(" · ").slice(0, 500);
 }

@@ -63,7 +63,7 @@ export class JobView {
       element("p", { class: "told" }, this.status, this.percent, this.message, this.aside),
       this.error,
       element("div", { class: "columns" },
-        element("div", {}, part("Timeline", this.timeline.element), parts.metrics, parts.files, parts.result, parts.log, parts.webhooks),
+        element("div", {}, part("Timeline", this.timeline.element), parts.metrics, parts.log, parts.files, parts.result, parts.webhooks),
         element("aside", {}, part("Details", this.facts), parts.params)),
     );
   }

@@ -25,7 +25,10 @@ export class ListView {
     this.owner = select("Owner", (owner) => this.go({ owner }));
     this.search = element("input", { type: "search", id: "search", placeholder: "Id, word, #tag or customer:acme", "aria-label": "Search jobs", spellcheck: "false" });
     this.search.oninput = () => this.go({ q: this.search.value });
-    this.search.onkeydown = ({ key }) => key === "Enter" && /^[a-z2-7]{26}$/.test(this.search.value.trim()) && (location.hash = `#/jobs/${this.search.value.trim()}`);
+    this.search.onkeydown = ({ key }) => {
+      const word = this.search.value.trim();
+      if (key === "Enter" && /^[a-z2-7]{26}$/.test(word)) location.hash = `#/jobs/${word}`;
+    };
     this.tag = element("a", { class: "chip", "aria-label": "Any tag" });
     this.all = element("span", { class: "all" });
     this.state = element("div", { class: "empty" });

@@ -61,7 +61,7 @@ export class QueuesView {
 }
 
 const number = (value) => (typeof value === "number" ? value.toLocaleString("en", { maximumFractionDigits: 1 }) : "–");
-const state = (paused) => element("span", { class: "badge", "data-state": paused ? "held" : "completed" }, paused ? "paused" : "open");
+const state = (paused) => element("span", { class: "badge", "data-state": paused && "held" }, paused ? "paused" : "open");
 
 /** Of each room: its columns, a row, and what it says when there is none. */
 const SHOWN = {

@@ -45,7 +45,7 @@ def opened(browser: Browser, url: str) -> Iterator[Page]:
     expect(page.locator("form")).to_have_attribute("data-state", "ready")
     yield page
     context.close()
-    expected = ("Failed to load", "Blocked script execution")  # a refusal; what a page inside a sandbox may not
+    expected = ("Failed to load", "WebSocket connection", "Blocked script execution")  # the last of a page in a sandbox
     assert [complaint for complaint in complaints if not complaint.startswith(expected)] == []
 
 

@@ -1,15 +1,10 @@
 """The page in a real browser, before a real web process and a real worker."""
 
 import contextlib
-import os
 import re
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 import redis
 from playwright.sync_api import Browser, Locator, Page, Route, expect
@@ -19,34 +14,14 @@ from pydantic_core import from_json, to_json
 from tests.chromium import END_MS, choose, chromium, look_into, opened, start
 from tests.conftest import eventually
 from tests.page_handlers import HOSTILE
-
-ROOT = Path(__file__).parents[1]
-KINDS = {"transcode", "report", "train", "countdown", "every_control", "hostile", "hostile_names"}
+from tests.page_service import ROOT, page_service
 
 
 @pytest.fixture(scope="module")
 def service(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A web process and a worker; their address."""
-    with redis.Redis.from_url(valkey) as client:
-        client.flushall()
-    url = f"http://127.0.0.1:{_free_port()}"
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "TIDINGS_REDIS_URL": valkey,
-        "TIDINGS_DATA_DIR": str(tmp_path_factory.mktemp("data")),
-        "TIDINGS_PORT": url.rpartition(":")[2],
-        "TIDINGS_HANDLERS": "tests.page_handlers",
-        "TIDINGS_LOG_LEVEL": "warning",
-    }
-    commands = ([sys.executable, "-m", "app.cli", role] for role in ("web", "worker"))
-    processes = [subprocess.Popen(command, cwd=ROOT, env=environment) for command in commands]
-    try:
-        eventually(lambda: _kinds(url) >= KINDS)
-        yield url
-    finally:
-        for process in processes:
-            process.terminate()
-        assert [process.wait(20) for process in processes] == [0, 0]
+    """Its address."""
+    with page_service(valkey, tmp_path_factory.mktemp("data")) as service:
+        yield service.url
 
 
 @pytest.fixture(scope="module")
@@ -242,20 +217,6 @@ def _block(route: Route) -> None:
         route.abort()
     else:
         route.continue_()
-
-
-def _kinds(url: str) -> set[str]:
-    try:
-        return {kind["kind"] for kind in httpx.get(f"{url}/api/kinds").json()["kinds"]}
-    except (httpx.TransportError, KeyError, ValueError):
-        return set()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("width", [390, 1280])

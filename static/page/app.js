@@ -115,6 +115,7 @@ async function route() {
     const here = link.hash === location.hash || (link.hash === "#/" && room === "" && !location.hash.includes("status=failed"));
     here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
   }
+  if (room === "new") find("#kind").focus();
   page.title();
 }
 

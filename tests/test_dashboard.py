@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
@@ -205,7 +205,7 @@ def test_it_goes_on_when_the_server_comes_back(page: Page, service: PageService)
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_a_desk(
-    browser: Browser, service: PageService, batch: str, gallery: str, scheme: str
+    browser: Browser, service: PageService, batch: str, gallery: str, scheme: Literal["light", "dark"]
 ) -> None:
     """And is kept to be looked at, in `build/screens/`."""
     SCREENS.mkdir(parents=True, exist_ok=True)

@@ -115,7 +115,15 @@ async def test_behind_uploads_the_whole_rest_is_a_name_and_a_name_has_no_slash(w
 
 
 @pytest.mark.parametrize(
-    "path", ["//api/kinds", "/api//kinds", "/./livez", "/static//tidings.js", "/static/./tidings.js", "/static/x/../tidings.js"]
+    "path",
+    [
+        "//api/kinds",
+        "/api//kinds",
+        "/./livez",
+        "/static//tidings.js",
+        "/static/./tidings.js",
+        "/static/x/../tidings.js",
+    ],
 )
 async def test_no_other_spelling_of_a_path_is_mended(raw: Raw, path: str) -> None:
     assert (await raw(f"GET {path}".encode())).refused(404, "not_found")

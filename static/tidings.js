@@ -1,199 +1,157 @@
 /**
- * The protocol: every request a browser makes of Tidings. Knows no DOM; any page may import it.
- * How one job is followed to its end is in client/follow.js.
+ * The client: submit jobs, follow them, get what they made. Knows no DOM and needs nothing but `fetch`; any page may
+ * import it. As a page's one script it brings the elements along: `<tidings-progress>` and `<tidings-feed>`.
  */
 
+import { changed, ended, jobUrl } from "./client/job.js";
+import { follow as followed } from "./client/follow.js";
+import { Refusal, Service, newKey, retryAfterOf } from "./client/service.js";
+import { storedKey } from "./client/session.js";
+import { Tabs } from "./client/tabs.js";
+import { FEED } from "./client/topic.js";
+import { upload as uploaded } from "./client/upload.js";
+
+export { Refusal, changed, ended, jobUrl, newKey };
+
 /**
- * @typedef {"pending" | "processing" | "completed" | "failed" | "cancelled"} Status
- *
- * @typedef {object} Progress
- * @property {number} percent 0 to 100
- * @property {string} [message]
- * @property {number} [eta_seconds]
- *
- * @typedef {object} Artifact
- * @property {string} name
- * @property {number} size bytes
- * @property {string} url
- *
- * @typedef {object} Job the job object of every transport, as far as a page needs it
- * @property {string} job_id
- * @property {string} kind
- * @property {Status} status
- * @property {number} seq number of the latest event it contains
- * @property {number} attempt
- * @property {number} max_attempts
- * @property {?Progress} progress
- * @property {?number} position jobs ahead of it in its queue
- * @property {?number} eta_seconds
- * @property {string} created_at
- * @property {?string} started_at
- * @property {?string} finished_at
- * @property {?string} retry_at
- * @property {?string} cancel_requested_at
- * @property {?string} waiting_for
- * @property {unknown} result
- * @property {?string} result_url
- * @property {Artifact[]} artifacts
- * @property {?{code: string, message: string, type?: string}} error
- *
- * @typedef {object} JobEvent
- * @property {string} job_id
- * @property {number} seq
- * @property {string} type
- * @property {string} at RFC 3339
- * @property {any} data
- * @property {boolean} [reset] a snapshot that replaces all that was known
+ * @typedef {import("./client/job.js").Job} Job
+ * @typedef {import("./client/job.js").JobEvent} JobEvent
+ * @typedef {import("./client/follow.js").FollowOptions} FollowOptions
+ * @typedef {import("./client/service.js").Token} Token
+ * @typedef {import("./client/connection.js").State} State
  *
  * @typedef {object} Kind
  * @property {string} kind
  * @property {string} description
- * @property {object} params_schema JSON Schema of an object
+ * @property {any} params_schema JSON Schema of an object
+ *
+ * @typedef {object} Options
+ * @property {string | URL} [base] where the service is; without it, where this file came from
+ * @property {Token} [token] an API key, a JWT or a browser token, or a function that gets a fresh one
+ * @property {string | (() => string)} [share] where `token` is a function: tabs in which this is the same have the same
+ *   rights, and share one connection
  */
 
-import { authorization } from "./client/session.js";
+/** A job that ended otherwise than completed, where its result was wanted. */
+export class NotCompleted extends Error {
+  /** @param {Job} job */
+  constructor(job) {
+    super(job.error?.message ?? job.status);
+    this.job = job;
+  }
+}
 
-export { changed, ended } from "./client/follow.js";
+/** A service. All methods reject with a `Refusal`, and may be taken off it. */
+export class Tidings {
+  /** @param {Options} [options] */
+  constructor({ base, token = "", share } = {}) {
+    const shared = share ?? (typeof token === "function" ? null : token);
+    const name = () => (typeof shared === "function" ? shared() : shared);
+    this.service = new Service({ base, token });
+    this.jobs = new Tabs(this.service, name, "jobs");
+    this.all = new Tabs(this.service, name, "feed");
+  }
 
-const ANSWER_MS = 30_000;
-const UPLOAD_STALL_MS = 120_000;
-
-/** A request that was refused (RFC 9457), or that found nobody (`status` 0, `code` "unreachable"). */
-export class Refusal extends Error {
   /**
-   * @param {number} status
-   * @param {{code?: string, title?: string, detail?: string, errors?: object[]}} problem
-   * @param {number} [retryAfter] seconds
+   * One request, with what there is to show: for all that has no method here.
+   * @type {Service["request"]}
    */
-  constructor(status, problem, retryAfter) {
-    super(problem.detail || problem.title || `The server answered ${status}.`);
-    this.status = status;
-    this.code = problem.code ?? "unknown";
-    this.errors = problem.errors ?? [];
-    this.retryAfter = retryAfter;
-  }
+  request = (path, options) => this.service.request(path, options);
+
+  /**
+   * Submit a job, once however often the request has to be repeated. Sent again with the same key, it is the same job.
+   * @param {string} kind
+   * @param {object} [params]
+   * @param {{key?: string, signal?: AbortSignal, [more: string]: unknown}} [more] `tags`, `priority` … (docs/api.md)
+   * @returns {Promise<Job>}
+   */
+  submit = async (kind, params = {}, { key = newKey(), signal, ...more } = {}) => {
+    const headers = { "Idempotency-Key": `"${key}"` };
+    return (await this.request("/api/jobs", { json: { kind, params, ...more }, headers, signal, tries: 3 })).body;
+  };
+
+  /**
+   * The job's events to its end, over as many connections as it takes; a snapshot first, or what comes `after` a seq.
+   * @param {string | Job} job its id, or as it was last seen
+   * @param {FollowOptions} [options]
+   */
+  follow = (job, options = {}) =>
+    typeof job === "string" ? followed(this.jobs, job, options) : followed(this.jobs, job.job_id, { after: job.seq, ...options });
+
+  /**
+   * The events of all own jobs: a snapshot of each active one, then what happens. When it is "live" again after it was
+   * not, ended jobs may have been missed: list them.
+   * @param {FollowOptions} [options]
+   */
+  feed = (options = {}) => followed(this.all, FEED, options);
+
+  /**
+   * What the handler returned, once the job has completed. Rejects with NotCompleted when it ends otherwise.
+   * @param {string} jobId
+   * @param {{signal?: AbortSignal}} [options]
+   * @returns {Promise<any>}
+   */
+  result = async (jobId, { signal } = {}) => {
+    for await (const _ of this.follow(jobId, { signal }));
+    signal?.throwIfAborted();
+    const job = /** @type {Job} */ ((await this.readJob(jobId)).job);
+    if (job.status !== "completed") throw new NotCompleted(job);
+    if (job.result !== null || job.artifacts.length || !job.result_url) return job.result;
+    return (await this.request(`${jobUrl(jobId)}/result`, { signal, tries: 3 })).body;
+  };
+
+  /** Ask for a job's end. Harmless when repeated or late. @param {string} jobId @returns {Promise<Job>} */
+  cancel = async (jobId) => (await this.request(`${jobUrl(jobId)}/cancel`, { method: "POST", tries: 3 })).body;
+
+  /** Run a failed or cancelled job again. @param {string} jobId @returns {Promise<Job>} */
+  retry = async (jobId) => (await this.request(`${jobUrl(jobId)}/retry`, { method: "POST" })).body;
+
+  /** Forget a job that has ended, and its files. @param {string} jobId @returns {Promise<Job>} as it was */
+  purge = async (jobId) => (await this.request(jobUrl(jobId), { method: "DELETE" })).body;
+
+  /**
+   * A job as it stands; `job` is null while its ETag still is the given one.
+   * @param {string} jobId
+   * @param {string} [etag] of an earlier answer
+   * @returns {Promise<{job: ?Job, etag: string, retryAfter: ?number}>} `retryAfter` in seconds
+   */
+  readJob = async (jobId, etag = "") => {
+    const { body, headers } = await this.request(jobUrl(jobId), etag ? { headers: { "If-None-Match": etag } } : {});
+    return { job: body, etag: headers.get("ETag") ?? etag, retryAfter: retryAfterOf(headers) };
+  };
+
+  /** The events of a job after a seq, as far as they are kept. @param {string} jobId @returns {Promise<JobEvent[]>} */
+  readLog = async (jobId, after = 0) =>
+    (await this.request(`${jobUrl(jobId)}/events?after=${after}`, { headers: { Accept: "application/json" } })).body.events;
+
+  /**
+   * Own jobs, the newest first.
+   * @param {Record<string, string | number | string[]>} [filters] `status`, `kind`, `tag`, `limit`, `cursor` … (docs/api.md)
+   * @returns {Promise<{jobs: Job[], next_cursor: ?string}>}
+   */
+  listJobs = async (filters = {}) => {
+    const given = Object.entries(filters).flatMap(([name, value]) => [value].flat().map((word) => [name, String(word)]));
+    return (await this.request(`/api/jobs?${new URLSearchParams(given)}`)).body;
+  };
+
+  /** What can be submitted. @returns {Promise<Kind[]>} */
+  listKinds = async () => (await this.request("/api/kinds")).body.kinds;
+
+  /**
+   * Send a file, in pieces; an interrupted connection is gone on with.
+   * @param {Blob} file
+   * @param {import("./client/upload.js").UploadOptions} [options]
+   */
+  upload = (file, options) => uploaded(this.service, file, options);
 }
 
-/** A key that makes a repeated submission harmless. `randomUUID` is missing where the page came by plain HTTP. */
-export function newKey() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+/** The service this file came from, with the key that was entered on its page, if any. */
+export const tidings = new Tidings({ token: storedKey, share: storedKey });
+export const { request, submit, follow, feed, result, cancel, retry, purge } = tidings;
+export const { readJob, readLog, listJobs, listKinds, upload } = tidings;
 
-/** @returns {Promise<Kind[]>} */
-export async function listKinds() {
-  return (await request("/api/kinds")).body.kinds;
-}
-
-/** The newest jobs first. @returns {Promise<Job[]>} */
-export async function listJobs(limit = 20) {
-  return (await request(`/api/jobs?limit=${limit}`)).body.jobs;
-}
-
-/**
- * A job as it stands; `job` is null while its ETag still is the given one.
- * @param {string} jobId
- * @param {string} [etag] of an earlier answer
- * @returns {Promise<{job: ?Job, etag: string, retryAfter: ?number}>} `retryAfter` in seconds
- */
-export async function readJob(jobId, etag = "") {
-  const { body, headers } = await request(jobUrl(jobId), etag ? { headers: { "If-None-Match": etag } } : {});
-  return { job: body, etag: headers.get("ETag") ?? etag, retryAfter: retryAfterOf(headers) };
-}
-
-/** The events of a job after a seq, as far as they are kept. @returns {Promise<JobEvent[]>} */
-export async function readLog(jobId, after = 0) {
-  const answer = await request(`${jobUrl(jobId)}/events?after=${after}`, { headers: { Accept: "application/json" } });
-  return answer.body.events;
-}
-
-/**
- * Submit a job. Sent again with the same key, it is the same job.
- * @param {string} kind
- * @param {object} params
- * @param {string} [key]
- * @returns {Promise<Job>}
- */
-export async function submit(kind, params, key = newKey()) {
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": `"${key}"` };
-  return (await request("/api/jobs", { method: "POST", headers, body: JSON.stringify({ kind, params }) })).body;
-}
-
-/** Ask for a job's end. Harmless when repeated or late. @returns {Promise<Job>} */
-export async function cancel(jobId) {
-  return (await request(`${jobUrl(jobId)}/cancel`, { method: "POST" })).body;
-}
-
-/**
- * Upload a file. By XMLHttpRequest, because fetch cannot tell how much has been sent.
- * @param {File} file
- * @param {{onProgress?: (sent: number, total: number) => void, signal?: AbortSignal}} [options] sizes in bytes
- * @returns {Promise<{input: string, name: string, size: number}>} `input` is what a job's params take
- */
-export function upload(file, { onProgress = () => {}, signal } = {}) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const unreachable = () => reject(new Refusal(0, { code: "unreachable", detail: "The upload was interrupted." }));
-    let stalled = setTimeout(() => request.abort(), UPLOAD_STALL_MS);
-    request.upload.onprogress = ({ loaded, total }) => {
-      clearTimeout(stalled);
-      stalled = setTimeout(() => request.abort(), UPLOAD_STALL_MS);
-      onProgress(loaded, total);
-    };
-    request.onload = () => {
-      const body = parsed(request.responseText);
-      if (request.status < 300) resolve(body);
-      else reject(new Refusal(request.status, body));
-    };
-    request.onerror = request.onabort = unreachable;
-    request.onloadend = () => clearTimeout(stalled);
-    signal?.addEventListener("abort", () => request.abort());
-    request.open("PUT", `/api/uploads/${encodeURIComponent(file.name)}`);
-    for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
-    request.send(file);
-  });
-}
-
-/** Run a failed or cancelled job again. @returns {Promise<Job>} */
-export async function retry(jobId) {
-  return (await request(`${jobUrl(jobId)}/retry`, { method: "POST" })).body;
-}
-
-/** Forget a job that has ended, and its files. @returns {Promise<Job>} */
-export async function purge(jobId) {
-  return (await request(jobUrl(jobId), { method: "DELETE" })).body;
-}
-
-/** @param {string} jobId */
-export function jobUrl(jobId) {
-  return `/api/jobs/${encodeURIComponent(jobId)}`;
-}
-
-/** One request and its JSON; 304 has the body null. The HTTP cache stays out, so that we see each ETag ourselves. */
-export async function request(url, options = {}) {
-  let response, body;
-  const headers = { ...authorization(), ...options.headers };
-  try {
-    response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS), ...options, headers });
-    body = response.status === 304 ? null : parsed(await response.text());
-  } catch {
-    throw new Refusal(0, { code: "unreachable", detail: "The server cannot be reached." });
-  }
-  const { ok, status } = response;
-  if (ok || status === 304) return { body, headers: response.headers };
-  throw new Refusal(status, body, retryAfterOf(response.headers));
-}
-
-function retryAfterOf(headers) {
-  const seconds = Number.parseFloat(headers.get("Retry-After") ?? "");
-  return Number.isFinite(seconds) ? seconds : null;
-}
-
-/** A proxy's error page is no JSON; it then says nothing beside its status. */
-function parsed(text) {
-  try {
-    return JSON.parse(text) ?? {};
-  } catch {
-    return {};
-  }
+// As a page's own script, not where another one imports it.
+if ([...(globalThis.document?.scripts ?? [])].some(({ src }) => src === import.meta.url)) {
+  import("./elements/progress.js");
+  import("./elements/feed.js");
 }

@@ -32,6 +32,9 @@ SHOWN: Final = (
 
 PREFLIGHT_SECONDS: Final = 3_600
 
+ANYBODY: Final[Raw] = ((b"access-control-allow-origin", b"*"),)
+"""For what is the same whoever asks: any page may read it, and no credential goes with that."""
+
 
 def permission(origin: str) -> Raw:
     """For an origin that may use the service; its name, as `*` would not go with credentials."""

@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from app.errors import NotFound
 from app.web.contract import Answer, Tag, describes
+from app.web.cors import ANYBODY, TOLD
 from app.web.headers import CACHE_CONTROL, ETAG
 from app.web.resource import resource
 
@@ -37,6 +38,7 @@ def page_routes() -> list[BaseRoute]:
         return await files.get_response("index.html", request.scope)
 
     async def static(request: Request) -> Response:
+        request.scope[TOLD] = ANYBODY  # the client and the elements are for pages of other sites, too
         return await files.get_response(request.path_params["path"], request.scope)
 
     return [resource("/", get=index), resource("/static/{path:path}", get=static, public=True)]

@@ -1,5 +1,6 @@
 """The stream doors over HTTP: events of a job, of an owner and of a batch, as SSE; a job's as a bar or a log, too."""
 
+from math import ceil
 from typing import Final
 
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from app.web.connection import AFTER, LAST_EVENT_ID, after_of, hang_up_of, until
 from app.web.contract import Answer, Described, Tag, describes
 from app.web.filters import FILTERS, REPEATABLE, filter_of, within
 from app.web.gate import ACCESS_TOKEN, IN_URL
-from app.web.headers import BUFFERING, CACHE_CONTROL, QUOTA, VARY
+from app.web.headers import BUFFERING, CACHE_CONTROL, QUOTA, RETRY_AFTER, VARY
 from app.web.polls import Polls
 from app.web.query import parameters
 from app.web.stream import EVENT_STREAM, StreamDoor, answer, begins, form_of, stop
@@ -53,7 +54,7 @@ class EventDoors:
                 200,
                 "The stream; or the log, or a bar that redraws itself.",
                 {EVENT_STREAM: SseBlock, "application/json": JobLog, "text/plain": str},
-                [*HEADERS, *(header.sometimes for header in QUOTA)],
+                [*HEADERS, *(header.sometimes for header in (RETRY_AFTER, *QUOTA))],
             ),
             Answer(204, "The job has ended, and the client has all of it: an EventSource stops."),
         ],
@@ -168,4 +169,6 @@ def _log(look: Look) -> Response:
     lines = ",".join(event.line for event in look.view.events)
     body = f'{{"job_id":{json_text(look.view.job.job_id)},"events":[{lines}],"seq":{look.seq}}}'
     headers = {"Cache-Control": "no-store", "Vary": "Accept"} | look.allowance.headers
+    if not look.ended:
+        headers["Retry-After"] = str(ceil(look.poll_ms / 1000))
     return Response(body, media_type="application/json", headers=headers)

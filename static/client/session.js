@@ -8,11 +8,21 @@ const NAME = "tidings.key";
 const RETRY_MS = 5_000;
 const SHORTEST_MS = 1_000;
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let renewal;
+
+/** The key that was entered in this tab, or nothing; a frame without storage has none. */
+export function storedKey() {
+  try {
+    return sessionStorage.getItem(NAME) ?? "";
+  } catch {
+    return "";
+  }
+}
 
 /** What every request shows. @returns {Record<string, string>} */
 export function authorization() {
-  const key = sessionStorage.getItem(NAME);
+  const key = storedKey();
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
@@ -39,7 +49,7 @@ export async function renew() {
 }
 
 /** Whether a key was entered in this tab. */
-export const entered = () => sessionStorage.getItem(NAME) !== null;
+export const entered = () => storedKey() !== "";
 
 async function grant() {
   const headers = { "Content-Type": "application/json", ...authorization() };

@@ -56,7 +56,7 @@ const page = {
 async function start(kind, params) {
   const content = JSON.stringify([kind, params]);
   if (unanswered.content !== content) unanswered = { content, key: newKey() };
-  const job = await submit(kind, params, unanswered.key);
+  const job = await submit(kind, params, { key: unanswered.key });
   unanswered = {};
   jobs.see(job);
   mine.add(job.job_id);

@@ -1,0 +1,78 @@
+"""All tabs of a browser share one connection, and none of them misses anything when the one that has it is closed."""
+
+from playwright.sync_api import Page, Request
+
+from tests.static.follower import Follower
+from tests.static.service import Service
+from tests.static.shop import Shop
+
+TABS = 7
+
+
+def _connections(shop: Shop) -> list[str]:
+    """Whatever of the context's pages opens from now on: event streams and WebSockets."""
+    opened: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.headers.get("accept") == "text/event-stream":
+            opened.append(request.url)
+
+    def watch(page: Page) -> None:
+        page.on("websocket", lambda socket: opened.append(socket.url))
+
+    shop.context.on("request", note)
+    shop.context.on("page", watch)
+    return opened
+
+
+def test_seven_tabs_have_one_connection(shop: Shop, service: Service) -> None:
+    opened = _connections(shop)
+    key = service.new_key("seven", "--most-streams", "1")
+    job_id = service.submit("ticks", key, count=1000)
+    tabs = [Follower(shop.page(), service, job_id, key) for _ in range(TABS)]
+    for tab in tabs:
+        tab.hears(2)
+    tabs[0].cancel()
+    for tab in tabs:
+        tab.has_all(key)
+    assert len(opened) == 1
+
+
+def test_tabs_with_jobs_of_their_own_share_a_websocket(shop: Shop, service: Service) -> None:
+    opened = _connections(shop)
+    key = service.new_key("shared", "--most-streams", "1")
+    jobs = [service.submit("ticks", key, count=1000) for _ in range(TABS)]
+    tabs = [Follower(shop.page(), service, job_id, key) for job_id in jobs]
+    for tab in tabs:
+        tab.hears(2)
+    for tab in tabs:
+        tab.cancel()
+        tab.has_all(key)
+    assert [url.partition(":")[0] for url in opened] == ["http", "ws"]
+
+
+def test_when_the_tab_that_leads_is_closed_another_goes_on_without_a_gap(shop: Shop, service: Service) -> None:
+    job_id = service.submit("ticks", count=1000)
+    leader, *others = (Follower(shop.page(), service, job_id, service.key) for _ in range(3))
+    for tab in (leader, *others):
+        tab.hears(2)
+    leader.page.close()
+    heard = len(others[0].lines)
+    others[0].hears(heard + 3)
+    others[0].cancel()
+    for tab in others:
+        tab.has_all()
+
+
+def test_a_tab_that_comes_late_is_told_how_the_job_stands_at_once(shop: Shop, service: Service) -> None:
+    job_id = service.submit("ticks", count=1000)
+    early = Follower(shop.page(), service, job_id, service.key)
+    early.hears(2)
+    opened = _connections(shop)
+    late = Follower(shop.page(), service, job_id, service.key)
+    late.hears(2)
+    assert opened == []
+    late.cancel()
+    for tab in (early, late):
+        tab.has_all()
+        assert tab.events[-1][1] == "cancelled"

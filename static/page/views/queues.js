@@ -63,6 +63,9 @@ export class QueuesView {
 const number = (value) => (typeof value === "number" ? value.toLocaleString("en", { maximumFractionDigits: 1 }) : "–");
 const state = (paused) => element("span", { class: "badge", "data-state": paused && "held" }, paused ? "paused" : "open");
 
+const subject = ({ job_id: job, batch_id: batch }) =>
+  element("a", { href: job ? `#/jobs/${job}` : `#/batches/${batch}` }, element("code", {}, (job ?? batch).slice(0, 6)));
+
 /** Of each room: its columns, a row, and what it says when there is none. */
 const SHOWN = {
   queues: [
@@ -78,7 +81,7 @@ const SHOWN = {
     ["worker", "busy", "runs", "queues", "up", "seen"],
     (one) => [
       element("span", { title: one.host }, one.worker),
-      element("span", { class: "load" }, element("progress", { max: one.concurrency, value: one.running.length, "aria-label": "busy" }), ` ${one.running.length} of ${one.concurrency}`),
+      element("span", { class: "load" }, element("progress", { max: one.concurrency, value: one.running_count ?? one.running.length, "aria-label": "busy" }), ` ${one.running_count ?? one.running.length} of ${one.concurrency}`),
       element("span", { class: "tags" }, ...one.running.slice(0, 12).map((run) => element("a", { href: `#/jobs/${run.job_id}`, title: `attempt ${run.attempt}` }, `${run.kind} ${duration(between(run.started_at))}`))),
       one.queues.join(", "),
       duration(between(one.started_at)),
@@ -95,8 +98,8 @@ const SHOWN = {
     "No worker has announced a kind yet.",
   ],
   pollers: [
-    ["owner", "job", "refused", "last"],
-    (one) => [one.owner, element("a", { href: `#/jobs/${one.job_id}` }, element("code", {}, one.job_id.slice(0, 6))), number(one.refused), ago(one.last_at)],
+    ["owner", "asks for", "refused", "last"],
+    (one) => [one.owner, subject(one), number(one.refused), ago(one.last_at)],
     "Nobody does.",
   ],
 };

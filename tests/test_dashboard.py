@@ -66,6 +66,7 @@ def gallery(service: PageService) -> str:
 def test_thousands_of_jobs_are_rows_of_which_only_those_in_sight_are_elements(page: Page) -> None:
     expect(page.locator(".job").first).to_be_visible()
     eventually(lambda: re.fullmatch(r"2,\d{3} jobs", _scrolled_down(page)))
+    assert _scrolled_down(page)
     expect(page.locator(".end")).to_be_in_viewport()
     assert page.locator(".job").count() < 100
     expect(page.locator(".job").last).to_be_in_viewport()

@@ -10,7 +10,7 @@ import { JobForm } from "./parts/form.js";
 import { Jobs } from "./jobs.js";
 import { ListView } from "./views/list.js";
 import { enter, entered, renew } from "../client/session.js";
-import { cancel, listKinds, newKey, purge, retry, submit, upload } from "../tidings.js";
+import { cancel, listKinds, newKey, purge, request, retry, submit, upload } from "../tidings.js";
 
 /** The list is there at once, the others when they are first looked at. */
 const VIEWS = {
@@ -125,8 +125,13 @@ async function takeKey() {
   const problem = await enter(field.value.trim());
   showText(find("#entry .refusal"), problem);
   if (problem) return;
-  field.value = "";
-  connection.wake();
+  location.reload();
+}
+
+/** An operator sees everybody's jobs. */
+async function oversee() {
+  await request("/api/workers");
+  jobs.whose = connection.whose = { owner: "*" };
 }
 
 /** Single keys, while nothing is being typed. */
@@ -156,7 +161,7 @@ find("#key").addEventListener("keydown", ({ key }) => key === "Enter" && takeKey
 document.addEventListener("keydown", press);
 const go = () => route().catch(() => say("This cannot be loaded right now."));
 addEventListener("hashchange", go);
-if (entered()) renew();
+if (entered()) await Promise.all([renew(), oversee().catch(() => {})]);
 go();
 loadKinds().catch(() => {});
 setInterval(() => document.hidden || loadKinds().catch(() => {}), KINDS_MS);

@@ -30,6 +30,7 @@ export class Connection {
   constructor(to) {
     this.to = to;
     this.job = "";
+    this.whose = {};
     this.ways = [socket, stream].map((listen) => ({ listen, next: 0, rest: FIRST_BREAK_MS }));
     this.subscribe = () => {};
     this.wake = () => {};
@@ -124,7 +125,7 @@ function socket(connection) {
     line.onopen = () => {
       const token = authorization().Authorization?.slice("Bearer ".length);
       if (token) send({ op: "auth", token });
-      send({ op: "subscribe", feed: true });
+      send({ op: "subscribe", feed: true, filter: connection.whose });
       if (connection.job) connection.subscribe(connection.job, true);
     };
     line.onmessage = ({ data }) => {
@@ -145,7 +146,7 @@ function stream(connection) {
       for (const type of TYPES) source.addEventListener(type, ({ data }) => connection.to.hear(JSON.parse(data)));
       return source;
     };
-    const feed = open("/api/events");
+    const feed = open(`/api/events?${new URLSearchParams(connection.whose)}`);
     const finish = () => {
       clearTimeout(timer);
       feed.close();

@@ -23,6 +23,8 @@ export class Jobs {
     this.watchers = new Set();
     this.late = 0;
     this.frame = 0;
+    /** Whose, where that is not one's own. */
+    this.whose = {};
   }
 
   /** All of them, the newest first. @returns {Job[]} */
@@ -66,14 +68,14 @@ export class Jobs {
     if (job) this.see(job);
   }
 
-  /** A page of the list. @returns {Promise<{cursor: ?string, oldest: string, fresh: boolean}>} */
+  /** A page of the list. @returns {Promise<{jobs: Job[], cursor: ?string, oldest: string, fresh: boolean}>} */
   async page(filters = {}, cursor = null) {
-    const query = new URLSearchParams({ ...filters, ...(cursor ? { cursor, limit: PAGE } : { limit: FIRST_PAGE }) });
+    const query = new URLSearchParams({ ...this.whose, ...filters, ...(cursor ? { cursor, limit: PAGE } : { limit: FIRST_PAGE }) });
     const { jobs, next_cursor: next } = (await request(`/api/jobs?${query}`)).body;
     const last = jobs.at(-1);
     const fresh = Boolean(last) && !this.known.has(last.job_id);
     for (const job of jobs) this.see(job);
-    return { cursor: next, oldest: last?.created_at ?? "", fresh };
+    return { jobs, cursor: next, oldest: last?.created_at ?? "", fresh };
   }
 
   /** What was missed: new jobs; when `thorough` also what became of those that had not ended. */

@@ -4,7 +4,6 @@ import { element, showText } from "../dom.js";
 import { between, bytes, duration, moment, plain } from "../words.js";
 
 const MOST_EVENTS = 200;
-const NOT_LISTED = new Set(["log", "metric", "progress", "position", "snapshot"]);
 const CUTS = new Set(["pending", "processing", "waiting", "completed", "failed", "cancelled"]);
 
 export class Timeline {
@@ -17,12 +16,10 @@ export class Timeline {
 
   /** @param {import("../../tidings.js").JobEvent} event in their order */
   add(event) {
-    if (NOT_LISTED.has(event.type)) return;
     if (CUTS.has(event.type)) this.cuts.push(event);
     if (!this.start) this.start = event.at;
     this.events.append(entry(event, this.start));
     if (this.events.childElementCount > MOST_EVENTS) this.events.firstElementChild.remove();
-    this.show();
   }
 
   /** Also as time goes by. */
@@ -41,10 +38,6 @@ export class Timeline {
       showText(time, duration(seconds));
     });
   }
-
-  get running() {
-    return this.cuts.length && !["completed", "failed", "cancelled"].includes(this.cuts.at(-1).type);
-  }
 }
 
 const bar = () => element("li", {}, element("span", {}), element("span", { class: "track" }, element("i", {})), element("span", {}));
@@ -56,8 +49,8 @@ function spansOf(cuts) {
     const { type, data, at: from } = cut;
     if (!["pending", "processing", "waiting"].includes(type)) return [];
     const words = { pending: "queued", waiting: `waiting for ${data.for}`, processing: `attempt ${data.attempt}` }[type];
-    const state = type === "processing" && next?.type === "pending" ? (next.data.error ? "failed" : "pending") : type === "processing" ? (next?.type ?? type) : type;
-    return [{ from, to: next?.at ?? null, words, state }];
+    const outcome = next?.data.error ? "failed" : next?.type; // one that is to be tried again failed as well
+    return [{ from, to: next?.at, words, state: (type === "processing" && outcome) || type }];
   });
 }
 

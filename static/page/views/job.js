@@ -10,40 +10,22 @@ import { ago, between, duration, left, messageOf, moment, percent, showBar, took
 
 const SOON_MS = 250;
 const OPENED = 2;
+const MOST_EVENTS = 10_000;
+const TOLD_ELSEWHERE = new Set(["snapshot", "progress", "position"]);
+const MAKES_IT_OTHER = new Set(["artifact", "completed", "failed", "cancelled"]);
 
 export class JobView {
   /** @param {object} page see app.js */
   constructor(page, _, id) {
-    Object.assign(this, { page, id, seen: new Set(), last: 0 });
-    this.status = element("strong", { class: "status" });
-    this.percent = element("span", { class: "percent" });
-    this.message = element("span", { class: "message" });
-    this.aside = element("span", { class: "aside" });
-    this.bar = element("progress", { max: 100, "aria-labelledby": "title" });
-    this.error = element("pre", { class: "error", hidden: true });
-    this.facts = element("dl", {});
-    this.kind = element("span", {});
+    Object.assign(this, { page, id, seen: new Set(), events: [], fresh: [] });
     const { cancel, retry, purge } = page.tools;
-    const leave = () => (location.hash = "#/");
     this.buttons = {
       cancel: action("Cancel", () => cancel(id)),
       retry: action("Retry", () => retry(id)),
       again: action("Again with changes", () => this.again()),
-      purge: action("Forget", () => purge(id).then(leave), "Forget it, files too?"),
+      purge: action("Forget", () => purge(id).then(() => (location.hash = "#/")), "Forget it, files too?"),
     };
-    this.timeline = new Timeline();
-    this.curves = new Curves();
-    this.log = new Log();
-    this.parts = {
-      metrics: part("Metrics", this.curves.element),
-      files: part("Files", (this.files = element("ul", { class: "files" }))),
-      result: part("Result", (this.result = element("pre", { tabindex: "0" }))),
-      log: part("Log", this.log.element),
-      webhooks: part("Webhooks", (this.webhooks = element("div", {}))),
-      params: part("Params", (this.params = element("pre", { tabindex: "0" }))),
-    };
-    for (const hidden of Object.values(this.parts)) hidden.hidden = true;
-    this.element = this.assemble();
+    this.assemble();
     this.quit = page.jobs.watch((ids) => ids.has(id) && this.show());
     this.ticking = setInterval(() => this.tick(), 1_000);
     this.show();
@@ -52,19 +34,42 @@ export class JobView {
   }
 
   assemble() {
-    const { id, parts } = this;
-    const short = element("code", { title: id }, id.slice(0, 6));
+    const words = (name) => (this[name] = element("span", { class: name }));
+    const text = (name) => (this[name] = element("pre", { tabindex: "0" }));
+    this.timeline = new Timeline();
+    this.curves = new Curves();
+    this.log = new Log();
+    this.kind = element("span");
+    this.status = element("strong", { class: "status" });
+    this.bar = element("progress", { max: 100, "aria-labelledby": "title" });
+    this.error = element("pre", { class: "error", hidden: true });
+    this.facts = element("dl");
+    this.parts = {
+      metrics: part("Metrics", this.curves.element),
+      log: part("Log", this.log.element),
+      files: part("Files", (this.files = element("ul", { class: "files" }))),
+      result: part("Result", text("result")),
+      webhooks: part("Webhooks", (this.webhooks = element("div"))),
+      params: part("Params", text("params")),
+    };
+    for (const unknown of Object.values(this.parts)) unknown.hidden = true;
+    const { params, ...parts } = this.parts;
+    const { id } = this;
+    const title = element("h1", { id: "title" }, this.kind, " ", element("code", { title: id }, id.slice(0, 6)));
     const copy = action("Copy id", () => navigator.clipboard.writeText(id).then(() => say("Copied.")));
-    return element(
+    this.element = element(
       "article",
       { class: "job page", "data-state": "loading" },
-      element("header", {}, element("a", { class: "back", href: "#/" }, "Jobs"), element("h1", { id: "title" }, this.kind, " ", short), ...Object.values(this.buttons), copy),
+      element("header", {}, element("a", { class: "back", href: "#/" }, "Jobs"), title, ...Object.values(this.buttons), copy),
       this.bar,
-      element("p", { class: "told" }, this.status, this.percent, this.message, this.aside),
+      element("p", { class: "told" }, this.status, words("percent"), words("message"), words("aside")),
       this.error,
-      element("div", { class: "columns" },
-        element("div", {}, part("Timeline", this.timeline.element), parts.metrics, parts.log, parts.files, parts.result, parts.webhooks),
-        element("aside", {}, part("Details", this.facts), parts.params)),
+      element(
+        "div",
+        { class: "columns" },
+        element("div", {}, part("Timeline", this.timeline.element), ...Object.values(parts)),
+        element("aside", {}, part("Details", this.facts), params),
+      ),
     );
   }
 
@@ -81,91 +86,121 @@ export class JobView {
   get title() {
     const { job } = this;
     if (!job) return "";
-    return `${job.status === "processing" && job.progress ? `${percent(job.progress.percent)} · ` : ""}${job.kind} ${this.id.slice(0, 6)}`;
+    const far = job.status === "processing" && job.progress ? `${percent(job.progress.percent)} · ` : "";
+    return `${far}${job.kind} ${this.id.slice(0, 6)}`;
   }
 
-  /** Once more where the end or a file was told: only the job object has it all. */
+  /** Once more where its end was told: only the job object has it all. */
   async load() {
     this.loading = 0;
-    try {
-      await this.page.jobs.read(this.id);
-    } catch (refusal) {
-      this.refuse(refusal);
-    }
+    await this.page.jobs.read(this.id).catch((refusal) => this.refuse(refusal));
     this.loadWebhooks();
-  }
-
-  refuse({ status, message }) {
-    if (this.job || status === 401 || !status) return;
-    const words = status === 404 ? "There is no such job here, or no longer." : message;
-    this.element.replaceChildren(element("div", { class: "empty" }, element("strong", {}, words), element("p", {}, element("a", { href: "#/" }, "All jobs"))));
-    this.element.dataset.state = "gone";
-  }
-
-  async loadParams() {
-    this.asked = true;
-    const { body } = await request(`${jobUrl(this.id)}/params`).catch(() => ({}));
-    this.given = body;
-    reveal(this.parts.params, this.params, body && Object.keys(body).length ? JSON.stringify(body, null, 2) : "");
-  }
-
-  again() {
-    this.page.prefill(this.job.kind, this.given ?? {});
-    location.hash = "#/new";
-  }
-
-  async loadWebhooks() {
-    const { body } = await request(`${jobUrl(this.id)}/deliveries`).catch(() => ({}));
-    const rows = (body?.deliveries ?? []).map((one) => [
-      one.event, one.url, one.status, String(one.attempt), one.http_status ? String(one.http_status) : (one.error ?? ""),
-      action("Send again", () => request(`${jobUrl(this.id)}/deliveries/${one.n}/redeliver`, { method: "POST" }).then(() => this.later())),
-    ]);
-    this.webhooks.replaceChildren(table(["event", "to", "status", "attempts", "answer", ""], rows));
-    this.parts.webhooks.hidden = !rows.length;
   }
 
   later() {
     this.loading ||= setTimeout(() => this.load(), SOON_MS);
   }
 
-  /** Where no stream brings the log, it is asked for. */
-  async poll() {
-    for (const event of await readLog(this.id, this.last)) this.hear(event);
+  refuse({ status, message }) {
+    if (this.job || status === 401 || !status) return;
+    const words = status === 404 ? "There is no such job here, or no longer." : message;
+    const back = element("p", {}, element("a", { href: "#/" }, "All jobs"));
+    this.element.replaceChildren(element("div", { class: "empty" }, element("strong", {}, words), back));
+    this.element.dataset.state = "gone";
   }
 
-  /** Each once, in their order, whichever way they come. */
+  async loadParams() {
+    this.given = {};
+    const { body } = await request(`${jobUrl(this.id)}/params`).catch(() => ({}));
+    this.given = body ?? {};
+    this.showJson("params", Object.keys(this.given).length ? this.given : null);
+  }
+
+  again() {
+    this.page.prefill(this.job.kind, this.given);
+    location.hash = "#/new";
+  }
+
+  async loadWebhooks() {
+    const url = `${jobUrl(this.id)}/deliveries`;
+    const { body } = await request(url).catch(() => ({ body: { deliveries: [] } }));
+    const send = (n) => action("Send again", () => request(`${url}/${n}/redeliver`, { method: "POST" }).then(() => this.later()));
+    const row = ({ n, event, url: to, status, attempt, http_status: code, error }) =>
+      [event, to, status, String(attempt), String(code ?? error ?? ""), send(n)];
+    this.webhooks.replaceChildren(table(["event", "to", "status", "attempts", "answer", ""], body.deliveries.map(row)));
+    this.parts.webhooks.hidden = !body.deliveries.length;
+  }
+
+  /** Where no stream brings the log, it is asked for. */
+  async poll() {
+    for (const event of await readLog(this.id, this.events.at(-1)?.seq ?? 0)) this.hear(event);
+  }
+
+  /** Each once, whichever way it comes. */
   hear(event) {
-    if (event.type === "snapshot" || this.seen.has(event.seq)) return;
+    if (TOLD_ELSEWHERE.has(event.type) || this.seen.has(event.seq)) return;
     this.seen.add(event.seq);
-    this.last = Math.max(this.last, event.seq);
-    if (event.type === "log") this.log.add(event);
-    if (event.type === "metric") this.curves.add(event);
-    this.timeline.add(event);
+    this.fresh.push(event);
+    this.frame ||= requestAnimationFrame(() => this.tell());
+    if (MAKES_IT_OTHER.has(event.type)) this.later();
+  }
+
+  /** In their order. Where news overtook the log, as they do at first, all is told anew. */
+  tell() {
+    const fresh = this.fresh.splice(0).sort(bySeq);
+    const late = fresh[0].seq < (this.events.at(-1)?.seq ?? 0);
+    this.frame = 0;
+    this.events.push(...fresh);
+    if (late) this.events.sort(bySeq);
+    if (late) this.renew();
+    for (const event of late ? this.events : fresh) this.place(event);
+    this.events.splice(0, this.events.length - MOST_EVENTS);
+    if (this.seen.size > 2 * MOST_EVENTS) this.seen = new Set(this.events.map(({ seq }) => seq));
     this.parts.log.hidden = !this.log.events.length;
     this.parts.metrics.hidden = !this.curves.plots.size;
+    this.tick();
+  }
+
+  place(event) {
+    if (event.type === "log") this.log.add(event);
+    else if (event.type === "metric") this.curves.add(event);
+    else this.timeline.add(event);
     if (event.type === "processing") this.worker = event.data.worker;
-    if (["artifact", "completed", "failed", "cancelled"].includes(event.type)) this.later();
+  }
+
+  renew() {
+    for (const [name, made] of Object.entries({ timeline: new Timeline(), curves: new Curves(), log: new Log() })) {
+      this[name].element.replaceWith(made.element);
+      this[name] = made;
+    }
   }
 
   show() {
     const { job, buttons } = this;
     if (!job) return;
     const done = ended(job);
+    const failed = job.status === "failed";
     this.element.dataset.state = job.status;
     this.element.toggleAttribute("data-stopping", !done && Boolean(job.cancel_requested_at));
     showText(this.kind, job.kind);
     showText(this.percent, showBar(this.bar, job));
     showText(this.status, job.status);
-    showText(this.message, job.status === "failed" ? "" : messageOf(job));
-    showText(this.error, job.status === "failed" ? messageOf(job) : "");
+    showText(this.message, failed ? "" : messageOf(job));
+    showText(this.error, failed ? messageOf(job) : "");
     buttons.cancel.hidden = done || Boolean(job.cancel_requested_at);
-    buttons.retry.hidden = job.status !== "failed" && job.status !== "cancelled";
+    buttons.retry.hidden = !failed && job.status !== "cancelled";
     buttons.again.hidden = buttons.purge.hidden = !done;
     this.showFiles(job);
-    reveal(this.parts.result, this.result, job.result === null || job.result === undefined ? "" : JSON.stringify(job.result, null, 2));
-    if (!this.asked) this.loadParams();
+    this.showJson("result", job.result);
+    if (!this.given) this.loadParams();
     this.tick();
     this.page.title();
+  }
+
+  showJson(name, value) {
+    const text = value === null || value === undefined ? "" : JSON.stringify(value, null, 2);
+    if (this[name].textContent !== text) this[name].textContent = text;
+    this.parts[name].hidden = !text;
   }
 
   showFiles({ artifacts, result_url: url, status }) {
@@ -181,38 +216,39 @@ export class JobView {
   tick() {
     const { job } = this;
     if (!job) return;
-    showText(this.aside, job.status === "processing" && typeof job.eta_seconds === "number" ? left(job.eta_seconds) : took(job));
-    this.facts.replaceChildren(...factsOf(job, this.worker).flatMap(([name, value]) => (value ? [element("dt", {}, name), element("dd", {}, value)] : [])));
+    const running = job.status === "processing" && typeof job.eta_seconds === "number";
+    showText(this.aside, running ? left(job.eta_seconds) : took(job));
+    const facts = factsOf(job, this.worker).filter(([, value]) => value);
+    this.facts.replaceChildren(...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
     this.timeline.show();
   }
 }
 
+const bySeq = (a, b) => a.seq - b.seq;
+const link = (href, words) => element("a", { href }, words);
+const found = (name, word) => `#/?${new URLSearchParams({ [name]: word })}`;
+const several = (links) => links.length && element("span", { class: "tags" }, ...links);
+const when = (at) => at && element("time", { datetime: at, title: moment(at) }, ago(at));
+
+/** What is not so yet, or not at all, is empty. */
 function factsOf(job, worker) {
-  const when = (at) => at && element("time", { datetime: at, title: moment(at) }, ago(at));
-  const words = Object.entries(job.metadata ?? {}).map(([name, value]) => link(`#/?q=${encodeURIComponent(`${name}:${value}`)}`, `${name}: ${value}`));
+  const { attempt, batch_id: batch, metadata = {} } = job;
+  const words = Object.entries(metadata).map(([name, value]) => link(found("q", `${name}:${value}`), `${name}: ${value}`));
   return [
     ["Submitted", when(job.created_at)],
-    ["Waited", job.started_at && job.attempt === 1 && duration(between(job.created_at, job.started_at))],
+    ["Waited", job.started_at && attempt === 1 && duration(between(job.created_at, job.started_at))],
     ["Started", when(job.started_at)],
     ["Ended", when(job.finished_at)],
     ["Ran", took(job)],
-    ["Attempt", job.attempt > 0 && `${job.attempt} of ${job.max_attempts}`],
+    ["Attempt", attempt > 0 && `${attempt} of ${job.max_attempts}`],
     ["Worker", worker],
-    ["Kind", link(`#/?kind=${job.kind}`, job.kind)],
+    ["Kind", link(found("kind", job.kind), job.kind)],
     ["Queue", link("#/queues", job.queue)],
     ["Priority", job.priority > 0 && String(job.priority)],
     ["Owner", job.owner],
-    ["Batch", job.batch_id && link(`#/batches/${job.batch_id}`, job.batch_id.slice(0, 6))],
-    ["Tags", several(job.tags.map((tag) => link(`#/?tag=${encodeURIComponent(tag)}`, tag)))],
+    ["Batch", batch && link(`#/batches/${batch}`, batch.slice(0, 6))],
+    ["Tags", several(job.tags.map((tag) => link(found("tag", tag), tag)))],
     ["Metadata", several(words)],
     ["Kept until", job.expires_at && moment(job.expires_at)],
   ];
-}
-
-const link = (href, words) => element("a", { href }, words);
-const several = (nodes) => nodes.length && element("span", { class: "tags" }, ...nodes);
-
-function reveal(section, node, text) {
-  section.hidden = !text;
-  if (node.textContent !== text) node.textContent = text;
 }

@@ -69,7 +69,7 @@ export function messageOf(job) {
   if (job.waiting_for) return `waiting for ${job.waiting_for}`;
   if (job.status === "processing") return job.progress?.message ?? "";
   if (job.suspended_at) return "suspended";
-  if (job.retry_at) return `again ${until(job.retry_at)}`;
+  if (job.retry_at) return `${job.attempt ? "again" : "starts"} ${until(job.retry_at)}`;
   if (job.position) return job.position === 1 ? "1 job ahead" : `${job.position} jobs ahead`;
   return "waiting for a worker";
 }

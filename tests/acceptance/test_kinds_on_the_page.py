@@ -74,6 +74,7 @@ def test_a_training_brings_its_model_and_curves_that_stay(page: Page, sales: Pat
 def _downloaded(page: Page, card: Locator, name: str, folder: Path) -> Path:
     """What a click on it brings. The page stays where it is."""
     url = page.url
+    expect(card.locator(".status")).to_have_text("completed", timeout=END_MS)
     with page.expect_download(timeout=END_MS) as download:
         card.locator(f"[download='{name}']").click(timeout=END_MS)
     target = folder / "made" / name

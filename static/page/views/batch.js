@@ -27,6 +27,7 @@ export class BatchView {
         element("div", { class: "share", "aria-hidden": "true" }, ...this.parts), this.bar, this.told),
       this.list.element,
     );
+    this.retry.hidden = this.cancel.hidden = true;
     this.quit = page.jobs.watch((ids) => [...ids].some((one) => page.jobs.known.get(one)?.batch_id === id) && this.later());
     this.poll();
   }

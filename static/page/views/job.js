@@ -205,11 +205,12 @@ export class JobView {
 
   showFiles({ artifacts, result_url: url, status }) {
     const files = artifacts.length || !url || status !== "completed" ? artifacts : [{ url, name: "result.json" }];
-    const key = JSON.stringify(files);
+    const key = JSON.stringify([status, files]);
     if (this.filesShown === key) return;
     this.filesShown = key;
     this.files.replaceChildren(...files.map((file, n) => artifact(file, n < OPENED)));
     this.parts.files.hidden = !files.length;
+    showText(this.parts.files.firstChild, status === "completed" ? "Files" : "Files so far");
   }
 
   /** What changes as time goes by. */

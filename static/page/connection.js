@@ -146,7 +146,7 @@ function stream(connection) {
       for (const type of TYPES) source.addEventListener(type, ({ data }) => connection.to.hear(JSON.parse(data)));
       return source;
     };
-    const feed = open(`/api/events?${new URLSearchParams(connection.whose)}`);
+    const feed = open(`/api/events${connection.whose.owner ? "?owner=*" : ""}`);
     const finish = () => {
       clearTimeout(timer);
       feed.close();

@@ -52,7 +52,7 @@ export class JobView {
       webhooks: part("Webhooks", (this.webhooks = element("div"))),
       params: part("Params", text("params")),
     };
-    for (const unknown of Object.values(this.parts)) unknown.hidden = true;
+    for (const unknown of [...Object.values(this.parts), ...Object.values(this.buttons)]) unknown.hidden = true;
     const { params, ...parts } = this.parts;
     const { id } = this;
     const title = element("h1", { id: "title" }, this.kind, " ", element("code", { title: id }, id.slice(0, 6)));
@@ -109,15 +109,15 @@ export class JobView {
     this.element.dataset.state = "gone";
   }
 
+  /** @returns {Promise<object>} */
   async loadParams() {
-    this.given = {};
-    const { body } = await request(`${jobUrl(this.id)}/params`).catch(() => ({}));
-    this.given = body ?? {};
-    this.showJson("params", Object.keys(this.given).length ? this.given : null);
+    const { body = {} } = await request(`${jobUrl(this.id)}/params`).catch(() => ({}));
+    this.showJson("params", Object.keys(body).length ? body : null);
+    return body;
   }
 
-  again() {
-    this.page.prefill(this.job.kind, this.given);
+  async again() {
+    this.page.prefill(this.job.kind, await this.given);
     location.hash = "#/new";
   }
 
@@ -192,7 +192,7 @@ export class JobView {
     buttons.again.hidden = buttons.purge.hidden = !done;
     this.showFiles(job);
     this.showJson("result", job.result);
-    if (!this.given) this.loadParams();
+    this.given ??= this.loadParams();
     this.tick();
     this.page.title();
   }

@@ -199,7 +199,7 @@ def _shows(page: Page, kind: str) -> bool:
 def test_the_whole_page_weighs_at_most_a_hundred_kilobytes() -> None:
     """All it may load, as it is sent; the docs have a style sheet of their own."""
     files = [file for file in (ROOT / "static").rglob("*.*") if file.name != "docs.css"]
-    assert sum(len(packed(file, 0)) for file in files) <= 100_000
+    assert sum(len(packed(str(file), 0)) for file in files) <= 100_000
 
 
 def _start_countdown(page: Page, seconds: int) -> Locator:

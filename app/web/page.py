@@ -67,12 +67,12 @@ class RevalidatedFiles(StaticFiles):
         response.headers["Cache-Control"] = "no-cache"
         response.headers["Vary"] = "Accept-Encoding"
         if isinstance(response, FileResponse) and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
-            return _packed(response, packed(full_path, stat_result.st_mtime_ns))
+            return _packed(response, packed(str(full_path), stat_result.st_mtime_ns))
         return response
 
 
 @lru_cache(MOST_PACKED)
-def packed(path: str | os.PathLike[str], _changed: int) -> bytes:
+def packed(path: str, _changed_ns: int) -> bytes:
     """A file as it is sent: there is no build that would have made it small."""
     return gzip.compress(Path(path).read_bytes(), mtime=0)
 

@@ -63,6 +63,14 @@ def gallery(service: PageService) -> str:
     return job_id
 
 
+@pytest.fixture(scope="module")
+def shown(service: PageService) -> str:
+    """One that is to be looked at."""
+    job_id = service.submit("gallery", {"caption": "spring"}, tags=["research"], metadata={"customer": "acme"})
+    eventually(lambda: service.has_ended(job_id))
+    return job_id
+
+
 def test_thousands_of_jobs_are_rows_of_which_only_those_in_sight_are_elements(page: Page) -> None:
     expect(page.locator(".job").first).to_be_visible()
     eventually(lambda: re.fullmatch(r"2,\d{3} jobs", _scrolled_down(page)))
@@ -206,27 +214,31 @@ def test_it_goes_on_when_the_server_comes_back(page: Page, service: PageService)
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_a_desk(
-    browser: Browser, service: PageService, batch: str, gallery: str, scheme: Literal["light", "dark"]
+    browser: Browser, service: PageService, batch: str, gallery: str, shown: str, scheme: Literal["light", "dark"]
 ) -> None:
     """And is kept to be looked at, in `build/screens/`."""
     SCREENS.mkdir(parents=True, exist_ok=True)
     for device, size in SIZES.items():
         context = browser.new_context(base_url=service.url, viewport=size, color_scheme=scheme)
         page = context.new_page()
-        for room, path, sign in rooms(batch, gallery):
+        for room, path, sign in rooms(batch, gallery, shown):
             page.goto(path)
             expect(page.locator(sign).first).to_be_visible(timeout=END_MS)
+            if room == "job":
+                page.locator("iframe").scroll_into_view_if_needed()
+                expect(page.frame_locator("iframe").locator("h1")).to_be_visible(timeout=END_MS)
             page.screenshot(path=SCREENS / f"{room}-{device}-{scheme}.png", full_page=room == "job")
             assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
         context.close()
 
 
-def rooms(batch: str, job: str) -> list[tuple[str, str, str]]:
+def rooms(batch: str, gallery: str, shown: str) -> list[tuple[str, str, str]]:
     """Of each its name, where it is, and by what it is known to be there."""
     return [
         ("list", "/", ".job"),
-        ("job", f"/#/jobs/{job}", "figure path"),
-        ("batch", f"/#/batches/{batch}", ".job"),
+        ("hostile", f"/#/jobs/{gallery}", "figure path"),
+        ("job", f"/#/jobs/{shown}", "figure path"),
+        ("batch", f"/#/batches/{batch}", ".rows .job"),
         ("queues", "/#/queues", "tbody tr"),
         ("new", "/#/new", "[name=kind]"),
     ]

@@ -32,6 +32,7 @@ from app.intake.reception import Reception
 from app.intake.resumption import Resumptions
 from app.intake.submissions import Submissions
 from app.locations import Locations
+from app.objects.signature import store_origin
 from app.overdue import Overdue
 from app.periodic import Periodic
 from app.pressure import Pressure
@@ -185,7 +186,7 @@ def assemble(settings: Settings) -> Web:
         *KindDoors(catalog, queues).routes(),
         *QueueDoors(catalog, queues).routes(),
     ]
-    aside = [*HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(), *page_routes()]
+    aside = [*HealthDoors(_reach(redis, bus), lambda: hub.draining).routes(), *page_routes(store_origin(settings))]
     revocations = Revocations(keys, hub.visits).watch
     descriptions = DescriptionDoors(
         [*doors, *streams, *aside], settings.public_url, is_open=settings.auth in OPEN_MODES

@@ -19,15 +19,20 @@ from app.web.contract import Answer, Tag, describes
 from app.web.cors import ANYBODY, TOLD
 from app.web.headers import CACHE_CONTROL, ETAG, VARY
 from app.web.resource import resource
+from app.web.security import POLICY
 
 PAGES: Final = Tag("Pages", "For people.")
 MOST_PACKED: Final = 256
 """Files kept as they are sent."""
 
 
-def page_routes() -> list[BaseRoute]:
-    """`/` and `/static/…`. Raises RuntimeError when the files are not there."""
+def page_routes(store_origin: str = "") -> list[BaseRoute]:
+    """`/` and `/static/…`. The page may show what files of jobs lie at `store_origin`.
+
+    Raises RuntimeError when the files are not there.
+    """
     files = RevalidatedFiles(directory=static_dir())
+    shown = f"; img-src 'self' {store_origin}; media-src 'self' {store_origin}" if store_origin else ""
 
     @describes(
         "page",
@@ -40,7 +45,9 @@ def page_routes() -> list[BaseRoute]:
     )
     async def index(request: Request) -> Response:
         """The page for browsers: submit jobs, and watch them."""
-        return await files.get_response("index.html", request.scope)
+        response = await files.get_response("index.html", request.scope)
+        response.headers["Content-Security-Policy"] = POLICY + shown
+        return response
 
     async def static(request: Request) -> Response:
         request.scope[TOLD] = ANYBODY  # the client and the elements are for pages of other sites, too

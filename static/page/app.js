@@ -25,6 +25,8 @@ const STATES = {
   connecting: "connecting", live: "live", streaming: "live", polling: "asking", offline: "offline", locked: "locked",
 };
 
+const AWAY = "The server cannot be reached. Trying again; what you see may be old.";
+
 const find = (selector) => document.querySelector(selector);
 const form = new JobForm(find("form"), { upload, submit: start });
 const jobs = new Jobs();
@@ -60,6 +62,7 @@ async function start(kind, params) {
   unanswered = {};
   jobs.see(job);
   mine.add(job.job_id);
+  say(`Started ${kind} ${job.job_id.slice(0, 6)}.`);
   if (location.hash.startsWith("#/new")) location.hash = `#/jobs/${job.job_id}`;
 }
 
@@ -84,6 +87,7 @@ async function ask() {
 async function loadKinds() {
   page.kinds = await listKinds();
   form.showKinds(page.kinds);
+  jobs.tell();
 }
 
 function showState(state) {
@@ -91,7 +95,7 @@ function showState(state) {
   document.body.dataset.connection = state;
   showText(find("#line"), STATES[state]);
   find("#entry").hidden = state !== "locked";
-  showText(find("#outage"), state === "offline" ? "The server cannot be reached. Trying again; what you see may be old." : "");
+  showText(find("#outage"), state === "offline" ? AWAY : "");
 }
 
 /** `#/jobs/ID`, `#/?status=failed`: the room, what is in it, and how it is to be seen. */
@@ -111,12 +115,17 @@ async function route() {
     find("#view").replaceChildren(view.element);
     scrollTo(0, 0);
   } else if (room !== "new") view.set?.(query);
-  for (const link of document.querySelectorAll(".bar nav a")) {
-    const here = link.hash === location.hash || (link.hash === "#/" && room === "" && !location.hash.includes("status=failed"));
-    here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
-  }
+  showPlace(query.status === "failed" && !room ? "#/?status=failed" : `#/${room}`);
   if (room === "new") find("#kind").focus();
   page.title();
+}
+
+/** In the bar. */
+function showPlace(hash) {
+  for (const link of document.querySelectorAll(".bar nav a")) {
+    if (link.hash === hash) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 async function takeKey() {

@@ -73,8 +73,10 @@ export class Connection {
     } catch (refusal) {
       return refusal.status === 401 ? "locked" : "offline";
     }
-    for (const way of this.ways) {
-      if (way.silent) Object.assign(way, { silent: false, next: Date.now() + way.rest, rest: Math.min(2 * way.rest, LONGEST_BREAK_MS) });
+    for (const way of this.ways.filter(({ silent }) => silent)) {
+      way.silent = false;
+      way.next = Date.now() + way.rest;
+      way.rest = Math.min(2 * way.rest, LONGEST_BREAK_MS);
     }
     return "polling";
   }

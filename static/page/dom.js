@@ -41,13 +41,16 @@ export function showText(node, text) {
  */
 export function action(words, run, sure) {
   const button = element("button", { type: "button", class: "quiet" }, words);
+  const show = (asking = false) => {
+    button.textContent = asking ? sure : words;
+    button.toggleAttribute("data-armed", asking);
+  };
   let forget;
   button.onclick = async () => {
     clearTimeout(forget);
-    const asking = sure && button.textContent !== sure;
-    button.textContent = asking ? sure : words;
-    if (asking) forget = setTimeout(() => (button.textContent = words), SURE_MS);
-    if (asking) return;
+    const asking = Boolean(sure) && button.textContent !== sure;
+    show(asking);
+    if (asking) return void (forget = setTimeout(show, SURE_MS));
     button.disabled = true;
     await Promise.resolve().then(run).catch((error) => say(error.message));
     button.disabled = false;
@@ -71,7 +74,8 @@ export function part(title, ...children) {
 /** A table; the first cell of a row is its heading. @param {string[]} columns @param {(Node | string)[][]} rows */
 export function table(columns, rows) {
   const head = columns.map((name) => element("th", { scope: "col" }, name));
-  const cells = (row) => row.map((cell, n) => element(n ? "td" : "th", n ? { "data-label": columns[n] } : { scope: "row" }, cell));
-  const body = rows.map((row) => element("tr", {}, ...cells(row)));
+  const under = (n, cell) => element("td", { "data-label": columns[n + 1] }, cell);
+  const line = ([name, ...cells]) => [element("th", { scope: "row" }, name), ...cells.map((cell, n) => under(n, cell))];
+  const body = rows.map((row) => element("tr", {}, ...line(row)));
   return element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
 }

@@ -70,7 +70,8 @@ export class Jobs {
 
   /** A page of the list. @returns {Promise<{jobs: Job[], cursor: ?string, oldest: string, fresh: boolean}>} */
   async page(filters = {}, cursor = null) {
-    const query = new URLSearchParams({ ...this.whose, ...filters, ...(cursor ? { cursor, limit: PAGE } : { limit: FIRST_PAGE }) });
+    const place = cursor ? { cursor, limit: PAGE } : { limit: FIRST_PAGE };
+    const query = new URLSearchParams({ ...this.whose, ...filters, ...place });
     const { jobs, next_cursor: next } = (await request(`/api/jobs?${query}`)).body;
     const last = jobs.at(-1);
     const fresh = Boolean(last) && !this.known.has(last.job_id);

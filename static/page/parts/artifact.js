@@ -1,4 +1,4 @@
-/** A file of a job: to be saved, and where a browser can show it, seen. No network of its own but what an element loads. */
+/** A file of a job: to be saved, and where a browser can show it, seen. */
 
 import { authorization } from "../../client/session.js";
 import { element } from "../dom.js";
@@ -11,14 +11,14 @@ const SHOWN = [
   [/^image\//, ({ url, name }) => element("img", { src: url, alt: name, loading: "lazy" })],
   [/^audio\//, ({ url }) => element("audio", { src: url, controls: true, preload: "metadata" })],
   [/^video\//, ({ url }) => element("video", { src: url, controls: true, preload: "metadata" })],
-  [/^text\/html/, ({ url, name }) => element("iframe", { src: `${url}?disposition=frame`, title: name, sandbox: "", loading: "lazy" })],
+  [/^text\/html/, frame],
   [/^text\/|json|xml$|csv/, ({ url }) => text(url)],
 ];
 
 /** @param {{name: string, size?: number, content_type?: string, url: string}} file */
 export function artifact(file, open) {
   const { name, size, content_type: type = "", url } = file;
-  const show = SHOWN.find(([types]) => types.test(type) && !/svg/.test(type))?.[1];
+  const show = SHOWN.find(([types]) => types.test(type))?.[1];
   const weight = size === undefined ? null : element("small", {}, ` ${bytes(size)}`);
   const link = element("a", { class: "download", href: `${url}?disposition=attachment`, download: name }, name, weight);
   if (!show) return element("li", {}, link, element("small", {}, type));
@@ -27,6 +27,10 @@ export function artifact(file, open) {
   details.ontoggle = fill;
   fill();
   return element("li", {}, link, details);
+}
+
+function frame({ url, name }) {
+  return element("iframe", { src: `${url}?disposition=frame`, title: name, sandbox: "", loading: "lazy" });
 }
 
 /** How a text begins. */

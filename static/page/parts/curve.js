@@ -33,7 +33,8 @@ class Plot {
     this.frame = 0;
     const grid = LEVELS.map((y) => drawn("line", { x1: 0, x2: 100, y1: y, y2: y }));
     this.hair = drawn("line", { class: "hair", y1: 0, y2: 100, visibility: "hidden" });
-    this.svg = drawn("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, ...grid, this.hair);
+    const stretched = { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" };
+    this.svg = drawn("svg", stretched, ...grid, this.hair);
     this.svg.onpointermove = ({ offsetX }) => this.point(offsetX / this.svg.clientWidth);
     this.svg.onpointerleave = () => this.point(null);
     this.caption = element("figcaption", {}, element("b", {}, metric));

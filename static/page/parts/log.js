@@ -10,11 +10,12 @@ export class Log {
   constructor() {
     this.events = [];
     this.words = "";
-    this.search = element("input", { type: "search", placeholder: "Search the log", "aria-label": "Search the log", spellcheck: "false" });
-    this.search.oninput = () => this.find(this.search.value.trim().toLowerCase());
+    const oninput = ({ target }) => this.find(target.value.trim().toLowerCase());
+    const words = "Search the log";
+    const search = element("input", { type: "search", placeholder: words, "aria-label": words, spellcheck: "false", oninput });
     this.count = element("span", { class: "count", role: "status" });
     this.lines = element("ol", { class: "lines", tabindex: "0", "aria-label": "Log lines" });
-    this.element = element("div", { class: "log" }, element("p", { class: "filters" }, this.search, this.count), this.lines);
+    this.element = element("div", { class: "log" }, element("p", { class: "filters" }, search, this.count), this.lines);
     this.fresh = [];
   }
 

@@ -47,9 +47,15 @@ export class Row {
     showText(this.message, messageOf(job));
     this.message.title = this.message.textContent;
     showText(this.aside, status === "processing" && typeof eta === "number" ? left(eta) : took(job));
-    if (this.shownTags !== tags.join()) this.tags.replaceChildren(...tags.map((tag) => element("a", { href: `#/?tag=${encodeURIComponent(tag)}` }, tag)));
-    this.shownTags = tags.join();
+    this.showTags(tags);
     this.cancel.hidden = done || Boolean(job.cancel_requested_at);
     this.retry.hidden = status !== "failed" && status !== "cancelled";
+  }
+
+  showTags(tags) {
+    const key = tags.join();
+    if (this.key === key) return;
+    this.key = key;
+    this.tags.replaceChildren(...tags.map((tag) => element("a", { href: `#/?${new URLSearchParams({ tag })}` }, tag)));
   }
 }

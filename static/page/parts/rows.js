@@ -54,17 +54,22 @@ export class Rows {
       gone.remove();
       this.rows.delete(id);
     }
-    for (let n = from; n < to; n += 1) this.place(this.jobs[n], n);
+    for (let n = to - 1, below = null; n >= from; n -= 1) below = this.place(this.jobs[n], n, below);
     if (to === this.jobs.length) this.onEnd();
   }
 
-  place(job, n) {
-    const row = this.rows.get(job.job_id) ?? new Row(job, this.tools);
-    if (this.rows.has(job.job_id)) row.show(job);
-    else this.element.append(row.element);
+  /** From below, so that a new one has the place among the elements that it has on screen. */
+  place(job, n, below) {
+    const known = this.rows.get(job.job_id);
+    const row = known ?? new Row(job, this.tools);
+    if (known) row.show(job);
+    else this.element.insertBefore(row.element, below);
     this.rows.set(job.job_id, row);
     row.element.style.top = `${n * this.height}px`;
+    row.element.ariaPosInSet = n + 1;
+    row.element.ariaSetSize = this.jobs.length;
     row.n = n;
+    return row.element;
   }
 
   /** Up and down by keys. */

@@ -4,6 +4,7 @@ import { element, showText } from "../dom.js";
 import { between, bytes, duration, moment, plain } from "../words.js";
 
 const MOST_EVENTS = 200;
+const MOST_CUTS = 100;
 const CUTS = new Set(["pending", "processing", "waiting", "completed", "failed", "cancelled"]);
 
 export class Timeline {
@@ -17,6 +18,7 @@ export class Timeline {
   /** @param {import("../../tidings.js").JobEvent} event in their order */
   add(event) {
     if (CUTS.has(event.type)) this.cuts.push(event);
+    this.cuts.splice(0, this.cuts.length - MOST_CUTS);
     if (!this.start) this.start = event.at;
     this.events.append(entry(event, this.start));
     if (this.events.childElementCount > MOST_EVENTS) this.events.firstElementChild.remove();
@@ -40,7 +42,7 @@ export class Timeline {
   }
 }
 
-const bar = () => element("li", {}, element("span", {}), element("span", { class: "track" }, element("i", {})), element("span", {}));
+const bar = () => element("li", {}, element("span"), element("span", { class: "track" }, element("i")), element("span"));
 
 /** From each change of status to the next; the last one may last still. */
 function spansOf(cuts) {
@@ -56,7 +58,8 @@ function spansOf(cuts) {
 
 function entry({ type, at, data }, start) {
   const time = element("time", { datetime: at, title: moment(at) }, `+${duration(Math.max(between(start, at), 0))}`);
-  return element("li", { "data-state": type }, time, element("b", {}, type.replaceAll("_", " ")), " ", element("span", {}, wordsOf(type, data)));
+  const name = element("b", {}, type.replaceAll("_", " "));
+  return element("li", { "data-state": type }, time, name, " ", element("span", {}, wordsOf(type, data)));
 }
 
 function wordsOf(type, data) {

@@ -55,12 +55,13 @@ export class JobView {
     for (const unknown of [...Object.values(this.parts), ...Object.values(this.buttons)]) unknown.hidden = true;
     const { params, ...parts } = this.parts;
     const { id } = this;
+    const back = element("a", { class: "back", href: "#/" }, "Jobs");
     const title = element("h1", { id: "title" }, this.kind, " ", element("code", { title: id }, id.slice(0, 6)));
     const copy = action("Copy id", () => navigator.clipboard.writeText(id).then(() => say("Copied.")));
     this.element = element(
       "article",
       { class: "job page", "data-state": "loading" },
-      element("header", {}, element("a", { class: "back", href: "#/" }, "Jobs"), title, ...Object.values(this.buttons), copy),
+      element("header", {}, back, title, ...Object.values(this.buttons), copy),
       this.bar,
       element("p", { class: "told" }, this.status, words("percent"), words("message"), words("aside")),
       this.error,
@@ -124,7 +125,8 @@ export class JobView {
   async loadWebhooks() {
     const url = `${jobUrl(this.id)}/deliveries`;
     const { body } = await request(url).catch(() => ({ body: { deliveries: [] } }));
-    const send = (n) => action("Send again", () => request(`${url}/${n}/redeliver`, { method: "POST" }).then(() => this.later()));
+    const again = (n) => request(`${url}/${n}/redeliver`, { method: "POST" }).then(() => this.later());
+    const send = (n) => action("Send again", () => again(n));
     const row = ({ n, event, url: to, status, attempt, http_status: code, error }) =>
       [event, to, status, String(attempt), String(code ?? error ?? ""), send(n)];
     this.webhooks.replaceChildren(table(["event", "to", "status", "attempts", "answer", ""], body.deliveries.map(row)));

@@ -29,7 +29,8 @@ export class ListView {
     this.kind = select("Kind", (kind) => this.go({ kind }));
     this.owner = select("Owner", (owner) => this.go({ owner }));
     this.search = element("input", {
-      type: "search", id: "search", "aria-label": "Search jobs", placeholder: "Id, word, #tag, customer:acme", spellcheck: "false",
+      type: "search", id: "search", "aria-label": "Search jobs", spellcheck: "false",
+      placeholder: "Id, word, #tag, customer:acme",
       oninput: () => this.go({ q: this.search.value }),
       onkeydown: ({ key }) => void (key === "Enter" && this.open(this.search.value.trim())),
     });
@@ -190,7 +191,8 @@ function fitting({ kind, tag, owner, batch_id: batch, q = "" }) {
 function found({ job_id: id, kind, owner, error, tags, metadata }, word) {
   if (word.startsWith("#")) return tags.some((tag) => tag.toLowerCase() === word.slice(1));
   const said = Object.entries(metadata ?? {}).map(([name, value]) => `${name}:${value}`);
-  return id.startsWith(word) || [kind, owner, error?.code ?? "", ...tags, ...said].some((text) => text.toLowerCase().includes(word));
+  const words = [kind, owner, error?.code ?? "", ...tags, ...said];
+  return id.startsWith(word) || words.some((text) => text.toLowerCase().includes(word));
 }
 
 function select(label, take) {
@@ -210,7 +212,8 @@ function offer(made, any, values, chosen = "") {
 
 const NOTHING_YET = () => [
   element("strong", {}, "Nothing has been submitted yet."),
-  element("p", {}, "Start a job and watch it here, live. You may close this page meanwhile: jobs run on, and it shows them when you come back."),
+  element("p", {}, "Start a job and watch it here, live."),
+  element("p", {}, "You may close this page meanwhile: jobs run on, and it shows them when you come back."),
 ];
 
 const NOTHING_FITS = () => [

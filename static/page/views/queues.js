@@ -1,19 +1,19 @@
-/** Queues, kinds, workers and who asks too often: who runs what, and holding it back. Asked for while it is looked at. */
+/** Queues, workers, kinds and who asks too often: who runs what, and holding it back. Asked for while it is looked at. */
 
 import { action, element, part, table } from "../dom.js";
 import { request } from "../../tidings.js";
 import { ago, between, duration } from "../words.js";
 
 const REFRESH_MS = 2_000;
-const ROOMS = ["queues", "workers", "kinds", "pollers"];
+const MOST_RUNS = 12;
 
 export class QueuesView {
-  /** @param {object} page see app.js */
-  constructor(page) {
-    this.page = page;
-    this.rooms = Object.fromEntries(ROOMS.map((name) => [name, part(name === "pollers" ? "Asking too often" : name[0].toUpperCase() + name.slice(1), element("div", { class: "skeleton" }))]));
-    this.element = element("article", { class: "page rooms" }, element("h1", {}, "Queues and workers"), ...Object.values(this.rooms));
+  constructor() {
     this.title = "Queues";
+    const room = ({ title }) => part(title, element("div", { class: "skeleton" }));
+    this.rooms = Object.fromEntries(Object.entries(ROOMS).map(([name, shown]) => [name, room(shown)]));
+    const heading = element("h1", {}, "Queues and workers");
+    this.element = element("article", { class: "page rooms" }, heading, ...Object.values(this.rooms));
     this.refresh();
   }
 
@@ -23,9 +23,7 @@ export class QueuesView {
   }
 
   async refresh() {
-    clearTimeout(this.waiting);
-    await Promise.all(ROOMS.map((name) => this.load(name)));
-    while (document.hidden && !this.over) await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+    if (!document.hidden) await Promise.all(Object.keys(ROOMS).map((name) => this.load(name)));
     if (!this.over) this.waiting = setTimeout(() => this.refresh(), REFRESH_MS);
   }
 
@@ -39,67 +37,82 @@ export class QueuesView {
     }
   }
 
+  /** Made anew, unless somebody is about to press something there. Who is there by keys stays there. */
   show(name, all) {
     const room = this.rooms[name];
-    const [columns, row, nothing] = SHOWN[name];
-    const key = JSON.stringify(all);
-    if (room.contains(document.activeElement) && room.dataset.key === key) return;
-    const shown = all.length ? table(columns, all.map((one) => row(one, this))) : element("p", { class: "help" }, nothing);
-    if (!room.contains(document.activeElement)) room.lastChild.replaceWith(shown);
-    room.dataset.key = key;
+    const { columns, row, nothing } = ROOMS[name];
+    if (room.querySelector("[data-armed], :disabled")) return;
+    const reached = () => [...room.querySelectorAll("a, button")];
+    const at = reached().indexOf(document.activeElement);
+    const rows = all.map((one) => row(one, (kept) => this.hold(name, kept, one.paused)));
+    room.lastChild.replaceWith(rows.length ? table(columns, rows) : element("p", { class: "help" }, nothing));
+    reached()[at]?.focus({ preventScroll: true });
   }
 
-  /** Pause or resume. */
+  /** The button that pauses or resumes. */
   hold(room, name, paused) {
     const url = `/api/${room}/${encodeURIComponent(name)}/${paused ? "resume" : "pause"}`;
-    return action(paused ? "Resume" : "Pause", async () => {
+    const run = async () => {
       await request(url, { method: "POST" });
-      document.activeElement.blur();
-      await this.load(room);
-    }, paused ? "" : "Start none of it?");
+      setTimeout(() => this.load(room));
+    };
+    return action(paused ? "Resume" : "Pause", run, paused ? "" : "Start none of it?");
   }
 }
 
 const number = (value) => (typeof value === "number" ? value.toLocaleString("en", { maximumFractionDigits: 1 }) : "–");
+const link = (href, words) => element("a", { href }, words);
 const state = (paused) => element("span", { class: "badge", "data-state": paused && "held" }, paused ? "paused" : "open");
 
-const subject = ({ job_id: job, batch_id: batch }) =>
-  element("a", { href: job ? `#/jobs/${job}` : `#/batches/${batch}` }, element("code", {}, (job ?? batch).slice(0, 6)));
+function load({ concurrency, running, running_count: count = running.length }) {
+  const bar = element("progress", { max: concurrency, value: count, "aria-label": "busy" });
+  return element("span", { class: "load" }, bar, ` ${count} of ${concurrency}`);
+}
 
-/** Of each room: its columns, a row, and what it says when there is none. */
-const SHOWN = {
-  queues: [
-    ["queue", "state", "waiting", "delayed", "running", "lag", "started / min", "ended / min", ""],
-    (one, view) => [
+function runs({ running }) {
+  const run = ({ job_id: id, kind, started_at: at }) => link(`#/jobs/${id}`, `${kind} ${duration(between(at))}`);
+  return element("span", { class: "tags" }, ...running.slice(0, MOST_RUNS).map(run));
+}
+
+function subject({ job_id: job, batch_id: batch }) {
+  return link(job ? `#/jobs/${job}` : `#/batches/${batch}`, element("code", {}, (job ?? batch).slice(0, 6)));
+}
+
+/** Of each, by its name in the API: its columns, a row, and what it says when there is none. */
+const ROOMS = {
+  queues: {
+    title: "Queues",
+    columns: ["queue", "state", "waiting", "delayed", "running", "lag", "started / min", "ended / min", ""],
+    row: (one, hold) => [
       one.queue, state(one.paused), number(one.waiting), number(one.delayed), number(one.running),
-      typeof one.lag_seconds === "number" ? duration(one.lag_seconds) : "–", number(one.started_per_minute), number(one.ended_per_minute),
-      view.hold("queues", one.queue, one.paused),
+      typeof one.lag_seconds === "number" ? duration(one.lag_seconds) : "–",
+      number(one.started_per_minute), number(one.ended_per_minute), hold(one.queue),
     ],
-    "No kind has been announced yet.",
-  ],
-  workers: [
-    ["worker", "busy", "runs", "queues", "up", "seen"],
-    (one) => [
-      element("span", { title: one.host }, one.worker),
-      element("span", { class: "load" }, element("progress", { max: one.concurrency, value: one.running_count ?? one.running.length, "aria-label": "busy" }), ` ${one.running_count ?? one.running.length} of ${one.concurrency}`),
-      element("span", { class: "tags" }, ...one.running.slice(0, 12).map((run) => element("a", { href: `#/jobs/${run.job_id}`, title: `attempt ${run.attempt}` }, `${run.kind} ${duration(between(run.started_at))}`))),
-      one.queues.join(", "),
-      duration(between(one.started_at)),
-      ago(one.last_seen_at),
+    nothing: "No kind has been announced yet.",
+  },
+  workers: {
+    title: "Workers",
+    columns: ["worker", "busy", "runs", "queues", "up", "seen"],
+    row: (one) => [
+      element("span", { title: one.host }, one.worker), load(one), runs(one), one.queues.join(", "),
+      duration(between(one.started_at)), ago(one.last_seen_at),
     ],
-    "No worker is there. Start one with `tidings worker`.",
-  ],
-  kinds: [
-    ["kind", "state", "queue", "at once", "attempts", "timeout", ""],
-    (one, view) => [
-      element("a", { href: `#/?kind=${encodeURIComponent(one.kind)}` }, one.kind), state(one.paused), one.queue, one.max_running ? number(one.max_running) : "any",
-      number(one.max_attempts), duration(one.timeout_seconds), view.hold("kinds", one.kind, one.paused),
+    nothing: "No worker is there. Start one with `tidings worker`.",
+  },
+  kinds: {
+    title: "Kinds",
+    columns: ["kind", "state", "queue", "at once", "attempts", "timeout", ""],
+    row: (one, hold) => [
+      link(`#/?${new URLSearchParams({ kind: one.kind })}`, one.kind), state(one.paused), one.queue,
+      one.max_running ? number(one.max_running) : "any", number(one.max_attempts), duration(one.timeout_seconds),
+      hold(one.kind),
     ],
-    "No worker has announced a kind yet.",
-  ],
-  pollers: [
-    ["owner", "asks for", "refused", "last"],
-    (one) => [one.owner, subject(one), number(one.refused), ago(one.last_at)],
-    "Nobody does.",
-  ],
+    nothing: "No worker has announced a kind yet.",
+  },
+  pollers: {
+    title: "Asking too often",
+    columns: ["owner", "asks for", "refused", "last"],
+    row: (one) => [one.owner, subject(one), number(one.refused), ago(one.last_at)],
+    nothing: "Nobody does.",
+  },
 };

@@ -37,11 +37,15 @@ let unanswered = {};
 let view = {};
 let hears = null;
 let place = "";
+/** How far each place was scrolled when it was left. */
+const scrolled = new Map();
 
 /** What views are given. */
 const page = {
   jobs,
   kinds: [],
+  /** How far the server has listed jobs, by filters. */
+  listed: new Map(),
   tools: {
     cancel: async (id) => jobs.see(await cancel(id)),
     retry: async (id) => jobs.see(await retry(id)),
@@ -81,7 +85,7 @@ function hear(event) {
 async function ask() {
   await jobs.catchUp(true);
   if (!form.ready) await loadKinds();
-  if (connection.state !== "live") await view.poll?.();
+  if (connection.state !== "live") await view.poll?.().catch(() => {});
 }
 
 async function loadKinds() {
@@ -109,11 +113,13 @@ async function route() {
   document.body.dataset.room = Object.hasOwn(VIEWS, room) ? room : "";
   if (room === "new" && query.kind) form.choose(query.kind, query);
   if (place !== `${View.name} ${id}`) {
+    scrolled.set(place, scrollY);
     view.leave?.();
     place = `${View.name} ${id}`;
     view = new View(page, room === "new" ? {} : query, id);
     find("#view").replaceChildren(view.element);
-    scrollTo(0, 0);
+    view.shown?.();
+    scrollTo(0, scrolled.get(place) ?? 0);
   } else if (room !== "new") view.set?.(query);
   showPlace(query.status === "failed" && !room ? "#/?status=failed" : `#/${room}`);
   if (room === "new") find("#kind").focus();

@@ -70,8 +70,9 @@ export class Connection {
   async ask() {
     try {
       await this.to.ask();
-    } catch (refusal) {
-      return refusal.status === 401 ? "locked" : "offline";
+    } catch ({ status }) {
+      if (status === 401) return "locked";
+      if (!status || status >= 500) return "offline";
     }
     for (const way of this.ways.filter(({ silent }) => silent)) {
       way.silent = false;

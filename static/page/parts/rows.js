@@ -42,6 +42,7 @@ export class Rows {
   show() {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
+    if (!this.element.isConnected) return;
     this.height = Number.parseFloat(getComputedStyle(this.element).getPropertyValue("--row"));
     this.element.style.height = `${this.jobs.length * this.height}px`;
     const above = -this.element.getBoundingClientRect().top;
@@ -49,13 +50,19 @@ export class Rows {
     const from = Math.max(this.first - BEYOND, 0);
     const to = Math.min(Math.ceil((above + innerHeight) / this.height) + BEYOND, this.jobs.length);
     const wanted = new Set(this.jobs.slice(from, to).map(({ job_id: id }) => id));
+    this.drop((id) => wanted.has(id));
+    for (let n = to - 1, below = null; n >= from; n -= 1) below = this.place(this.jobs[n], n, below);
+    if (to === this.jobs.length) this.onEnd();
+  }
+
+  /** Those out of sight; one that is being used stays as long as it is listed. */
+  drop(isWanted) {
     for (const [id, { element: gone }] of this.rows) {
-      if (wanted.has(id) || gone.contains(document.activeElement)) continue;
+      const used = gone.contains(document.activeElement) && this.jobs.some((job) => job.job_id === id);
+      if (used || isWanted(id)) continue;
       gone.remove();
       this.rows.delete(id);
     }
-    for (let n = to - 1, below = null; n >= from; n -= 1) below = this.place(this.jobs[n], n, below);
-    if (to === this.jobs.length) this.onEnd();
   }
 
   /** From below, so that a new one has the place among the elements that it has on screen. */

@@ -38,6 +38,10 @@ export class BatchView {
     this.list.set({ ...query, batch_id: this.id });
   }
 
+  shown() {
+    this.list.shown();
+  }
+
   leave() {
     this.source.close();
     this.list.leave();

@@ -58,8 +58,14 @@ export class ListView {
   }
 
   leave() {
+    this.asking = {};
     this.quit();
     this.rows.leave();
+  }
+
+  /** Now there is room for rows. */
+  shown() {
+    this.rows.show();
   }
 
   /** @param {Query} query */
@@ -68,8 +74,11 @@ export class ListView {
     this.query = query;
     this.fits = fitting(query);
     if (this.search !== document.activeElement) this.search.value = query.q ?? "";
-    if (this.key !== key) Object.assign(this, { key, cursor: undefined, oldest: "~", asking: null });
+    const listed = this.page.listed.get(key) ?? { cursor: undefined, oldest: "~" };
+    if (this.key !== key) Object.assign(this, listed, { key, asking: null });
     this.pages = MOST_PAGES;
+    this.rows.first = 0;
+    if (this.element.isConnected) scrollTo(0, 0);
     this.showFilters();
     this.show();
     this.more();
@@ -101,6 +110,7 @@ export class ListView {
       if (this.asking !== mine) return;
       this.cursor = page.cursor;
       if (page.oldest || !page.cursor) this.oldest = page.cursor ? page.oldest : "";
+      this.page.listed.set(this.key, { cursor: this.cursor, oldest: this.oldest });
     } catch (refusal) {
       if (refusal.status && this.asking === mine) say(refusal.message);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

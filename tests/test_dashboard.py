@@ -80,6 +80,13 @@ def test_thousands_of_jobs_are_rows_of_which_only_those_in_sight_are_elements(pa
     expect(page.locator(".job").last).to_be_in_viewport()
 
 
+def test_a_job_that_somebody_else_submits_comes_by_itself(page: Page, service: PageService) -> None:
+    expect(page.locator("#line")).to_have_text("live")
+    job_id = service.submit("fails", {"words": "not here"})
+    expect(_row(page, job_id)).to_contain_text("not here", timeout=END_MS)
+    expect(page.locator(".job").first.locator(".title")).to_have_attribute("title", job_id)
+
+
 def test_the_list_is_filtered_and_the_url_says_how(page: Page, service: PageService) -> None:
     failed = service.submit("fails", {"words": "the moon is full"}, tags=["nightly"])
     page.get_by_label("Status").get_by_text("failed").click()

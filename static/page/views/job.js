@@ -143,6 +143,7 @@ export class JobView {
     if (TOLD_ELSEWHERE.has(event.type) || this.seen.has(event.seq)) return;
     this.seen.add(event.seq);
     this.fresh.push(event);
+    if (this.fresh.length > MOST_EVENTS) this.tell(); // nobody looks, and there are no frames
     this.frame ||= requestAnimationFrame(() => this.tell());
     if (MAKES_IT_OTHER.has(event.type)) this.later();
   }
@@ -150,7 +151,7 @@ export class JobView {
   /** In their order. Where news overtook the log, as they do at first, all is told anew. */
   tell() {
     const fresh = this.fresh.splice(0).sort(bySeq);
-    const late = fresh[0].seq < (this.events.at(-1)?.seq ?? 0);
+    const late = fresh[0]?.seq < this.events.at(-1)?.seq;
     this.frame = 0;
     this.events.push(...fresh);
     if (late) this.events.sort(bySeq);

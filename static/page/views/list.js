@@ -46,6 +46,7 @@ export class ListView {
     this.element = element(
       "section",
       { class: "list", "aria-label": "Jobs" },
+      !query.batch_id && element("h1", { class: "heard" }, "Jobs"),
       element("div", { class: "filters" }, tabs, this.search, this.kind, this.owner, this.tag, this.all),
       this.rows.element,
       element("div", { class: "skeleton", "aria-hidden": "true" }),

@@ -12,6 +12,7 @@ const ID = 26;
 const FIRST_PAGE = 50;
 const PAGE = 200;
 const MOST_PAGES = 15;
+const MOST_READ = 8;
 const LATE_MS = 700;
 
 export class Jobs {
@@ -21,6 +22,7 @@ export class Jobs {
     this.stale = false;
     this.touched = new Set();
     this.watchers = new Set();
+    this.missing = new Set();
     this.late = 0;
     this.frame = 0;
     /** Whose, where that is not one's own. */
@@ -53,8 +55,23 @@ export class Jobs {
   hear(event) {
     if (event.type === "snapshot") return this.see(event.data, event.reset);
     const job = this.known.get(event.job_id);
-    if (!job) this.late ||= setTimeout(() => this.catchUp(false).catch(() => {}).then(() => (this.late = 0)), LATE_MS);
+    if (!job) this.miss(event.job_id);
     else if (event.seq > job.seq) this.see(changed(job, event));
+  }
+
+  /** An event says no kind, so the job is asked for; a little later, with all others. */
+  miss(id) {
+    this.missing.add(id);
+    this.late ||= setTimeout(() => this.fill().finally(() => (this.late = 0)), LATE_MS);
+  }
+
+  /** New ones are in the list; of older ones a few are read. */
+  async fill() {
+    const missing = [...this.missing];
+    this.missing.clear();
+    await this.catchUp(false).catch(() => {});
+    const rest = missing.filter((id) => !this.known.has(id)).slice(0, MOST_READ);
+    await Promise.all(rest.map((id) => this.read(id).catch(() => {})));
   }
 
   forget(id) {

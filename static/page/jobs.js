@@ -23,8 +23,7 @@ export class Jobs {
     this.touched = new Set();
     this.watchers = new Set();
     this.missing = new Set();
-    this.late = 0;
-    this.frame = 0;
+    this.late = this.frame = this.timer = 0;
     /** Whose, where that is not one's own. */
     this.whose = {};
   }
@@ -109,13 +108,14 @@ export class Jobs {
 
   touch(id) {
     this.touched.add(id);
-    this.frame ||= document.hidden ? setTimeout(() => this.tell(), LATE_MS) : requestAnimationFrame(() => this.tell());
+    if (document.hidden) this.timer ||= setTimeout(() => this.tell(), LATE_MS); // there are no frames
+    else this.frame ||= requestAnimationFrame(() => this.tell());
   }
 
   tell() {
     const ids = this.touched;
     this.touched = new Set();
-    this.frame = 0;
+    this.frame = this.timer = 0;
     if (this.known.size > MOST_KNOWN) this.trim();
     for (const tell of this.watchers) tell(ids);
   }

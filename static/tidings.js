@@ -1,10 +1,10 @@
 /**
  * The client: submit jobs, follow them, get what they made. Knows no DOM and needs nothing but `fetch`; any page may
- * import it. As a page's one script it brings the elements along: `<tidings-progress>` and `<tidings-feed>`.
+ * import it. As a page's own script it brings the elements along: `<tidings-progress>` and `<tidings-feed>`.
  */
 
-import { changed, ended, jobUrl } from "./client/job.js";
 import { follow as followed } from "./client/follow.js";
+import { changed, ended, jobUrl } from "./client/job.js";
 import { Refusal, Service, newKey, retryAfterOf } from "./client/service.js";
 import { storedKey } from "./client/session.js";
 import { Tabs } from "./client/tabs.js";
@@ -12,25 +12,6 @@ import { FEED } from "./client/topic.js";
 import { upload as uploaded } from "./client/upload.js";
 
 export { Refusal, changed, ended, jobUrl, newKey };
-
-/**
- * @typedef {import("./client/job.js").Job} Job
- * @typedef {import("./client/job.js").JobEvent} JobEvent
- * @typedef {import("./client/follow.js").FollowOptions} FollowOptions
- * @typedef {import("./client/service.js").Token} Token
- * @typedef {import("./client/connection.js").State} State
- *
- * @typedef {object} Kind
- * @property {string} kind
- * @property {string} description
- * @property {any} params_schema JSON Schema of an object
- *
- * @typedef {object} Options
- * @property {string | URL} [base] where the service is; without it, where this file came from
- * @property {Token} [token] an API key, a JWT or a browser token, or a function that gets a fresh one
- * @property {string | (() => string)} [share] where `token` is a function: tabs in which this is the same have the same
- *   rights, and share one connection
- */
 
 /** A job that ended otherwise than completed, where its result was wanted. */
 export class NotCompleted extends Error {
@@ -43,27 +24,22 @@ export class NotCompleted extends Error {
 
 /** A service. All methods reject with a `Refusal`, and may be taken off it. */
 export class Tidings {
-  /** @param {Options} [options] */
-  constructor({ base, token = "", share } = {}) {
-    const shared = share ?? (typeof token === "function" ? null : token);
-    const name = () => (typeof shared === "function" ? shared() : shared);
-    this.service = new Service({ base, token });
-    this.jobs = new Tabs(this.service, name, "jobs");
-    this.all = new Tabs(this.service, name, "feed");
+  /** @param {TidingsOptions} [options] */
+  constructor({ token = "", share = typeof token === "string" ? token : undefined, ...where } = {}) {
+    const shared = () => (typeof share === "function" ? share() : (share ?? null));
+    this.service = new Service({ token, ...where });
+    this.jobs = new Tabs(this.service, "jobs", shared);
+    this.all = new Tabs(this.service, "feed", shared);
   }
 
-  /**
-   * One request, with what there is to show: for all that has no method here.
-   * @type {Service["request"]}
-   */
+  /** One request, with what there is to show: for all that has no method here. @type {Service["request"]} */
   request = (path, options) => this.service.request(path, options);
 
   /**
    * Submit a job, once however often the request has to be repeated. Sent again with the same key, it is the same job.
-   * @param {string} kind
-   * @param {object} [params]
-   * @param {{key?: string, signal?: AbortSignal, [more: string]: unknown}} [more] `tags`, `priority` … (docs/api.md)
-   * @returns {Promise<Job>}
+   * `more` is `tags`, `priority` … (docs/api.md).
+   * @param {string} kind @param {object} [params]
+   * @param {{key?: string, signal?: AbortSignal, [more: string]: unknown}} [more] @returns {Promise<Job>}
    */
   submit = async (kind, params = {}, { key = newKey(), signal, ...more } = {}) => {
     const headers = { "Idempotency-Key": `"${key}"` };
@@ -71,30 +47,28 @@ export class Tidings {
   };
 
   /**
-   * The job's events to its end, over as many connections as it takes; a snapshot first, or what comes `after` a seq.
-   * @param {string | Job} job its id, or as it was last seen
-   * @param {FollowOptions} [options]
+   * The job's events to its end, over as many connections as it takes: a snapshot first, or what comes `after` a seq.
+   * @param {string | Job} job its id, or as it was last seen @param {FollowOptions} [options]
    */
-  follow = (job, options = {}) =>
-    typeof job === "string" ? followed(this.jobs, job, options) : followed(this.jobs, job.job_id, { after: job.seq, ...options });
+  follow = (job, options) => {
+    if (typeof job === "string") return followed(this.jobs, job, options);
+    return followed(this.jobs, job.job_id, { after: job.seq, ...options });
+  };
 
   /**
    * The events of all own jobs: a snapshot of each active one, then what happens. When it is "live" again after it was
-   * not, ended jobs may have been missed: list them.
+   * not, some may have ended unheard: list them.
    * @param {FollowOptions} [options]
    */
-  feed = (options = {}) => followed(this.all, FEED, options);
+  feed = (options) => followed(this.all, FEED, options);
 
   /**
    * What the handler returned, once the job has completed. Rejects with NotCompleted when it ends otherwise.
-   * @param {string} jobId
-   * @param {{signal?: AbortSignal}} [options]
-   * @returns {Promise<any>}
+   * @param {string} jobId @param {{signal?: AbortSignal}} [options] @returns {Promise<any>}
    */
   result = async (jobId, { signal } = {}) => {
     for await (const _ of this.follow(jobId, { signal }));
-    signal?.throwIfAborted();
-    const job = /** @type {Job} */ ((await this.readJob(jobId)).job);
+    const { body: job } = await this.request(jobUrl(jobId), { signal, tries: 3 });
     if (job.status !== "completed") throw new NotCompleted(job);
     if (job.result !== null || job.artifacts.length || !job.result_url) return job.result;
     return (await this.request(`${jobUrl(jobId)}/result`, { signal, tries: 3 })).body;
@@ -110,10 +84,8 @@ export class Tidings {
   purge = async (jobId) => (await this.request(jobUrl(jobId), { method: "DELETE" })).body;
 
   /**
-   * A job as it stands; `job` is null while its ETag still is the given one.
-   * @param {string} jobId
-   * @param {string} [etag] of an earlier answer
-   * @returns {Promise<{job: ?Job, etag: string, retryAfter: ?number}>} `retryAfter` in seconds
+   * A job as it stands; null while its ETag is still the given one. `retryAfter` is in seconds.
+   * @param {string} jobId @param {string} [etag] @returns {Promise<{job: ?Job, etag: string, retryAfter: number}>}
    */
   readJob = async (jobId, etag = "") => {
     const { body, headers } = await this.request(jobUrl(jobId), etag ? { headers: { "If-None-Match": etag } } : {});
@@ -121,13 +93,14 @@ export class Tidings {
   };
 
   /** The events of a job after a seq, as far as they are kept. @param {string} jobId @returns {Promise<JobEvent[]>} */
-  readLog = async (jobId, after = 0) =>
-    (await this.request(`${jobUrl(jobId)}/events?after=${after}`, { headers: { Accept: "application/json" } })).body.events;
+  readLog = async (jobId, after = 0) => {
+    const headers = { Accept: "application/json" };
+    return (await this.request(`${jobUrl(jobId)}/events?after=${after}`, { headers })).body.events;
+  };
 
   /**
-   * Own jobs, the newest first.
-   * @param {Record<string, string | number | string[]>} [filters] `status`, `kind`, `tag`, `limit`, `cursor` … (docs/api.md)
-   * @returns {Promise<{jobs: Job[], next_cursor: ?string}>}
+   * Own jobs, the newest first, by `status`, `kind`, `tag`, `limit`, `cursor` … (docs/api.md).
+   * @param {Record<string, string | number | string[]>} [filters] @returns {Promise<{jobs: Job[], next_cursor: ?string}>}
    */
   listJobs = async (filters = {}) => {
     const given = Object.entries(filters).flatMap(([name, value]) => [value].flat().map((word) => [name, String(word)]));
@@ -137,11 +110,7 @@ export class Tidings {
   /** What can be submitted. @returns {Promise<Kind[]>} */
   listKinds = async () => (await this.request("/api/kinds")).body.kinds;
 
-  /**
-   * Send a file, in pieces; an interrupted connection is gone on with.
-   * @param {Blob} file
-   * @param {import("./client/upload.js").UploadOptions} [options]
-   */
+  /** Send a file, in pieces; what breaks off is gone on with. @param {Blob} file @param {UploadOptions} [options] */
   upload = (file, options) => uploaded(this.service, file, options);
 }
 

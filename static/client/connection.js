@@ -1,25 +1,14 @@
 /**
- * What all tabs follow together, kept up by whichever way works: event streams, a WebSocket, or else polls. Several
- * jobs share the WebSocket. Each way goes on after the seq of the one before. Of the tabs that share it one has it
- * (tabs.js).
+ * What all tabs follow, kept up by whichever way works: an event stream, for several jobs a WebSocket, else polls. Each
+ * goes on after the seq of the one before. Which tab has it is told in tabs.js.
  */
 
 import { jobUrl } from "./job.js";
 import { polls } from "./polls.js";
 import { Refusal } from "./service.js";
 import { socket } from "./socket.js";
-import { streams } from "./streams.js";
+import { stream } from "./stream.js";
 import { FEED, NO_USE, Topic } from "./topic.js";
-
-/**
- * @typedef {import("./job.js").JobEvent} JobEvent
- * @typedef {"live" | "reconnecting" | "polling" | "offline"} State
- * @typedef {{topic: string, event: JobEvent} | {over: string, seq: ?number, why?: Trouble} | {state: State}} News told to all tabs
- * @typedef {{status: number, code: string, detail: string}} Trouble
- * @typedef {{name: string, after: ?number, blank: boolean, fresh: boolean}} Want `after` is the lowest seq of who has
- *   one; `blank` of who needs a snapshot
- * @typedef {(connection: Connection) => Promise<number>} Way carries all topics until it breaks or they are others
- */
 
 const FIRST_BAR_MS = 30_000;
 const LONGEST_BAR_MS = 300_000;
@@ -29,17 +18,17 @@ export class Connection {
   /** @type {Map<string, Topic>} */
   topics = new Map();
   reachable = true;
-  /** Called when the topics are others, or are begun anew; whoever carries them sets it. */
+  /** Called when the topics are others or begun anew; set by who carries them. */
   changed = () => {};
   /** @type {Map<string, {names: Set<string>, silences: number}>} */
   #tabs = new Map();
   /** @type {Map<Way, {until: number, span: number}>} */
   #bars = new Map();
-  /** @type {State | ""} */
-  #state = "";
+  /** @type {State | undefined} */
+  #state;
   #running = false;
 
-  /** @param {import("./service.js").Service} service @param {(news: News) => void} tell */
+  /** @param {Service} service @param {(news: News) => void} tell */
   constructor(service, tell) {
     this.service = service;
     this.tell = tell;
@@ -49,25 +38,22 @@ export class Connection {
   want(tab, wants) {
     this.#tabs.set(tab, { names: new Set(wants.map(({ name }) => name)), silences: 0 });
     for (const want of wants) this.#meet(want);
+    if (this.#state && wants.some(({ fresh }) => fresh)) this.tell({ state: this.#state });
     this.#settle();
   }
 
-  /** Called now and then: tabs that no longer answer are gone. */
+  /** Called now and then: tabs that answer no more are gone. */
   forgetSilent() {
-    for (const [tab, asker] of this.#tabs) {
-      asker.silences += 1;
-      if (asker.silences > MOST_SILENCES) this.#tabs.delete(tab);
-    }
+    for (const [id, tab] of this.#tabs) if ((tab.silences += 1) > MOST_SILENCES) this.#tabs.delete(id);
     this.#settle();
   }
 
   /** @param {string} name @param {JobEvent} event */
   hear(name, event) {
     const topic = this.topics.get(name);
-    if (!topic) return;
-    const { turn } = topic;
-    if (name === FEED || topic.take(event)) this.tell({ topic: name, event });
-    else if (topic.turn !== turn) this.changed();
+    const turn = topic?.turn;
+    if (topic && (name === FEED || topic.take(event))) this.tell({ topic: name, event });
+    else if (topic?.turn !== turn) this.changed();
   }
 
   /** Nothing more comes of it. @param {string} name @param {Refusal} [why] */
@@ -85,7 +71,7 @@ export class Connection {
     this.#state = state;
   }
 
-  /** Nobody answers: which ways work is not known any more. */
+  /** Nobody answers; which ways are open is not known any more. */
   lose() {
     this.reachable = false;
     this.#bars.clear();
@@ -94,28 +80,34 @@ export class Connection {
 
   /** @param {Want} want */
   #meet({ name, after, blank, fresh }) {
-    const topic = this.topics.get(name);
-    if (!topic) {
-      const begun = new Topic(name, after);
-      this.topics.set(name, begun);
-      if (blank && after !== null) this.#introduce(begun);
-    } else if (fresh) {
-      if (name === FEED) topic.rewind(null);
-      else if (after !== null && after < (topic.seq ?? Infinity)) topic.rewind(after);
-      if (blank && topic.seq !== null) this.#introduce(topic);
-    }
+    const known = this.topics.get(name);
+    const topic = known ?? new Topic(name, after);
+    const waiting = blank || topic.seq === null;
+    this.topics.set(name, topic);
+    if (known && !fresh) return;
+    if (known && name === FEED) this.#beginFeedAnew(topic);
+    if (after !== null && after < (topic.seq ?? Infinity)) topic.rewind(after);
+    if (waiting && topic.seq !== null) this.#introduce(topic);
+  }
+
+  /** What ends meanwhile is told by no snapshot, so those who listen are to know. @param {Topic} topic */
+  #beginFeedAnew(topic) {
+    topic.rewind(null);
+    this.show("reconnecting");
   }
 
   /** Who comes later and knows nothing is told how the job stands. @param {Topic} topic */
   async #introduce(topic) {
     try {
-      topic.job ??= (await this.service.request(jobUrl(topic.name), { tries: 10 })).body;
+      topic.job ??= /** @type {Job} */ ((await this.service.request(jobUrl(topic.name), { tries: 10 })).body);
+      const { job_id, seq, updated_at: at } = topic.job;
+      this.tell({ topic: topic.name, event: { job_id, seq, type: "snapshot", at, data: topic.job } });
+      if (seq >= (topic.seq ?? 0)) return;
+      topic.rewind(seq); // what was told before that passed it by
+      this.changed();
     } catch (error) {
-      return this.end(topic.name, /** @type {Refusal} */ (error));
+      this.end(topic.name, /** @type {Refusal} */ (error));
     }
-    const job = /** @type {import("./job.js").Job} */ (topic.job);
-    const { job_id, seq } = job;
-    this.tell({ topic: topic.name, event: { job_id, seq, type: "snapshot", at: "", data: job } });
   }
 
   #settle() {
@@ -133,20 +125,18 @@ export class Connection {
       this.changed = () => {};
       if (rest === NO_USE) this.#bar(way);
       else this.#bars.delete(way);
-      if (rest > 0) {
-        if (way !== polls) this.show("reconnecting");
-        await this.#rest(Math.min(rest, this.#untilBarLifts()));
-      }
+      if (rest > 0 && way !== polls) this.show("reconnecting");
+      if (rest > 0) await this.#rest(rest);
     }
     this.#running = false;
-    this.#state = "";
+    this.#state = undefined;
   }
 
   /** @returns {Way} */
   #way() {
-    if (!this.reachable) return polls;
-    const ways = this.topics.size > 1 ? [socket, streams] : [streams, socket];
-    return ways.find((way) => !((this.#bars.get(way)?.until ?? 0) > Date.now())) ?? polls;
+    const ways = this.topics.size > 1 ? [socket] : [stream, socket];
+    const open = ways.find((way) => (this.#bars.get(way)?.until ?? 0) <= Date.now());
+    return (this.reachable && open) || polls;
   }
 
   /** @param {unknown} error */
@@ -157,26 +147,21 @@ export class Connection {
     return 0;
   }
 
-  /** @param {Way} way */
+  /** @param {Way} way is not tried for a while, the longer the oftener */
   #bar(way) {
     const span = Math.min((this.#bars.get(way)?.span ?? FIRST_BAR_MS / 2) * 2, LONGEST_BAR_MS);
     this.#bars.set(way, { span, until: Date.now() + span });
   }
 
-  #untilBarLifts() {
-    const lifts = [...this.#bars.values()].map(({ until }) => until - Date.now()).filter((left) => left > 0);
-    return this.reachable ? Math.min(...lifts) : Infinity;
-  }
-
-  /** @param {number} milliseconds @returns {Promise<void>} */
+  /** Until then, a change, or a better way is open again. @param {number} milliseconds @returns {Promise<void>} */
   #rest(milliseconds) {
+    const bars = [...this.#bars.values()].map(({ until }) => until - Date.now()).filter((left) => left > 0);
     return new Promise((resolve) => {
-      const timer = setTimeout(done, milliseconds);
-      this.changed = done;
-      function done() {
+      const timer = setTimeout(() => this.changed(), Math.min(milliseconds, ...(this.reachable ? bars : [])));
+      this.changed = () => {
         clearTimeout(timer);
         resolve();
-      }
+      };
     });
   }
 }

@@ -2,23 +2,13 @@
 
 import { Refusal } from "./service.js";
 
-/**
- * @typedef {import("./job.js").JobEvent} JobEvent
- * @typedef {import("./connection.js").State} State
- *
- * @typedef {object} FollowOptions
- * @property {?number} [after] the seq that is known; 0 for the whole log. Without it a snapshot comes first
- * @property {AbortSignal} [signal] ends it, without an error
- * @property {(state: State) => void} [onConnection]
- */
-
 const MOST_QUEUED = 1_000;
+const MOST_SEEN = 10_000;
 
 /**
- * @param {import("./tabs.js").Tabs} tabs
- * @param {string} topic
- * @param {FollowOptions} [options]
- * @returns {AsyncGenerator<JobEvent, void, void>} to the job's end. Throws a Refusal when it is gone, or not to be seen
+ * To the job's end. Throws a Refusal when it is gone, or not to be seen.
+ * @param {Tabs} tabs @param {string} topic @param {FollowOptions} [options]
+ * @returns {AsyncGenerator<JobEvent, void, void>}
  */
 export async function* follow(tabs, topic, { after = null, signal, onConnection = () => {} } = {}) {
   const follower = new Follower(topic, after, onConnection);
@@ -41,16 +31,16 @@ export async function* follow(tabs, topic, { after = null, signal, onConnection 
 }
 
 export class Follower {
-  /** @type {JobEvent[]} what was heard and not taken yet; of progress in a row the latest */
+  /** What was heard and not taken yet; of progress in a row the latest. @type {JobEvent[]} */
   queue = [];
   over = false;
   /** Whether more came than the queue holds; it is asked for again. */
   lagging = false;
   /** @type {Refusal | undefined} */
   why;
-  /** @type {Map<string, number>} of the feed, by job */
-  #seen = new Map();
   wake = () => {};
+  /** Of the feed, by job. @type {Map<string, number>} */
+  #seen = new Map();
 
   /** @param {string} topic @param {?number} seq @param {(state: State) => void} show */
   constructor(topic, seq, show) {
@@ -65,11 +55,18 @@ export class Follower {
     this.lagging = this.queue.length >= MOST_QUEUED;
     if (this.lagging) return;
     this.seq = event.seq;
-    if (!this.topic) this.#seen.set(event.job_id, event.seq);
+    if (!this.topic) this.#note(event);
     const last = this.queue.at(-1);
     if (last?.type === "progress" && event.type === "progress" && last.job_id === event.job_id) this.queue.pop();
     this.queue.push(event);
     this.wake();
+  }
+
+  /** The latest seq of so many jobs; who was silent for longest goes first. @param {JobEvent} event */
+  #note({ job_id: id, seq }) {
+    this.#seen.delete(id);
+    this.#seen.set(id, seq);
+    if (this.#seen.size > MOST_SEEN) this.#seen.delete(this.#seen.keys().next().value ?? "");
   }
 
   /** @param {{status: number, code: string, detail: string}} [why] */
@@ -79,7 +76,7 @@ export class Follower {
     this.wake();
   }
 
-  /** @param {import("./tabs.js").Tabs} tabs */
+  /** @param {Tabs} tabs */
   catchUp(tabs) {
     this.lagging = this.over = false;
     tabs.watch(this);
@@ -92,7 +89,7 @@ export class Follower {
 
   /** @param {JobEvent} event */
   #isNews({ type, seq, job_id: id, reset }) {
-    if (!this.topic) return type === "snapshot" ? seq >= (this.#seen.get(id) ?? 0) : seq > (this.#seen.get(id) ?? 0);
+    if (!this.topic) return seq > (this.#seen.get(id) ?? 0);
     if (type === "snapshot") return this.seq === null || (reset === true && seq !== this.seq);
     return this.seq !== null && seq > this.seq;
   }

@@ -1,51 +1,5 @@
 /** A job, and what each event changes about it. */
 
-/**
- * @typedef {"pending" | "processing" | "completed" | "failed" | "cancelled"} Status
- *
- * @typedef {object} Progress
- * @property {number} percent 0 to 100
- * @property {string} [message]
- * @property {number} [eta_seconds]
- *
- * @typedef {object} Artifact
- * @property {string} name
- * @property {number} size bytes
- * @property {string} content_type
- * @property {string} url
- *
- * @typedef {object} Job the job object of every transport; docs/api.md has the rest of it
- * @property {string} job_id
- * @property {string} kind
- * @property {Status} status
- * @property {number} seq number of the latest event it contains
- * @property {number} attempt
- * @property {number} max_attempts
- * @property {?Progress} progress
- * @property {?number} position jobs ahead of it in its queue
- * @property {?number} eta_seconds
- * @property {string} created_at
- * @property {?string} started_at
- * @property {?string} finished_at
- * @property {?string} retry_at
- * @property {?string} suspended_at
- * @property {?string} cancel_requested_at
- * @property {?string} waiting_for
- * @property {any} result
- * @property {?string} result_url
- * @property {Artifact[]} artifacts
- * @property {?{code: string, message: string, type?: string}} error
- * @property {string[]} [tags]
- *
- * @typedef {object} JobEvent
- * @property {string} job_id
- * @property {number} seq
- * @property {string} type
- * @property {string} at RFC 3339
- * @property {any} data
- * @property {boolean} [reset] a snapshot that replaces all that was known
- */
-
 const ENDS = new Set(["completed", "failed", "cancelled"]);
 
 /** Whether nothing follows. @param {{status: string}} job */
@@ -54,10 +8,14 @@ export const ended = ({ status }) => ENDS.has(status);
 /** Whether an event says so. @param {JobEvent} event */
 export const ends = ({ type, data }) => ENDS.has(type) || (type === "snapshot" && ended(data));
 
-/** What each event changes, beside the seq. @type {Record<string, (event: JobEvent, job: Job) => Partial<Job>>} */
+/** @param {string} jobId */
+export const jobUrl = (jobId) => `/api/jobs/${encodeURIComponent(jobId)}`;
+
+/** Beside the seq. @type {Record<string, (event: JobEvent, job: Job) => Partial<Job>>} */
 const CHANGES = {
   pending: ({ data }) => ({
-    status: "pending", retry_at: data.retry_at ?? null, waiting_for: null, eta_seconds: null, finished_at: null, error: null,
+    status: "pending", retry_at: data.retry_at ?? null, waiting_for: null, eta_seconds: null, finished_at: null,
+    error: null,
   }),
   position: ({ data }) => data,
   suspended: ({ at }) => ({ suspended_at: at, position: null }),
@@ -78,10 +36,5 @@ const CHANGES = {
 };
 
 /** The job after an event. @param {Job} job @param {JobEvent} event @returns {Job} */
-export function changed(job, event) {
-  if (event.type === "snapshot") return event.data;
-  return { ...job, ...CHANGES[event.type]?.(event, job), seq: event.seq };
-}
-
-/** @param {string} jobId */
-export const jobUrl = (jobId) => `/api/jobs/${encodeURIComponent(jobId)}`;
+export const changed = (job, event) =>
+  event.type === "snapshot" ? event.data : { ...job, ...CHANGES[event.type]?.(event, job), seq: event.seq };

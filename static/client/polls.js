@@ -1,67 +1,62 @@
 /** All topics by asking, each as soon as the service welcomes it (`Retry-After`). A job's log leaves nothing out. */
 
 import { jobUrl } from "./job.js";
-import { Refusal, pauseAfter } from "./service.js";
+import { Refusal, pauseAfter, retryAfterOf } from "./service.js";
 import { FEED } from "./topic.js";
 
-/** @typedef {import("./connection.js").Connection} Connection @typedef {import("./topic.js").Topic} Topic */
-
-const FEED_MS = 5_000;
 const LONGEST_PAUSE_S = 15;
 const LONGEST_OUTAGE_MS = 6_000;
+const FEED_S = 5;
 const FEED_JOBS = 50;
 
-/** Ask for what is due. @param {Connection} connection @returns {Promise<number>} milliseconds until more is */
+/** @type {Way} asks for what is due */
 export async function polls(connection) {
   const lost = !connection.reachable;
-  for (const topic of [...connection.topics.values()]) {
-    if (topic.due <= Date.now()) topic.due = Date.now() + (await asked(connection, topic));
+  const topics = [...connection.topics.values()];
+  for (const topic of topics) {
+    if (topic.due <= Date.now()) topic.due = Date.now() + (await ask(connection, topic));
     if (!connection.reachable) return topic.due - Date.now();
   }
-  if (lost) return 0; // there are better ways than this
-  const due = Math.min(...[...connection.topics.values()].map((topic) => topic.due));
-  return Math.max(due - Date.now(), 1);
+  const due = Math.min(...topics.map((topic) => topic.due));
+  return lost ? 0 : Math.max(due - Date.now(), 1); // once it is found again there are better ways
 }
 
-/** @param {Connection} connection @param {Topic} topic */
-async function asked(connection, topic) {
+/** Until the next is welcome. @param {Connection} connection @param {Topic} topic */
+async function ask(connection, topic) {
+  const { name, turn } = topic;
   try {
-    const { turn } = topic;
-    const { events, retryAfter } = await (topic.name === FEED ? newest : missed)(connection, topic);
+    const { events, seconds } = await (name === FEED ? newest : missed)(connection.service, topic);
     connection.reachable = true;
     connection.show("polling");
     if (topic.turn !== turn) return 0;
     topic.ready = true;
     topic.quiet = events.length ? 0 : topic.quiet + 1;
-    for (const event of events) connection.hear(topic.name, event);
-    if (topic.atEnd && !events.length) connection.end(topic.name);
-    if (topic.atEnd) return 0; // whether it was run again
-    return (retryAfter || Math.min(2 ** topic.quiet, LONGEST_PAUSE_S)) * 1000 * (1 + Math.random() / 5);
+    for (const event of events) connection.hear(name, event);
+    if (topic.atEnd && !events.length) connection.end(name);
+    if (topic.atEnd) return 0; // unless it was run again
+    return (seconds || Math.min(2 ** topic.quiet, LONGEST_PAUSE_S)) * 1000 * (1 + Math.random() / 5);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     topic.quiet += 1;
     if (error.status === 429) connection.show("polling");
     else if (error.passing || error.status >= 500) connection.lose();
-    else connection.end(topic.name, error);
-    return Math.min(pauseAfter(error, topic.quiet), Math.max(LONGEST_OUTAGE_MS, (error.retryAfter ?? 0) * 1200));
+    else connection.end(name, error);
+    return Math.min(pauseAfter(error, topic.quiet), Math.max(LONGEST_OUTAGE_MS, error.retryAfter * 1200));
   }
 }
 
-/** What happened since, or how it stands. @param {Connection} connection @param {Topic} topic */
-async function missed({ service }, { name, seq }) {
-  const Accept = "application/json";
-  const fresh = seq === null;
-  const { body, headers } = await service.request(`${jobUrl(name)}${fresh ? "" : `/events?after=${seq}`}`, { headers: { Accept } });
-  const retryAfter = Number(headers.get("Retry-After"));
-  if (!fresh) return { events: body.events, retryAfter };
-  return { events: [{ job_id: name, seq: body.seq, type: "snapshot", at: body.updated_at, data: body }], retryAfter };
+/** What happened since, or how it stands. @param {Service} service @param {Topic} topic */
+async function missed(service, { name, seq }) {
+  const path = seq === null ? jobUrl(name) : `${jobUrl(name)}/events?after=${seq}`;
+  const { body, headers } = await service.request(path, { headers: { Accept: "application/json" } });
+  return { events: seq === null ? [snapshot(body)] : body.events, seconds: retryAfterOf(headers) };
 }
 
-/** @param {Connection} connection */
-async function newest({ service }) {
+/** @param {Service} service */
+async function newest(service) {
   const { body } = await service.request(`/api/jobs?limit=${FEED_JOBS}`);
-  const events = body.jobs.map((/** @type {any} */ job) => {
-    return { job_id: job.job_id, seq: job.seq, type: "snapshot", at: job.updated_at, data: job };
-  });
-  return { events: events.reverse(), retryAfter: FEED_MS / 1000 };
+  return { events: body.jobs.reverse().map(snapshot), seconds: FEED_S };
 }
+
+/** @param {Job} job @returns {JobEvent} */
+const snapshot = (job) => ({ job_id: job.job_id, seq: job.seq, type: "snapshot", at: job.updated_at, data: job });

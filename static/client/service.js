@@ -1,4 +1,4 @@
-/** One service and who asks it: where it is, what is shown to it, and every request that is no stream. */
+/** One service and who asks it: where it is, what is shown to it, and every request. */
 
 const ANSWER_MS = 30_000;
 const FIRST_PAUSE_MS = 500;
@@ -6,21 +6,10 @@ const LONGEST_PAUSE_MS = 60_000;
 const SOON_MS = 2_000;
 const PASSING = new Set([0, 429, 502, 503, 504]);
 
-/**
- * @typedef {{token?: string, expires_at?: string}} TokenObject what `POST /api/tokens` answers
- * @typedef {string | (() => string | TokenObject | Promise<string | TokenObject>)} Token a function is asked again for
- *   a fresh one in time
- * @typedef {{code?: string, title?: string, detail?: string, errors?: {pointer?: string, message: string}[]}} Problem
- */
-
-/** A request that was refused (RFC 9457), or that found nobody (`status` 0, `code` "unreachable"). */
+/** A request that was refused (RFC 9457), or that found nobody (`status` 0). `retryAfter` is in seconds. */
 export class Refusal extends Error {
-  /**
-   * @param {number} status
-   * @param {Problem} problem
-   * @param {?number} [retryAfter] seconds
-   */
-  constructor(status, problem, retryAfter = null) {
+  /** @param {number} status @param {Problem} problem @param {number} [retryAfter] */
+  constructor(status, problem, retryAfter = 0) {
     super(problem.detail || problem.title || `The server answered ${status}.`);
     this.status = status;
     this.code = problem.code ?? "unknown";
@@ -38,18 +27,18 @@ export class Service {
   /** @type {Promise<TokenObject> | undefined} */
   #held;
 
-  /** @param {{base?: string | URL, token?: Token}} [options] `base` is where this file came from, unless it is given */
-  constructor({ base = new URL("../..", import.meta.url), token = "" } = {}) {
+  /** @param {TidingsOptions} options */
+  constructor({ base = new URL("../..", import.meta.url), token = "" }) {
     this.base = new URL(String(base).replace(/\/*$/, "/"), globalThis.location?.href);
     this.source = token;
   }
 
-  /** Where a link of the service leads. @param {string} link */
+  /** @param {string} link of the service */
   url(link) {
     return new URL(link.replace(/^\/+/, ""), this.base);
   }
 
-  /** What to show. @param {string} [refused] what was shown in vain @returns {Promise<string>} nothing where there is none */
+  /** What to show, if anything. @param {string} [refused] what was shown in vain */
   async token(refused) {
     if (typeof this.source !== "function") return this.source;
     const asked = this.#held;
@@ -71,19 +60,15 @@ export class Service {
     }
   }
 
-  /**
-   * `fetch` with what there is to show; where that is refused, once more with a fresh one.
-   * @param {string} link
-   * @param {RequestInit} [options]
-   */
-  async fetch(link, options = {}) {
+  /** `fetch`, and once more with a fresh token where one is refused. @param {string} link @param {RequestInit} options */
+  async fetch(link, options) {
     const token = await this.token();
     const response = await this.#send(link, options, token);
     const fresh = response.status === 401 ? await this.token(token) : token;
     return fresh === token ? response : this.#send(link, options, fresh);
   }
 
-  /** @param {string} link @param {RequestInit} options @param {string} token */
+  /** @param {string} link @param {RequestInit} options @param {string} token goes to the service alone */
   #send(link, options, token) {
     const url = this.url(link);
     const headers = new Headers(options.headers);
@@ -92,20 +77,16 @@ export class Service {
   }
 
   /**
-   * One request and its JSON; 304 and 204 have none. Rejects with a Refusal, or with the signal's reason.
-   * @param {string} link
-   * @param {RequestInit & {json?: unknown, tries?: number, timeout?: number}} [options] `json` is posted; `tries` are
-   *   for what may be repeated; milliseconds
-   * @returns {Promise<{status: number, headers: Headers, body: any}>}
+   * One request and its JSON. Rejects with a Refusal, or with the signal's reason.
+   * @param {string} link @param {RequestOptions} [options] @returns {Promise<Answer>}
    */
   async request(link, { json, tries = 1, ...options } = {}) {
     const headers = new Headers(options.headers);
     if (json !== undefined) headers.set("Content-Type", "application/json");
     const posted = json === undefined ? {} : { method: "POST", body: JSON.stringify(json) };
-    const asked = { ...posted, ...options, headers };
     for (let n = 1; ; n += 1) {
       try {
-        return await this.#answer(link, asked);
+        return await this.#answer(link, { ...posted, ...options, headers });
       } catch (error) {
         if (n >= tries || !(error instanceof Refusal && error.passing)) throw error;
         await pause(pauseAfter(error, n), options.signal);
@@ -113,9 +94,8 @@ export class Service {
     }
   }
 
-  /** @param {string} link @param {RequestInit & {timeout?: number}} options */
-  async #answer(link, { timeout = ANSWER_MS, ...options }) {
-    const given = options.signal;
+  /** @param {string} link @param {RequestOptions} options */
+  async #answer(link, { timeout = ANSWER_MS, signal: given, ...options }) {
     const limit = AbortSignal.timeout(timeout);
     let response, text;
     try {
@@ -126,32 +106,25 @@ export class Service {
       if (error instanceof Refusal) throw error;
       throw new Refusal(0, { code: "unreachable", detail: "The server cannot be reached." });
     }
-    const { status, headers } = response;
-    if (!response.ok && status !== 304) throw refusalOf(response, text);
+    const { ok, status, headers } = response;
+    if (!ok && status !== 304) throw refusalOf(response, text);
     return { status, headers, body: text ? parsed(text) : null };
   }
 }
 
 /** @param {Response} response @param {string} text */
-export function refusalOf({ status, headers }, text) {
-  return new Refusal(status, parsed(text), retryAfterOf(headers));
-}
+export const refusalOf = ({ status, headers }, text) => new Refusal(status, parsed(text), retryAfterOf(headers));
 
-/** Seconds. @param {Headers} headers @returns {?number} */
-export function retryAfterOf(headers) {
-  const seconds = Number.parseFloat(headers.get("Retry-After") ?? "");
-  return Number.isFinite(seconds) ? seconds : null;
-}
+/** Seconds; 0 where none are named. @param {Headers} headers */
+export const retryAfterOf = (headers) => Number(headers.get("Retry-After")) || 0;
 
-/** Milliseconds until trying again after so many failures: never early, and not in step with others.
- * @param {unknown} error @param {number} failures */
+/** Milliseconds until the next try: never early, nor in step. @param {unknown} error @param {number} failures */
 export function pauseAfter(error, failures) {
-  const asked = error instanceof Refusal ? (error.retryAfter ?? 0) * 1000 : 0;
-  const growing = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS);
-  return Math.max(asked, growing) * (1 + Math.random() / 5);
+  const asked = error instanceof Refusal ? error.retryAfter * 1000 : 0;
+  return Math.max(asked, Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS)) * (1 + Math.random() / 5);
 }
 
-/** @param {number} milliseconds @param {?AbortSignal} [signal] rejects with its reason @returns {Promise<void>} */
+/** @param {number} milliseconds @param {?AbortSignal} [signal] @returns {Promise<void>} */
 export function pause(milliseconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(finish, milliseconds);
@@ -162,17 +135,14 @@ export function pause(milliseconds, signal) {
       else resolve();
     }
     signal?.addEventListener("abort", finish);
-    if (signal?.aborted) finish();
   });
 }
 
 /** A key that makes a repeated submission harmless. `randomUUID` is missing where the page came by plain HTTP. */
-export function newKey() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+export const newKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** A proxy's error page is no JSON; it then says nothing beside its status. @param {string} text */
+/** A proxy's error page is no JSON; it says nothing beside its status. @param {string} text */
 function parsed(text) {
   try {
     return JSON.parse(text) ?? {};

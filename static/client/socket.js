@@ -3,8 +3,6 @@
 import { Refusal } from "./service.js";
 import { FEED, NO_USE } from "./topic.js";
 
-/** @typedef {import("./connection.js").Connection} Connection */
-
 const FIRST_MS = 5_000;
 const SILENCE_MS = 25_000;
 const PONG_MS = 10_000;
@@ -12,36 +10,32 @@ const SHORTEST_LIFE_MS = 5_000;
 const RETRY_MS = 500;
 const UNAUTHENTICATED = 4401;
 const FORBIDDEN = 4403;
-/** What of a topic's refusals is about the topic. */
-const GONE = new Set(["unknown_job", "forbidden", "too_many_subscriptions"]);
+const REFUSALS = new Map([[UNAUTHENTICATED, "unauthenticated"], [FORBIDDEN, "forbidden"]]);
+const OF_TOPIC = new Set(["unknown_job", "forbidden", "too_many_subscriptions"]);
 
-/** @param {Connection} connection @returns {Promise<number>} */
+/** @type {Way} */
 export async function socket(connection) {
-  const { service, topics } = connection;
-  const token = await service.token();
+  const token = await connection.service.token();
   let rest = await carry(connection, token);
   if (rest === UNAUTHENTICATED) {
-    const fresh = await service.token(token);
+    const fresh = await connection.service.token(token);
     if (fresh !== token) rest = await carry(connection, fresh);
   }
-  if (rest !== UNAUTHENTICATED && rest !== FORBIDDEN) return rest;
-  const why = rest === FORBIDDEN ? new Refusal(403, { code: "forbidden" }) : new Refusal(401, { code: "unauthenticated" });
-  for (const name of [...topics.keys()]) connection.end(name, why);
+  const code = REFUSALS.get(rest);
+  if (!code) return rest;
+  for (const name of [...connection.topics.keys()]) connection.end(name, new Refusal(rest - 4000, { code }));
   return 0;
 }
 
-/** @param {Connection} connection @param {string} token @returns {Promise<number>} */
-function carry(connection, token) {
-  return new Promise((resolve) => new Line(connection, token, resolve));
-}
+/** @param {Connection} connection @param {string} token @returns {Promise<number>} milliseconds, or a code of REFUSALS */
+const carry = (connection, token) => new Promise((resolve) => new Line(connection, token, resolve));
 
 class Line {
-  /** @type {Map<string, number>} the turn of each topic that is subscribed to */
+  /** The turn of each topic that is subscribed to. @type {Map<string, number>} */
   #subscribed = new Map();
   #heard = false;
   #silence;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #renewal;
+  #renewal = 0;
 
   /** @param {Connection} connection @param {string} token @param {(rest: number) => void} resolve */
   constructor(connection, token, resolve) {
@@ -66,20 +60,17 @@ class Line {
   /** Subscribe to what is new or begun anew; leave what is wanted no more. */
   #follow() {
     const { topics } = this.connection;
-    for (const name of this.#subscribed.keys()) if (!topics.has(name)) this.#leave(name);
+    for (const name of this.#subscribed.keys()) {
+      if (topics.has(name)) continue;
+      this.#subscribed.delete(name);
+      this.#send({ op: "unsubscribe", ...subject(name) });
+    }
     for (const { name, seq, turn } of topics.values()) {
       if (this.#subscribed.get(name) === turn) continue;
       this.#subscribed.set(name, turn);
-      const after = seq === null ? {} : { after: seq };
-      this.#send({ op: "subscribe", ref: `${turn} ${name}`, ...(name === FEED ? { feed: true } : { job_id: name, ...after }) });
+      this.#send({ op: "subscribe", ref: `${turn} ${name}`, ...subject(name), ...(seq === null ? {} : { after: seq }) });
     }
     if (!topics.size) this.#finish(0);
-  }
-
-  /** @param {string} name */
-  #leave(name) {
-    this.#subscribed.delete(name);
-    this.#send({ op: "unsubscribe", ...(name === FEED ? { feed: true } : { job_id: name }) });
   }
 
   /** @param {string} text one object a line */
@@ -91,35 +82,29 @@ class Line {
   }
 
   /** @param {any} frame */
-  #take(frame) {
+  #take({ op, ref, type, job_id: id = FEED, ...frame }) {
     const { connection } = this;
-    const [turn, name] = String(frame.ref ?? "").split(" ");
-    if (frame.type) {
-      connection.hear(connection.topics.has(FEED) ? FEED : frame.job_id, frame);
-    } else if (frame.op === "subscribed") {
-      connection.show("live");
+    const [turn, name = FEED] = String(ref).split(" ");
+    if (type) {
+      connection.hear(connection.topics.has(FEED) ? FEED : id, { job_id: id, type, ...frame });
+    } else if (op === "subscribed") {
       const topic = connection.topics.get(name);
-      if (topic && topic.turn === Number(turn)) topic.ready = true;
-    } else if (frame.op === "unsubscribed" && frame.reason) {
-      this.#subscribed.delete(frame.job_id ?? FEED);
-      const why = frame.reason === "ended" ? undefined : new Refusal(403, { code: "forbidden" });
-      connection.end(frame.job_id ?? FEED, why);
-    } else if (frame.op === "authenticated" && frame.expires_at) {
+      if (topic?.turn === Number(turn)) topic.ready = true;
+      connection.show("live");
+    } else if (op === "unsubscribed" && frame.reason) {
+      this.#subscribed.delete(id);
+      connection.end(id, frame.reason === "ended" ? undefined : new Refusal(403, { code: "forbidden" }));
+    } else if (op === "authenticated" && frame.expires_at) {
       const left = Date.parse(frame.expires_at) - Date.now();
       this.#renewal = setTimeout(() => this.#renew(), Math.max(left * 0.8, SHORTEST_LIFE_MS));
-    } else if (frame.op === "error") this.#refused(name, frame);
-  }
-
-  /** @param {string} name @param {{code: string, detail: string}} problem */
-  #refused(name, problem) {
-    const status = problem.code === "unknown_job" ? 404 : 403;
-    if (GONE.has(problem.code)) this.connection.end(name, new Refusal(status, problem));
-    else this.#finish(RETRY_MS);
+    } else if (op === "error" && OF_TOPIC.has(frame.code)) {
+      connection.end(name, new Refusal(frame.code === "unknown_job" ? 404 : 403, frame));
+    } else if (op === "error") this.#finish(RETRY_MS);
   }
 
   async #renew() {
-    const fresh = await this.connection.service.token(this.token).catch(() => "");
-    if (!fresh || fresh === this.token) return;
+    const fresh = await this.connection.service.token(this.token).catch(() => this.token);
+    if (fresh === this.token) return;
     this.token = fresh;
     this.#send({ op: "auth", token: fresh });
   }
@@ -131,7 +116,7 @@ class Line {
 
   /** @param {number} code */
   async #closed(code) {
-    if (!this.#heard) return this.#finish(code === UNAUTHENTICATED || code === FORBIDDEN ? code : NO_USE);
+    if (!this.#heard) return this.#finish(REFUSALS.has(code) ? code : NO_USE);
     if (code === UNAUTHENTICATED) await this.connection.service.token(this.token).catch(() => "");
     this.#finish(code === UNAUTHENTICATED ? 0 : RETRY_MS * (1 + Math.random()));
   }
@@ -151,3 +136,6 @@ class Line {
     this.resolve(rest);
   }
 }
+
+/** @param {string} name */
+const subject = (name) => (name === FEED ? { feed: true } : { job_id: name });

@@ -14,65 +14,51 @@ const OUT_OF_STEP = new Set(["offset_mismatch", "upload_busy"]);
 const places = new WeakMap();
 
 /**
- * @typedef {object} UploadOptions
- * @property {(sent: number, total: number) => void} [onProgress] bytes
- * @property {AbortSignal} [signal] stops it; the same file given again goes on
- * @property {string} [name] of what is no File
- */
-
-/**
- * @param {import("./service.js").Service} service
- * @param {Blob} file
- * @param {UploadOptions} [options]
- * @returns {Promise<{input: string, name: string, size: number}>} `input` is what a job's params take
+ * `input` is what a job's params take.
+ * @param {Service} service @param {Blob} file @param {UploadOptions} [options]
+ * @returns {Promise<{input: string, name: string, size: number}>}
  */
 export async function upload(service, file, { onProgress = () => {}, signal, name = nameOf(file) } = {}) {
-  const resumed = places.get(file);
-  const place = resumed ?? (await begin(service, file, name, signal));
+  const { size } = file;
+  /** @param {string} place @param {RequestInit & {timeout?: number}} [options] */
+  const ask = async (place, { headers, ...options } = {}) => {
+    const answer = await service.request(place, { method: "HEAD", ...options, headers: { ...TUS, ...headers }, signal });
+    return { offset: Number(answer.headers.get("Upload-Offset")), input: answer.headers.get("Tidings-Input") ?? "" };
+  };
+  const place = places.get(file) ?? (await begin(service, file, name, signal));
+  let known = { offset: 0, input: "" };
+  let unsure = places.has(file) || !size;
   places.set(file, place);
-  let { offset, input } = resumed || !file.size ? await standing(service, place, signal) : { offset: 0, input: "" };
-  for (let failures = 0, most = FIRST_PIECE; offset < file.size || !input; ) {
-    onProgress(offset, file.size);
+  for (let failures = 0, most = FIRST_PIECE; !known.input; ) {
+    onProgress(known.offset, size);
     try {
-      if (failures) ({ offset, input } = await standing(service, place, signal));
+      if (unsure) known = await ask(place);
+      unsure = false;
       const began = Date.now();
-      if (offset < file.size) ({ offset, input } = await bring(service, place, file.slice(offset, offset + most), offset, signal));
+      const headers = { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(known.offset) };
+      const body = file.slice(known.offset, known.offset + most);
+      if (!known.input) known = await ask(place, { method: "PATCH", headers, body, timeout: PIECE_MS });
       most = Date.now() - began < SWIFT_MS ? Math.min(most * 2, LARGEST_PIECE) : FIRST_PIECE;
       failures = 0;
     } catch (error) {
-      failures += 1;
+      unsure = true;
       most = FIRST_PIECE;
-      if (failures === MOST_FAILURES || !mayGoOn(error)) throw error;
+      if (error instanceof Refusal && !mayGoOn(error)) places.delete(file);
+      if (++failures === MOST_FAILURES || !mayGoOn(error)) throw error;
       await pause(pauseAfter(error, failures), signal);
     }
   }
   places.delete(file);
-  onProgress(file.size, file.size);
-  return { input, name, size: file.size };
+  onProgress(size, size);
+  return { input: known.input, name, size };
 }
 
-/** @param {any} service @param {Blob} file @param {string} name @param {AbortSignal} [signal] @returns {Promise<string>} */
-async function begin(service, file, name, signal) {
-  const metadata = `filename ${base64(name)}${file.type ? `,filetype ${base64(file.type)}` : ""}`;
-  const headers = { ...TUS, "Upload-Length": String(file.size), "Upload-Metadata": metadata };
+/** @param {Service} service @param {Blob} file @param {string} name @param {AbortSignal} [signal] */
+async function begin(service, { size, type }, name, signal) {
+  const metadata = `filename ${base64(name)}${type ? `,filetype ${base64(type)}` : ""}`;
+  const headers = { ...TUS, "Upload-Length": String(size), "Upload-Metadata": metadata };
   const answer = await service.request("/api/uploads", { method: "POST", headers, signal, tries: 3 });
-  return `/api/uploads/tus/${answer.headers.get("Location").split("/").at(-1)}`;
-}
-
-/** @param {any} service @param {string} place @param {AbortSignal} [signal] */
-async function standing(service, place, signal) {
-  return told(await service.request(place, { method: "HEAD", headers: TUS, signal }));
-}
-
-/** @param {any} service @param {string} place @param {Blob} body @param {number} offset @param {AbortSignal} [signal] */
-async function bring(service, place, body, offset, signal) {
-  const headers = { ...TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(offset) };
-  return told(await service.request(place, { method: "PATCH", headers, body, signal, timeout: PIECE_MS }));
-}
-
-/** @param {{headers: Headers}} answer */
-function told({ headers }) {
-  return { offset: Number(headers.get("Upload-Offset")), input: headers.get("Tidings-Input") ?? "" };
+  return `/api/uploads/tus/${answer.headers.get("Location")?.split("/").at(-1)}`;
 }
 
 /** What a piece met may be over by the next, or be the doing of one before. @param {unknown} error */

@@ -3,8 +3,6 @@
 import { part } from "./look.js";
 import { left, messageOf, percent } from "./words.js";
 
-/** @typedef {import("../tidings.js").Job} Job */
-
 export class Bar {
   /** @param {() => Promise<unknown>} [cancel] what its button does, if it has one */
   constructor(cancel) {

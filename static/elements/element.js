@@ -3,8 +3,6 @@
 import { Tidings, tidings } from "../tidings.js";
 import { shadowOf } from "./look.js";
 
-/** @typedef {import("../tidings.js").Token} Token */
-
 const MOST_SERVICES = 100;
 
 /** Elements that show the same to the same share a connection. @type {Map<string | Token, Map<string, Tidings>>} */
@@ -44,7 +42,7 @@ export class TidingsElement extends HTMLElement {
   }
 
   connectedCallback() {
-    for (const name of /** @type {const} */ (["token"])) this.#upgrade(name);
+    if (Object.hasOwn(this, "token")) this.#upgrade();
     this.begin();
   }
 
@@ -69,21 +67,18 @@ export class TidingsElement extends HTMLElement {
     });
   }
 
-  /** @param {AbortSignal} signal @returns {Promise<void>} */
-  async run(signal) {
-    signal.throwIfAborted();
-  }
+  /** What it shows, until the signal says that it is over. @param {AbortSignal} _signal @returns {Promise<void>} */
+  async run(_signal) {}
 
   /** Tell the page. @param {string} name @param {unknown} detail */
   tell(name, detail) {
     this.dispatchEvent(new CustomEvent(`tidings-${name}`, { detail, bubbles: true, composed: true }));
   }
 
-  /** What a page has set before the element was defined. @param {"token"} name */
-  #upgrade(name) {
-    if (!Object.hasOwn(this, name)) return;
-    const given = this[name];
-    delete (/** @type {any} */ (this)[name]);
-    this[name] = given;
+  /** A page had set it before the element was defined: it hides the accessor. */
+  #upgrade() {
+    const { token } = this;
+    Reflect.deleteProperty(this, "token");
+    this.#token = token;
   }
 }

@@ -9,11 +9,9 @@ import { TidingsElement } from "./element.js";
 import { part } from "./look.js";
 import { troubleOf } from "./words.js";
 
-/** @typedef {import("../tidings.js").Job} Job @typedef {import("../tidings.js").JobEvent} JobEvent */
-
 const USUAL = 20;
 const MOST = 200;
-const TOGETHER_MS = 200;
+const TOGETHER_MS = 500;
 
 class TidingsFeed extends TidingsElement {
   static observedAttributes = ["token", "base", "kind", "limit"];
@@ -31,7 +29,7 @@ class TidingsFeed extends TidingsElement {
     this.shadow.append(this.list, this.note);
   }
 
-  get limit() {
+  get #most() {
     return Math.min(Math.max(Math.trunc(Number(this.getAttribute("limit"))) || USUAL, 1), MOST);
   }
 
@@ -40,35 +38,37 @@ class TidingsFeed extends TidingsElement {
     this.rows.clear();
     this.list.replaceChildren();
     this.#say("loading", "…");
+    clearTimeout(this.#listing);
+    this.#listing = undefined;
     const onConnection = (/** @type {string} */ state) => {
       this.dataset.connection = state;
-      if (state !== "offline") this.#listSoon(signal); // what has ended meanwhile no stream tells
+      if (state === "live" || state === "polling") this.#listSoon(signal); // what has ended meanwhile no stream tells
     };
     try {
       for await (const event of this.tidings.feed({ signal, onConnection })) {
         const row = this.rows.get(event.job_id);
         if (row) this.#show(changed(row.job, event));
-        else this.#listSoon(signal);
+        else if (event.type === "pending" || event.type === "snapshot") this.#listSoon(signal);
         this.tell("event", event);
       }
     } catch (error) {
       this.#fail(error, signal);
-    } finally {
-      clearTimeout(this.#listing);
     }
   }
 
-  /** @param {AbortSignal} signal */
+  /** Once for all that comes together. @param {AbortSignal} signal */
   #listSoon(signal) {
-    clearTimeout(this.#listing);
-    this.#listing = setTimeout(() => this.#fill(signal), TOGETHER_MS);
+    this.#listing ??= setTimeout(() => {
+      this.#listing = undefined;
+      if (!signal.aborted) this.#fill(signal);
+    }, TOGETHER_MS);
   }
 
   /** @param {AbortSignal} signal */
   async #fill(signal) {
     const kind = this.getAttribute("kind");
     try {
-      const { jobs } = await this.tidings.listJobs({ limit: this.limit, ...(kind ? { kind } : {}) });
+      const { jobs } = await this.tidings.listJobs({ limit: this.#most, ...(kind ? { kind } : {}) });
       if (signal.aborted) return;
       for (const job of jobs) this.#show(job);
       this.#order(jobs);

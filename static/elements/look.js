@@ -12,10 +12,11 @@ const CSS = `
   --_track: var(--tidings-track, color-mix(in srgb, currentColor 15%, transparent));
   --_colour: var(--_accent);
   display: block;
+  min-width: 0;
   font: var(--tidings-font, inherit);
 }
 :host([hidden]) { display: none; }
-.job { display: grid; gap: 0.375em; }
+.job { display: grid; grid-template-columns: minmax(0, 1fr); gap: 0.375em; }
 .line { display: flex; gap: 0.75em; align-items: baseline; min-height: 1.5em; line-height: 1.5; }
 .line > :first-child { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .label { font-weight: 600; }
@@ -27,7 +28,7 @@ const CSS = `
 [data-state="completed"] { --_colour: var(--_done); }
 [data-state="failed"] { --_colour: var(--_failed); }
 [data-state="cancelled"], [data-state="refused"] { --_colour: var(--_soft); }
-[data-state="failed"] .message { color: var(--_failed); }
+[data-state="failed"] .message { display: -webkit-box; color: var(--_failed); white-space: normal; overflow-wrap: anywhere; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }
 .job[data-busy] .bar { width: 30%; transform: none; animation: busy 1.6s ease-in-out infinite alternate; }
 @keyframes busy { to { transform: translateX(233%); } }
 button { padding: 0.1em 0.7em; border: 1px solid currentColor; border-radius: 0.4em; background: none; color: inherit; font: inherit; cursor: pointer; }
@@ -35,7 +36,7 @@ button:focus-visible { outline: 2px solid var(--_accent); outline-offset: 2px; }
 button:disabled { opacity: 0.6; cursor: default; }
 [hidden] { display: none !important; }
 .heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-ul { display: grid; gap: 1em; margin: 0; padding: 0; list-style: none; }
+ul { display: grid; grid-template-columns: minmax(0, 1fr); gap: 1em; margin: 0; padding: 0; list-style: none; }
 .note { margin: 0; min-height: 4.25em; color: var(--_soft); }
 @media (prefers-reduced-motion: reduce) {
   .bar { transition: none; }

@@ -10,13 +10,11 @@ import { TidingsElement } from "./element.js";
 import { part } from "./look.js";
 import { troubleOf } from "./words.js";
 
-/** @typedef {import("../tidings.js").Job} Job */
-
 class TidingsProgress extends TidingsElement {
   static observedAttributes = ["job", "token", "base", "label", "cancel"];
 
-  /** @type {?Job} as it was last seen */
-  job = null;
+  /** As it was last seen. @type {?Job} */
+  #job = null;
   bar = new Bar(() => this.tidings.cancel(this.getAttribute("job") ?? ""));
   heard = part("span", "heard");
 
@@ -29,13 +27,13 @@ class TidingsProgress extends TidingsElement {
   /** @override @param {AbortSignal} signal */
   async run(signal) {
     const id = this.getAttribute("job") ?? "";
-    if (this.job?.job_id !== id) this.job = null;
+    if (this.#job?.job_id !== id) this.#job = null;
     this.bar.cancellable = this.hasAttribute("cancel");
     this.bar.name(this.getAttribute("label") ?? "");
-    if (this.job) this.show(this.job);
+    if (this.#job) this.show(this.#job);
     else this.bar.wait();
-    this.dataset.state = this.job?.status ?? "loading";
-    if (!id || (this.job && ended(this.job))) return;
+    this.dataset.state = this.#job?.status ?? "loading";
+    if (!id || (this.#job && ended(this.#job))) return;
     try {
       await this.follow(id, signal);
     } catch (error) {
@@ -49,20 +47,20 @@ class TidingsProgress extends TidingsElement {
   /** @param {string} id @param {AbortSignal} signal */
   async follow(id, signal) {
     const onConnection = (/** @type {string} */ state) => (this.dataset.connection = state);
-    for await (const event of this.tidings.follow(this.job ?? id, { signal, onConnection })) {
-      this.show(changed(/** @type {Job} */ (this.job), event));
+    for await (const event of this.tidings.follow(this.#job ?? id, { signal, onConnection })) {
+      this.show(changed(/** @type {Job} */ (this.#job), event));
       this.tell("event", event);
     }
     if (signal.aborted) return;
     delete this.dataset.connection;
-    this.tell("end", this.job);
+    this.tell("end", this.#job);
   }
 
   /** @param {Job} job */
   show(job) {
     const label = this.getAttribute("label") ?? job.kind;
-    if (this.job && job.status !== this.job.status) this.heard.textContent = `${label} ${job.status}`;
-    this.job = job;
+    if (this.#job && job.status !== this.#job.status) this.heard.textContent = `${label} ${job.status}`;
+    this.#job = job;
     this.dataset.state = job.status;
     this.bar.show(job, label);
   }

@@ -11,7 +11,7 @@ export function left(seconds) {
   return `about ${Math.round(seconds / 3600)} h left`;
 }
 
-/** @param {import("../tidings.js").Job} job */
+/** @param {Job} job */
 export function messageOf(job) {
   if (job.status === "failed") return job.error?.message ?? "";
   if (job.status === "completed" || job.status === "cancelled") return "";

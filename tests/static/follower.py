@@ -5,14 +5,15 @@ from playwright.sync_api import Page
 from tests.conftest import eventually
 from tests.static.service import Service
 
-FOLLOW = """async ([module, token, job]) => {
+FOLLOW = """async ([module, token, job, after]) => {
     const { Tidings } = await import(module);
     window.tidings ??= new Tidings({ token: token || window.freshToken });
     const heard = window.heard = { events: [], states: [], over: false };
     const onConnection = (state) => heard.states.push(state);
     (async () => {
         try {
-            for await (const { seq, type } of tidings.follow(job, { onConnection })) heard.events.push([seq, type]);
+            const events = tidings.follow(job, { after, onConnection });
+            for await (const { seq, type } of events) heard.events.push([seq, type]);
         } catch (error) {
             heard.error = error.code;
         }
@@ -24,11 +25,11 @@ FOLLOW = """async ([module, token, job]) => {
 class Follower:
     """One page's. Without a token each is asked of the page's `freshToken`."""
 
-    def __init__(self, page: Page, service: Service, job_id: str, token: str = "") -> None:
+    def __init__(self, page: Page, service: Service, job_id: str, token: str = "", *, after: int | None = None) -> None:
         self.page = page
         self._service = service
         self._job_id = job_id
-        page.evaluate(FOLLOW, [f"{service.url}/static/tidings.js", token, job_id])
+        page.evaluate(FOLLOW, [f"{service.url}/static/tidings.js", token, job_id, after])
 
     @property
     def events(self) -> list[tuple[int, str]]:

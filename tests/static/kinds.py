@@ -28,3 +28,12 @@ def hostile(ctx: Context) -> None:
 async def silent(ctx: AsyncContext) -> None:
     """Take its time and say nothing of it."""
     await asyncio.sleep(3)
+
+
+@job("lines")
+async def lines(ctx: AsyncContext, *, count: int) -> None:
+    """Log so many lines, as fast as they are taken."""
+    for n in range(count):
+        ctx.log(f"line {n}")
+        if n % 500 == 0:
+            await ctx.flush()

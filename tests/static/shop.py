@@ -58,9 +58,10 @@ class Shop:
         self._script = f'<script type="module" src="{url}/static/tidings.js"></script>'
         site.policy = CSP.format(url=url, socket=url.replace("http", "ws"))
 
-    def page(self, body: str = "") -> Page:
-        """A page with that in it, and our one line."""
-        self._site.html = f"<!doctype html><title>Shop</title>{self._script}<body>{body}"
+    def page(self, body: str = "", script: str | None = None) -> Page:
+        """A page with that in it, and our script."""
+        script = self._script if script is None else script
+        self._site.html = f"<!doctype html><title>Shop</title>{script}<body>{body}"
         page = self.context.new_page()
         page.on("console", lambda message: self._complain(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._complain(str(error)))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Route
+from playwright.sync_api import BrowserContext, Route, WebSocketRoute
 
 from tests.conftest import eventually
 from tests.static.follower import Follower
@@ -50,9 +50,7 @@ def test_each_way_tells_every_event_once(shop: Shop, service: Service, block: Bl
     assert bool(sockets) == (block is _without_streams)
 
 
-@pytest.mark.parametrize("block", [_open, _without_streams], ids=["sse", "ws"])
-def test_it_goes_on_after_the_server_was_restarted(shop: Shop, service: Service, block: Block) -> None:
-    block(shop.context)
+def test_it_goes_on_after_the_server_was_restarted(shop: Shop, service: Service) -> None:
     job_id = service.submit("ticks", count=1000)
     follower = Follower(shop.page(), service, job_id, service.key)
     follower.hears(3)
@@ -60,6 +58,29 @@ def test_it_goes_on_after_the_server_was_restarted(shop: Shop, service: Service,
     eventually(lambda: "offline" in follower.states)
     service.start_web()
     eventually(lambda: follower.states[-1] == "live")
+    follower.cancel()
+    follower.has_all()
+
+
+def test_a_line_that_breaks_again_and_again_leaves_no_gap(shop: Shop, service: Service) -> None:
+    def break_soon(socket: WebSocketRoute) -> None:
+        broken.append(0)
+        server = socket.connect_to_server()
+
+        def relay(message: str | bytes) -> None:
+            socket.send(message)
+            broken[-1] += 1
+            if broken[-1] == 5:
+                socket.close(code=1012)
+
+        server.on_message(relay)
+
+    broken: list[int] = []
+    _without_streams(shop.context)
+    shop.context.route_web_socket("**/api/ws", break_soon)
+    job_id = service.submit("ticks", count=1000)
+    follower = Follower(shop.page(), service, job_id, service.key)
+    eventually(lambda: follower.lines and len(broken) >= 3)
     follower.cancel()
     follower.has_all()
 
@@ -154,3 +175,68 @@ def test_an_upload_survives_an_interrupted_connection(shop: Shop, service: Servi
     assert sent == sorted(sent)
     kept = service.ask("GET", f"/api/uploads/tus/{upload['input'].removeprefix('upload:')}")
     assert (kept["sha256"], kept["size"], kept["name"]) == (sha256, size, "näme.bin")
+
+
+SLOW = """async ([module, token, job]) => {
+    const { Tidings } = await import(module);
+    const seqs = [];
+    for await (const { seq, type } of new Tidings({ token }).follow(job, { after: 0 })) {
+        if (!seqs.length) await new Promise((resolve) => setTimeout(resolve, 2000));
+        if (type === "log") seqs.push(seq);
+    }
+    return seqs;
+}"""
+
+
+def test_who_is_slow_to_take_them_misses_none_of_more_than_are_queued(shop: Shop, service: Service) -> None:
+    job_id = service.submit("lines", count=2_500)
+    told = shop.page().evaluate(SLOW, [f"{service.url}/static/tidings.js", service.key, job_id])
+    assert told == service.lines(job_id)
+    assert len(told) == 2_500
+
+
+def test_one_may_have_the_whole_log_while_another_listens(shop: Shop, service: Service) -> None:
+    job_id = service.submit("ticks", count=1000)
+    follower = Follower(shop.page(), service, job_id, service.key)
+    follower.hears(5)
+    follower.page.evaluate(
+        """job => {
+        window.replayed = [];
+        (async () => {
+            for await (const { seq, type } of tidings.follow(job, { after: 0 })) if (type === "log") replayed.push(seq);
+        })();
+    }""",
+        job_id,
+    )
+    follower.hears(len(follower.lines) + 5)
+    follower.cancel()
+    follower.has_all()
+    assert follower.page.evaluate("replayed") == service.lines(job_id)
+
+
+FEED = """async ([module, token]) => {
+    const { Tidings, changed } = await import(module);
+    window.tidings = new Tidings({ token });
+    window.jobs = {};
+    const onConnection = (state) => (window.state = state);
+    for await (const event of tidings.feed({ onConnection }))
+        jobs[event.job_id] = changed({ status: jobs[event.job_id] }, event).status;
+}"""
+
+
+@pytest.mark.parametrize("block", [_open, _without_streams, _without_sockets_too], ids=["sse", "ws", "polls"])
+def test_the_feed_tells_of_all_jobs(shop: Shop, service: Service, block: Block) -> None:
+    block(shop.context)
+    key = service.new_key(f"feed{block.__name__}")
+    running = service.submit("ticks", key, count=1000)
+    pages = [shop.page(), shop.page()]
+    for page in pages:
+        page.evaluate(f"given => {{ ({FEED})(given); }}", [f"{service.url}/static/tidings.js", key])
+        page.wait_for_function("job => window.jobs?.[job]", arg=running)
+    later = service.submit("ticks", key, count=1)
+    pages[0].evaluate("job => tidings.cancel(job)", running)
+    for page in pages:
+        page.wait_for_function("job => jobs[job] === 'cancelled'", arg=running)
+        page.wait_for_function("job => jobs[job] === 'completed'", arg=later)
+        assert page.evaluate("Object.keys(jobs).length") == 2
+    assert pages[0].evaluate("state") == ("polling" if block is _without_sockets_too else "live")

@@ -104,6 +104,15 @@ def test_a_fresh_token_revives_an_element_that_was_refused(shop: Shop, service: 
     expect(element).to_have_attribute("data-state", "completed")
 
 
+def test_a_function_set_before_the_element_was_known_gets_its_tokens(shop: Shop, service: Service) -> None:
+    job_id = service.submit("ticks", count=2)
+    page = shop.page(f'<tidings-progress job="{job_id}"></tidings-progress>', script="")
+    page.expose_function("freshToken", lambda: service.token(jobs=[job_id]))
+    page.locator("tidings-progress").evaluate("bar => { bar.token = window.freshToken; }")
+    page.evaluate("url => import(url)", f"{service.url}/static/elements/progress.js")
+    expect(page.locator("tidings-progress")).to_have_attribute("data-state", "completed")
+
+
 def test_the_feed_shows_the_newest_first_live_and_no_more_than_it_may(shop: Shop, service: Service) -> None:
     key = service.new_key("feeder")
     page = shop.page(f'<tidings-feed limit="3" token="{key}"></tidings-feed>')

@@ -59,6 +59,7 @@ def test_when_the_tab_that_leads_is_closed_another_goes_on_without_a_gap(shop: S
     leader.page.close()
     heard = len(others[0].lines)
     others[0].hears(heard + 3)
+    assert others[0].states[-2:] == ["reconnecting", "live"]
     others[0].cancel()
     for tab in others:
         tab.has_all()
@@ -71,8 +72,22 @@ def test_a_tab_that_comes_late_is_told_how_the_job_stands_at_once(shop: Shop, se
     opened = _connections(shop)
     late = Follower(shop.page(), service, job_id, service.key)
     late.hears(2)
-    assert opened == []
+    assert (opened, late.states) == ([], ["live"])
     late.cancel()
     for tab in (early, late):
         tab.has_all()
         assert tab.events[-1][1] == "cancelled"
+
+
+def test_who_knows_nothing_is_told_how_the_job_stands_where_the_others_only_know_its_log(
+    shop: Shop, service: Service
+) -> None:
+    job_id = service.submit("ticks", count=1000)
+    early = Follower(shop.page(), service, job_id, service.key, after=0)
+    early.hears(3)
+    late = Follower(shop.page(), service, job_id, service.key)
+    late.hears(3)
+    late.cancel()
+    late.has_all()
+    early.ends()
+    assert early.lines == service.lines(job_id)

@@ -34,7 +34,6 @@ PATHS = [
     "{job}/result",
     "/api/nothing",
     "/livez",
-    "/static/tidings.js",
 ]
 
 
@@ -53,6 +52,16 @@ async def test_no_other_origin_may_and_caches_know_it(web: httpx.AsyncClient, jo
     response = await web.get(path.format(job=job), headers={"Origin": origin})
     assert CORS not in response.headers
     assert "origin" in response.headers["vary"].lower()
+
+
+@pytest.mark.parametrize("origin", [FRIEND, STRANGER, "null"])
+async def test_any_page_may_import_the_client_but_not_with_credentials(web: httpx.AsyncClient, origin: str) -> None:
+    fresh = await web.get("/static/tidings.js", headers={"Origin": origin})
+    known = await web.get("/static/tidings.js", headers={"Origin": origin, "If-None-Match": fresh.headers["etag"]})
+    for response in (fresh, known):
+        assert response.headers.get_list(CORS) == ["*"]
+        assert "access-control-allow-credentials" not in response.headers
+    assert (fresh.status_code, known.status_code) == (200, 304)
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json", "text/plain"])

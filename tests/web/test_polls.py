@@ -111,6 +111,14 @@ async def test_the_log_and_a_result_that_is_not_ready_count_with_it(
     assert await polls(web, job.job_id, 1) == [429]
 
 
+async def test_a_log_says_when_to_ask_again_until_the_job_has_ended(web: httpx.AsyncClient, store: Store) -> None:
+    run = await store.claimed()
+    headers = {"Accept": "application/json"}
+    assert (await web.get(f"/api/jobs/{run.job_id}/events", headers=headers)).headers["retry-after"] == "3"
+    await store.apply(run, "completed", {"result": None})
+    assert "retry-after" not in (await web.get(f"/api/jobs/{run.job_id}/events", headers=headers)).headers
+
+
 async def test_a_result_that_is_ready_is_not_counted(web: httpx.AsyncClient, store: Store) -> None:
     run = await store.completed(result=1)
     await polls(web, run.job_id, BURST)

@@ -197,9 +197,7 @@ def _shows(page: Page, kind: str) -> bool:
 
 
 def test_the_whole_page_weighs_at_most_a_hundred_kilobytes() -> None:
-    """All it may load, as it is sent: not the docs' style sheet, the elements for other people's pages, and the types for
-    editors.
-    """
+    """All it may load, as it is sent: not the docs' style sheet, the elements of other pages, the types for editors."""
     static = ROOT / "static"
     others = {static / "docs.css", static / "client" / "types.d.ts", *(static / "elements").iterdir()}
     files = [file for file in static.rglob("*.*") if file not in others]

@@ -47,8 +47,9 @@ export class Connection {
   /** For ever. */
   async run() {
     for (let tries = 0; ; tries += 1) {
+      const began = Date.now();
       const heard = (await this.by(this.ways[0])) || (await this.by(this.ways[1]));
-      if (heard) tries = 0;
+      if (heard && Date.now() - began > LONGEST_PAUSE_MS) tries = 0; // not where it breaks again and again
       const state = heard ? "connecting" : await this.ask();
       this.to.show(state);
       const growing = Math.min(500 * 2 ** tries, LONGEST_PAUSE_MS);

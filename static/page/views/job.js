@@ -57,7 +57,7 @@ export class JobView {
     const { id } = this;
     const back = element("a", { class: "back", href: "#/" }, "Jobs");
     const title = element("h1", { id: "title" }, this.kind, " ", element("code", { title: id }, id.slice(0, 6)));
-    const copy = action("Copy id", () => navigator.clipboard.writeText(id).then(() => say("Copied.")));
+    const copy = navigator.clipboard && action("Copy id", () => navigator.clipboard.writeText(id).then(() => say("Copied.")));
     this.element = element(
       "article",
       { class: "job page", "data-state": "loading" },
@@ -133,9 +133,14 @@ export class JobView {
     this.parts.webhooks.hidden = !body.deliveries.length;
   }
 
-  /** Where no stream brings the log, it is asked for. */
+  /** Where no stream brings the log, it is asked for, to the job's end. */
   async poll() {
-    for (const event of await readLog(this.id, this.events.at(-1)?.seq ?? 0)) this.hear(event);
+    const { type, seq } = this.events.at(-1) ?? { seq: 0 };
+    if (ended({ status: type })) return;
+    for (const event of await readLog(this.id, seq)) {
+      this.page.jobs.hear(event);
+      this.hear(event);
+    }
   }
 
   /** Each once, whichever way it comes. */

@@ -35,6 +35,8 @@ export class JobForm {
 
   /** What is being filled in stays as it is. @param {Kind[]} kinds */
   showKinds(kinds) {
+    if (this.offered === JSON.stringify(kinds)) return;
+    this.offered = JSON.stringify(kinds);
     const { value } = this.select;
     const schema = (all) => JSON.stringify(all.find(({ kind }) => kind === value));
     const same = value && schema(kinds) === schema(this.kinds);

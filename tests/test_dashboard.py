@@ -251,6 +251,24 @@ def rooms(batch: str, gallery: str, shown: str) -> list[tuple[str, str, str]]:
     ]
 
 
+def test_what_is_older_than_what_is_known_changes_nothing(page: Page) -> None:
+    fold = """async () => {
+        const { Jobs } = await import("/static/page/jobs.js");
+        const jobs = new Jobs();
+        const job = { job_id: "a".repeat(26), status: "pending", seq: 3, created_at: "2026-01-01T00:00:00.000Z" };
+        const began = { job_id: job.job_id, type: "processing", at: job.created_at, data: { attempt: 1 } };
+        const steps = [];
+        jobs.see(job);
+        for (const seq of [2, 4]) {
+            jobs.hear({ ...began, seq });
+            jobs.see(job);
+            steps.push(jobs.list.map(({ status, seq }) => [status, seq]));
+        }
+        return steps;
+    }"""
+    assert page.evaluate(fold) == [[["pending", 3]], [["processing", 4]]]
+
+
 def _row(page: Page, job_id: str) -> Locator:
     return page.locator(".job", has=page.locator(f"[title='{job_id}']"))
 

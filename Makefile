@@ -52,7 +52,7 @@ format: $(VENV)/.installed-dev  ## Rewrite the code in the project's style
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-bench: setup  ## Measure latency, throughput and fan-out; with WHAT=report a report over 100 million rows, with WHAT=webhooks these
+bench: setup  ## Measure latency, throughput and fan-out; with WHAT=report a report over 100 million rows, with WHAT=webhooks these, with WHAT=page the dashboard
 	$(BIN)/python -m benchmarks $(WHAT)
 
 # Named beside the extras, so that they are pinned too: the build back end with what it asks for, and what only Python < 3.11.3 needs.

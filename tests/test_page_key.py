@@ -79,10 +79,12 @@ def test_it_asks_for_a_key_and_then_does_all_that_it_does(page: Page, service: t
     expect(page.locator("form")).to_have_attribute("data-state", "ready")
     choose(page, "countdown")
     page.fill("[name=seconds]", "2")
-    with page.expect_response(lambda response: response.url.endswith("/events")) as streamed:
-        card = start(page)
-    assert streamed.value.status == 200  # an EventSource has but the cookie to show
-    expect(card.locator(".status")).to_have_text("completed", timeout=END_MS)
+    job = start(page)
+    expect(page.locator("#line")).to_have_text("live")
+    expect(job.locator(".status")).to_have_text("completed", timeout=END_MS)
+    assert (
+        page.evaluate("fetch('/api/kinds').then(({ status }) => status)") == 200
+    )  # pictures have but the cookie to show
     assert "tidings" not in page.evaluate("document.cookie")
     page.reload()
     expect(page.locator("form")).to_have_attribute("data-state", "ready")

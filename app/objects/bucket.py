@@ -15,7 +15,7 @@ from app.objects.answers import changed, plain_errors
 from app.objects.bucket_note import BucketNote
 from app.objects.bucket_room import BucketRoom
 from app.objects.content import Content, Told
-from app.objects.signature import Signer
+from app.objects.signature import Signer, endpoint_of
 from app.objects.unfinished import Unfinished
 from app.periodic import backoff
 from app.settings import Settings
@@ -42,7 +42,7 @@ class Bucket:
 
     def __init__(self, settings: Settings, patience_seconds: float, url: str = "") -> None:
         bucket, _, prefix = (url or settings.store_url).removeprefix("s3://").partition("/")
-        endpoint = settings.s3_endpoint.rstrip("/") or f"https://s3.{settings.s3_region}.amazonaws.com"
+        endpoint = endpoint_of(settings)
         secret, token = settings.s3_secret_access_key.get_secret_value(), settings.s3_session_token.get_secret_value()
         self._prefix = "".join(f"{part}/" for part in prefix.split("/") if part)
         self._patience_seconds = patience_seconds

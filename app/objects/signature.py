@@ -12,7 +12,22 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from app.settings import Settings
+
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
+
+
+def endpoint_of(settings: Settings) -> str:
+    """The server of buckets, without a slash at its end."""
+    return settings.s3_endpoint.rstrip("/") or f"https://s3.{settings.s3_region}.amazonaws.com"
+
+
+def store_origin(settings: Settings) -> str:
+    """Where links to files lead, as a policy of a page names it; empty where files lie on our disk."""
+    if not settings.store_url.startswith("s3://"):
+        return ""
+    url = urlsplit(endpoint_of(settings))
+    return f"{url.scheme}://{url.netloc}"
 
 
 @dataclass(frozen=True, slots=True)

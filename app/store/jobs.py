@@ -25,6 +25,7 @@ from app.limits import POLL, UNBOUNDED, Admission, Allowance, KeyRate, Shares
 from app.queue import payload
 from app.store.acceptance import Acceptance, hook_of, not_admitted, record_fields, too_late
 from app.store.claims import Claims, Renewal, Run, terms
+from app.store.reach import reaching
 from app.store.scripts import Scripts
 from app.store.views import Look, View, view_of
 
@@ -67,6 +68,7 @@ class JobStore:
         admission: Admission | None = None,
         shares: Shares | None = None,
     ) -> None:
+        self._redis = redis
         self._scripts = Scripts(redis)
         self._max_log_events = max_log_events
         self._idempotency_ttl_ms = idempotency_ttl_ms
@@ -238,6 +240,12 @@ class JobStore:
         """The job, and with `after` the retained events of a higher seq. None when there is no such job."""
         reply = await self._scripts.run("read", (job_id, "result", "" if after is None else after))
         return view_of(job_id, reply) if reply else None
+
+    @reaching
+    async def params(self, job_id: str) -> bytes | None:
+        """What the job was given, as JSON. None when that is no longer kept."""
+        params: bytes | None = await self._redis.get(f"{job_channel(job_id)}:params")
+        return params
 
     async def poll(
         self,

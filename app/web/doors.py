@@ -10,6 +10,7 @@ from app.auth.tokens import Tokens
 from app.chores import Chores
 from app.hub import Hub
 from app.intake.intake import Intake
+from app.objects.signature import store_origin
 from app.settings import Settings
 from app.store.stores import Stores
 from app.web.batches import BatchDoors
@@ -21,6 +22,7 @@ from app.web.health import HealthDoors
 from app.web.jobs import JobDoors
 from app.web.kinds import KindDoors
 from app.web.page import page_routes
+from app.web.params import ParamsDoors
 from app.web.pollers import PollerDoors
 from app.web.polls import Polls
 from app.web.queues import QueueDoors
@@ -63,7 +65,7 @@ def doors(
         *PollerDoors(stores.pollers).routes(),
         *_streams(settings, stores, hub, polls),
         *HealthDoors(reach, lambda: hub.attendance.draining).routes(),
-        *page_routes(),
+        *page_routes(store_origin(settings)),
     ]
     descriptions = DescriptionDoors(there, settings.public_url, is_open=settings.auth in OPEN_MODES)
     return [*there, *descriptions.routes()]
@@ -78,6 +80,7 @@ def _jobs(  # noqa: PLR0917  what doors lead to
         *JobDoors(settings, intake.submissions, stores.listing, waits, commands).routes(),
         *commands.routes(),
         *ResultDoors(stores.jobs, files, polls).routes(),
+        *ParamsDoors(stores.jobs).routes(),
     ]
 
 

@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
 from starlette.requests import HTTPConnection, Request
@@ -34,63 +34,78 @@ PLAYER: Final = (
 
 PLAYLIST: Final = "application/vnd.apple.mpegurl"
 """Names other artifacts relative to where it is found itself, so nobody is sent elsewhere for it."""
-MOST_PLAYLIST_BYTES: Final = 4 << 20
+MOST_PASSED_BYTES: Final = 4 << 20
+"""Of a file in S3 that we send ourselves: a playlist, or a page for a frame, whose policy S3 would not tell."""
+
+FRAMED: Final = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'self'"
+)
+"""A page of a job inside a frame of ours: of no origin, without script, forms and anything loaded."""
+
+Disposition: TypeAlias = Literal["attachment", "frame"]
 
 ASKED: Final = Parameter(
     "disposition",
-    "`attachment`: to be saved, whatever it is. Else a browser shows pictures, sound and video.",
-    Literal["attachment"],
+    "`attachment`: to be saved, whatever it is. `frame`: HTML is shown, where a frame of our page asks for it. Else "
+    "a browser shows pictures, sound and video.",
+    Disposition,
 )
 
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(; *[\w.+-]+=[\w.+-]+)*", re.ASCII)
+_PAGE = re.compile(r"text/html\b", re.IGNORECASE)
 _PLAYABLE = re.compile(r"(video|audio|image(?!/svg))/", re.IGNORECASE)
 
 
-def to_be_saved(request: Request) -> bool:
-    """Whether the client asks for that. Raises BadRequest."""
+def asked_disposition(request: Request) -> Disposition | None:
+    """What the client asks for; a frame only where its browser says that there is one. Raises BadRequest."""
     asked = parameters(request, once={ASKED.name}).get(ASKED.name)
-    if asked not in (None, "attachment"):
-        raise BadRequest("Send `disposition=attachment`, or leave it out.", parameter=ASKED.name)
-    return asked is not None
+    match asked:
+        case None | "attachment":
+            return asked
+        case "frame":
+            return "frame" if request.headers.get("sec-fetch-dest") == "iframe" else None
+    raise BadRequest(f"`disposition` may be {' or '.join(get_args(Disposition))}.", parameter=ASKED.name)
 
 
 async def download(
-    request: Request, artifact: Artifact, files: FileStore, now_ms: int, *, saved: bool
+    request: Request, artifact: Artifact, files: FileStore, now_ms: int, *, asked: Disposition | None
 ) -> Response | None:
-    """The file, a part of it, or 304; 303 where it lies in S3 and is no playlist. None when it is gone."""
+    """The file, a part of it, or 304; 303 where it lies in S3 and is not sent by us. None when it is gone."""
     media_type = artifact.content_type if _MEDIA_TYPE.fullmatch(artifact.content_type) else UNKNOWN_TYPE
-    playable = _PLAYABLE.match(media_type) is not None
-    disposition = _disposition("inline" if playable and not saved else "attachment", artifact.name)
+    policy = _policy(media_type, framed=asked == "frame")
+    shown = policy is not INERT and asked != "attachment"
+    disposition = _disposition("inline" if shown else "attachment", artifact.name)
     answer = {"content-type": media_type, "content-disposition": disposition}
     link = files.link(artifact, request.method, answer, now_ms)
-    if link and not (media_type == PLAYLIST and artifact.size <= MOST_PLAYLIST_BYTES):
+    ours = media_type == PLAYLIST or policy is FRAMED
+    if link and not (ours and artifact.size <= MOST_PASSED_BYTES):
         return RedirectResponse(link, 303, {"Cache-Control": "no-store"})
     headers = {
         "Content-Disposition": disposition,
         "ETag": f'"{artifact.sha256}"',
         "Cache-Control": PRIVATE,
-        "Content-Security-Policy": PLAYER if playable else INERT,
+        "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
     }
     path = files.artifact(artifact.key)
     try:
-        playlist = await _playlist(files, artifact) if link else b""
+        passed = await _passed(files, artifact) if link else b""
         stat = None if link else await asyncio.to_thread(os.stat, path)
     except FileNotFoundError:
         return None
     if has_current(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if link:
-        return Response(playlist, headers=headers, media_type=media_type)
+        return Response(passed, headers=headers, media_type=media_type)
     return Download(path, headers=headers, media_type=media_type, stat_result=stat)
 
 
-async def _playlist(files: FileStore, artifact: Artifact) -> bytes:
+async def _passed(files: FileStore, artifact: Artifact) -> bytes:
     """What it says, from S3. Raises FileNotFoundError, and Unavailable when S3 is away."""
     with TemporaryDirectory(prefix="tidings-") as folder:
-        path = Path(folder) / "playlist"
+        path = Path(folder) / "file"
         try:
             await files.transfers.run(files.fetch, artifact_key(artifact.key), path)
         except FileNotFoundError:
@@ -98,6 +113,12 @@ async def _playlist(files: FileStore, artifact: Artifact) -> bytes:
         except OSError as error:
             raise Unavailable("The store of files cannot be reached.", headers={"Retry-After": "2"}) from error
         return path.read_bytes()
+
+
+def _policy(media_type: str, *, framed: bool) -> str:
+    if _PLAYABLE.match(media_type):
+        return PLAYER
+    return FRAMED if framed and _PAGE.match(media_type) else INERT
 
 
 def _disposition(type_: str, name: str) -> str:

@@ -1,12 +1,15 @@
 """The page and its files, as they lie in `static/`."""
 
+import gzip
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -14,28 +17,37 @@ from starlette.types import Scope
 from app.errors import NotFound
 from app.web.contract import Answer, Tag, describes
 from app.web.cors import ANYBODY, TOLD
-from app.web.headers import CACHE_CONTROL, ETAG
+from app.web.headers import CACHE_CONTROL, ETAG, VARY
 from app.web.resource import resource
+from app.web.security import POLICY
 
 PAGES: Final = Tag("Pages", "For people.")
+MOST_PACKED: Final = 256
+"""Files kept as they are sent."""
 
 
-def page_routes() -> list[BaseRoute]:
-    """`/` and `/static/…`. Raises RuntimeError when the files are not there."""
+def page_routes(store_origin: str = "") -> list[BaseRoute]:
+    """`/` and `/static/…`. The page may show what files of jobs lie at `store_origin`.
+
+    Raises RuntimeError when the files are not there.
+    """
     files = RevalidatedFiles(directory=static_dir())
+    shown = f"; img-src 'self' {store_origin}; media-src 'self' {store_origin}" if store_origin else ""
 
     @describes(
         "page",
         PAGES,
         scope=None,
         answers=[
-            Answer(200, "The page.", {"text/html": str}, [ETAG, CACHE_CONTROL]),
-            Answer(304, "The browser has it.", None, [ETAG, CACHE_CONTROL]),
+            Answer(200, "The page.", {"text/html": str}, [ETAG, CACHE_CONTROL, VARY]),
+            Answer(304, "The browser has it.", None, [ETAG, CACHE_CONTROL, VARY]),
         ],
     )
     async def index(request: Request) -> Response:
         """The page for browsers: submit jobs, and watch them."""
-        return await files.get_response("index.html", request.scope)
+        response = await files.get_response("index.html", request.scope)
+        response.headers["Content-Security-Policy"] = POLICY + shown
+        return response
 
     async def static(request: Request) -> Response:
         request.scope[TOLD] = ANYBODY  # the client and the elements are for pages of other sites, too
@@ -60,7 +72,23 @@ class RevalidatedFiles(StaticFiles):
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["Cache-Control"] = "no-cache"
+        response.headers["Vary"] = "Accept-Encoding"
+        if isinstance(response, FileResponse) and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+            return _packed(response, packed(str(full_path), stat_result.st_mtime_ns))
         return response
+
+
+@lru_cache(MOST_PACKED)
+def packed(path: str, _changed_ns: int) -> bytes:
+    """A file as it is sent: there is no build that would have made it small."""
+    return gzip.compress(Path(path).read_bytes(), mtime=0)
+
+
+def _packed(response: FileResponse, body: bytes) -> Response:
+    """The same in another coding, hence with a tag that promises no more than that it means the same."""
+    headers = dict(response.headers) | {"etag": f"W/{response.headers['etag']}", "content-encoding": "gzip"}
+    del headers["content-length"], headers["accept-ranges"]
+    return Response(body, response.status_code, headers)
 
 
 def static_dir() -> Path:

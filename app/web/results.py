@@ -21,7 +21,7 @@ from app.jobs import Artifact, Job, Status
 from app.store import JobStore
 from app.web.answer import JsonAnswer
 from app.web.contract import Answer, Parameter, Tag, describes
-from app.web.download import ASKED, PRIVATE, download, to_be_saved
+from app.web.download import ASKED, PRIVATE, Disposition, asked_disposition, download
 from app.web.headers import CACHE_CONTROL, CONTENT_RANGE, DISPOSITION, ETAG, RANGES, SIGNED_LOCATION
 from app.web.negotiation import IF_NONE_MATCH, has_current
 from app.web.owned import owned_job
@@ -75,16 +75,16 @@ class ResultDoors:
 
         The main artifact's file, or a link to it, or the result as JSON where the job saved no file.
         """
-        saved = to_be_saved(request)
+        asked = asked_disposition(request)
         job = await owned_job(self._jobs, request)
         if job.status is not Status.COMPLETED:
             await self._polls.look(request, known=job.seq)
             _not_ready(job)
         _refuse_expired(job)
         if job.main_artifact:
-            return await self._file(request, job, job.main_artifact, saved=saved)
+            return await self._file(request, job, job.main_artifact, asked=asked)
         headers = {"ETag": f'"{job.seq}"', "Cache-Control": PRIVATE}
-        if saved:
+        if asked == "attachment":
             headers["Content-Disposition"] = 'attachment; filename="result.json"'
         if has_current(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
@@ -107,17 +107,17 @@ class ResultDoors:
 
         There as soon as the handler has saved it.
         """
-        saved = to_be_saved(request)
+        asked = asked_disposition(request)
         job = await owned_job(self._jobs, request)
         name = request.path_params["name"]
         artifact = next((a for a in job.artifacts if a.name == name), None)
         if artifact is None:
             raise UnknownArtifact(f"The job has no artifact {name[:200]!r}.", job_id=job.job_id)
         _refuse_expired(job)
-        return await self._file(request, job, artifact, saved=saved)
+        return await self._file(request, job, artifact, asked=asked)
 
-    async def _file(self, request: Request, job: Job, artifact: Artifact, *, saved: bool) -> Response:
-        response = await download(request, artifact, self._files, job.as_of, saved=saved)
+    async def _file(self, request: Request, job: Job, artifact: Artifact, *, asked: Disposition | None) -> Response:
+        response = await download(request, artifact, self._files, job.as_of, asked=asked)
         if response is None:
             raise ResultExpired("The file is gone.", job_id=job.job_id)
         return response

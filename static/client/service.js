@@ -44,7 +44,7 @@ export class Service {
     const asked = this.#held;
     const held = await asked;
     const left = Date.parse(held?.expires_at ?? "") - Date.now();
-    if (held && held.token !== refused && !(left < SOON_MS)) return held.token ?? "";
+    if (held?.token && held.token !== refused && !(left < SOON_MS)) return held.token;
     if (this.#held === asked) this.#held = this.#ask(this.source);
     return (await this.#held)?.token ?? "";
   }

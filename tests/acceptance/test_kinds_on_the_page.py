@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.acceptance.service import Service
-from tests.chromium import END_MS, choose, chromium, drop, opened, start
+from tests.chromium import END_MS, choose, chromium, drop, look_into, opened, start
 from workers.handlers import ffmpeg
 
 
@@ -39,7 +39,7 @@ def test_a_dropped_clip_comes_back_transcoded(page: Page, clip: Path, tmp_path: 
     drop(page, clip)
     expect(page.locator("[name=kind]")).to_have_value("transcode")
     page.fill("[name=height]", "60")
-    made = _downloaded(page, start(page), "test card.mp4", tmp_path)
+    made = _downloaded(page, look_into(start(page)), "test card.mp4", tmp_path)
     assert "x60" in _ffmpeg("-i", made, "-f", "null", "-")
 
 
@@ -50,7 +50,7 @@ def test_a_report_is_asked_of_several_files_by_their_names(page: Page, sales: Pa
     expect(page.locator(".upload")).to_contain_text("uploaded as sales, _2026_towns", timeout=END_MS)
     page.fill("[name=sql]", "SELECT town, count(*) AS sales\nFROM sales JOIN _2026_towns USING (region)\nGROUP BY town")
     page.select_option("[name=format]", "csv")
-    card = start(page)
+    card = look_into(start(page))
     made = _downloaded(page, card, "report.csv", tmp_path)
     assert sorted(made.read_text().split()) == ["Kiel,10000", "Ulm,10000", "town,sales"]
     assert "<svg" in _downloaded(page, card, "report.html", tmp_path).read_text()
@@ -61,23 +61,25 @@ def test_a_training_brings_its_model_and_curves_that_stay(page: Page, sales: Pat
     page.set_input_files("[name=data]", sales)
     page.fill("[name=target]", "cents")
     page.fill("[name=rounds]", "20")
-    card = start(page)
+    card = look_into(start(page))
     made = _downloaded(page, card, "model.txt", tmp_path)
     assert lightgbm.Booster(model_file=made).num_trees() == 20
     page.reload()
     curves = card.locator(".curves figure path")
-    expect(curves).to_have_count(2)
+    expect(curves).to_have_count(2, timeout=END_MS)
     for curve in (curves.first, curves.last):
         expect(curve).to_have_attribute("d", re.compile(r"^M0 [^L]*(L[^L]*){19}$"))
 
 
 def _downloaded(page: Page, card: Locator, name: str, folder: Path) -> Path:
     """What a click on it brings. The page stays where it is."""
+    url = page.url
+    expect(card.locator(".status")).to_have_text("completed", timeout=END_MS)
     with page.expect_download(timeout=END_MS) as download:
         card.locator(f"[download='{name}']").click(timeout=END_MS)
     target = folder / "made" / name
     download.value.save_as(target)
-    assert page.url.endswith("/")
+    assert page.url == url
     expect(card).to_be_visible()
     return target
 

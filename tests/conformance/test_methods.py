@@ -20,6 +20,7 @@ ROUTES = {
     "/api/pollers": READ,
     "/api/jobs": "GET, HEAD, POST, OPTIONS",
     "/api/jobs/{id}": "GET, HEAD, DELETE, OPTIONS",
+    "/api/jobs/{id}/params": READ,
     "/api/jobs/{id}/result": READ,
     "/api/jobs/{id}/artifacts/a.txt": READ,
     "/api/jobs/{id}/events": READ,

@@ -52,6 +52,13 @@ async def test_who_asks_for_a_file_is_sent_to_a_fresh_link(
         assert found.headers["content-disposition"] == 'inline; filename="clip.mp4"'
 
 
+async def test_the_page_may_show_pictures_and_films_from_there(web: httpx.AsyncClient, store: Store) -> None:
+    link = urlsplit((await web.get(f"{await film(store)}/result")).headers["location"])
+    policy = (await web.get("/")).headers["content-security-policy"].split("; ")
+    assert {f"{sort} 'self' {link.scheme}://{link.netloc}" for sort in ("img-src", "media-src")} < set(policy)
+    assert "default-src 'self'" in policy
+
+
 async def test_a_range_and_a_head_go_through(web: httpx.AsyncClient, store: Store, anyone: httpx.AsyncClient) -> None:
     job = await film(store)
     asked = await web.get(f"{job}/result", headers={"Range": "bytes=5-9"}, follow_redirects=True)

@@ -180,3 +180,30 @@ async def test_a_file_that_has_been_deleted_is_gone(web: httpx.AsyncClient, stor
     url = await film(store)
     store.files.drop_artifacts(url.rpartition("/")[2])
     assert_problem(await web.get(f"{url}/result"), 410, "result_expired")
+
+
+async def test_html_is_shown_in_a_frame_of_our_page_only_and_never_run(web: httpx.AsyncClient, store: Store) -> None:
+    run = await store.claimed()
+    await store.save(run, "report.html", b"<h1>Sales</h1>", content_type="text/html")
+    await store.apply(run, "completed", {})
+    url = f"/api/jobs/{run.job_id}/artifacts/report.html?disposition=frame"
+
+    framed = await web.get(url, headers={"Sec-Fetch-Dest": "iframe"})
+    assert framed.headers["content-disposition"] == 'inline; filename="report.html"'
+    policy = framed.headers["content-security-policy"].split("; ")
+    assert {"sandbox", "default-src 'none'", "frame-ancestors 'self'"} <= set(policy)
+    for elsewhere in ({}, {"Sec-Fetch-Dest": "document"}):
+        answer = await web.get(url, headers=elsewhere)
+        assert answer.headers["content-disposition"] == 'attachment; filename="report.html"'
+        assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'; frame-ancestors 'none'"
+
+
+async def test_the_params_of_a_job_are_told_as_long_as_they_are_kept(web: httpx.AsyncClient, store: Store) -> None:
+    run = await store.claimed()
+    key, url = f"tidings:{{{run.job_id}}}:params", f"/api/jobs/{run.job_id}/params"
+    assert (await web.get(url)).json() == {}
+    await store.redis.set(key, '{"height": 360}')
+    assert (await web.get(url)).json() == {"height": 360}
+    await store.redis.delete(key)
+    assert_problem(await web.get(url), 410, "result_expired")
+    assert_problem(await web.get(f"/api/jobs/{'a' * 26}/params"), 404, "unknown_job")

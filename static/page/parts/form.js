@@ -1,10 +1,10 @@
 /** The form: a kind, its params as fields, a button. No network: it is handed `upload` and `submit`. */
 
-import { element, showText } from "./dom.js";
+import { element, showText } from "../dom.js";
 import { field } from "./field.js";
 import { paramsOf } from "./schema.js";
 
-/** @typedef {import("../tidings.js").Kind} Kind */
+/** @typedef {import("../../tidings.js").Kind} Kind */
 
 export class JobForm {
   /**
@@ -33,12 +33,28 @@ export class JobForm {
     return this.marks.state === "ready";
   }
 
-  /** @param {Kind[]} kinds */
+  /** What is being filled in stays as it is. @param {Kind[]} kinds */
   showKinds(kinds) {
+    if (this.offered === JSON.stringify(kinds)) return;
+    this.offered = JSON.stringify(kinds);
+    const { value } = this.select;
+    const schema = (all) => JSON.stringify(all.find(({ kind }) => kind === value));
+    const same = value && schema(kinds) === schema(this.kinds);
     this.kinds = kinds;
     this.select.replaceChildren(...kinds.map(({ kind }) => element("option", { value: kind }, kind)));
+    if (same) this.select.value = value;
+    else this.showKind();
     this.marks.state = kinds.length ? "ready" : "empty";
+    if (this.wanted) this.choose(...this.wanted);
+  }
+
+  /** Have a kind chosen and filled in, now or once it is known. @param {string} kind @param {object} params */
+  choose(kind, params) {
+    this.wanted = this.ready ? null : [kind, params];
+    if (!this.kinds.some((known) => known.kind === kind)) return;
+    this.select.value = kind;
     this.showKind();
+    for (const made of this.fields) if (Object.hasOwn(params, made.param.name)) made.fill(params[made.param.name]);
   }
 
   /** Build the fields of the chosen kind. */

@@ -1,6 +1,6 @@
 /** One field of the form, made from one param. No network: a file field is handed the function that uploads. */
 
-import { element, showText } from "./dom.js";
+import { element, showText } from "../dom.js";
 import { FileControl } from "./file.js";
 
 /** A text that may have more characters gets several lines. */
@@ -17,6 +17,7 @@ const LONG = 1000;
  * @property {(text: string) => void} complain "" takes a complaint back
  * @property {() => void} leave the field goes out of use
  * @property {(file: File) => void} take as if the user had chosen this file; only a file field does anything
+ * @property {(value: any) => void} fill with what another job was given
  */
 
 /** @param {Param} param @param {Upload} upload @returns {Field} */
@@ -42,7 +43,13 @@ export function field(param, upload) {
     read: () => made.read(),
     leave: () => made.leave?.(),
     take: (file) => made.take?.(file),
+    fill: (value) => (made.fill ? made.fill(value) : fill(made.control, value)),
   };
+}
+
+function fill(control, value) {
+  if (control.type === "checkbox") control.checked = String(value) === "true";
+  else control.value = typeof value === "object" ? JSON.stringify(value, null, 2) : String(value);
 }
 
 /** @type {Record<string, (param: Param, marks: object, upload: Upload) => any>} */

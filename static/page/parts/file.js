@@ -1,7 +1,7 @@
 /** The file input of a field, for one or several, with its upload bar. No network: it is handed the function that uploads. */
 
-import { element } from "./dom.js";
-import { bytes, percent } from "./words.js";
+import { element } from "../dom.js";
+import { bytes, percent } from "../words.js";
 
 const HINT = "or drop a file anywhere on this page";
 
@@ -49,10 +49,17 @@ export class FileControl {
 
   /** The input to name in params, or of several an object by name. A refused upload is tried anew. */
   async read() {
-    if (!this.control.files.length) return undefined;
+    if (!this.control.files.length) return this.given;
     if (!this.uploaded || this.below.dataset.state === "refused") this.begin();
     const named = await this.uploaded;
     return this.multiple ? Object.fromEntries(named) : named[0][1];
+  }
+
+  /** With what another job was given. */
+  fill(input) {
+    this.given = input;
+    this.control.required = false;
+    this.show("uploaded", `as before: ${typeof input === "string" ? input : Object.keys(input).join(", ")}`);
   }
 
   leave() {

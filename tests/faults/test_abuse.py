@@ -112,7 +112,7 @@ async def submit_and_stream(web: Web) -> None:
     async with httpx.AsyncClient(base_url=web.api.base_url, timeout=30, trust_env=False, verify=False) as client:
         asked = {"kind": "steady", "params": {"steps": 2, "seconds": 0.01}}
         accepted = (await client.post("/api/jobs", json=asked)).raise_for_status()
-        async with client.stream("GET", f"{accepted.headers['location']}/events") as events:
+        async with client.stream("GET", f"{accepted.headers['location']}/events?after=0") as events:
             events.raise_for_status()
             async for line in events.aiter_lines():
                 if line == "event: completed":

@@ -56,11 +56,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._hang_up(Close.TOO_FAST)
 
     def shutdown(self) -> None:
-        """uvicorn would write a Close even behind the one that answered the client's, which raises."""
+        """uvicorn would write a Close even behind the one that answered the client's, which raises. One that is not
+        accepted yet is turned away; the app hears of that when it accepts it, or uvicorn would refuse it once more."""
         if self.handshake_complete:
             self._hang_up(Close.RESTARTING)
         else:
             super().shutdown()
+            self.disconnected = True
 
     def handle_cont(self, event: Frame) -> None:
         if self.close_sent:

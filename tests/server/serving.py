@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,13 +27,17 @@ FLOOD = b"y" * (4 << 20)
 
 
 class App:
-    """Answers `/quick` at once, holds `/slow` and `/stream` and sockets until their client is gone."""
+    """Answers `/quick` at once, holds `/slow` and `/stream` and sockets until their client is gone.
+
+    `shut` is called before a socket is accepted, which is then let go.
+    """
 
     def __init__(self) -> None:
         self.held: dict[str, dict[str, Any]] = {}
         self.left: list[str] = []
         self.clients: list[tuple[str, int]] = []
         self.flooding = False
+        self.shut: Callable[[], object] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -61,7 +65,11 @@ class App:
             pass
 
     async def _socket(self, extension: Any, receive: Any, send: Any) -> None:
+        if self.shut:
+            self.shut()
         await send({"type": "websocket.accept"})
+        if self.shut:
+            return
         extension["expect_reader"]()
         if self.flooding:
             await send({"type": "websocket.send", "bytes": FLOOD})

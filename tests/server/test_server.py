@@ -1,6 +1,9 @@
 """How the process stops."""
 
 import asyncio
+import logging
+
+import pytest
 
 from app.server import Listening, Server
 from tests.server.serving import (
@@ -12,6 +15,7 @@ from tests.server.serving import (
     nothing_to_drain,
     running,
 )
+from tests.watching import until
 
 
 async def test_a_congested_socket_that_has_said_goodbye_does_not_break_the_shutdown() -> None:
@@ -71,3 +75,14 @@ async def test_a_signal_before_the_start_is_heeded_after_it() -> None:
     server.handle_exit(15, None)
     async with asyncio.timeout(20):
         await server.serve()
+
+
+async def test_a_socket_that_comes_as_the_server_stops_is_turned_away_without_a_word_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running() as it, it.client() as client:
+        it.app.shut = lambda: [each.shutdown() for each in list(it.server.server_state.connections)]
+        client.writer.write(UPGRADE)
+        assert (await client.rest()).startswith(b"HTTP/1.1 500 ")
+        await until(lambda: it.app.left)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []

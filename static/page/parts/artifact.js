@@ -33,11 +33,12 @@ function frame({ url, name }) {
   return element("iframe", { src: `${url}?disposition=frame`, title: name, sandbox: "", loading: "lazy" });
 }
 
-/** How a text begins. */
+/** How a text begins. Where it lies in S3 the page may not read it. */
 function text(url) {
   const shown = element("pre", { tabindex: "0" }, "…");
-  fetch(url, { headers: { ...authorization(), Range: `bytes=0-${MOST_TEXT_BYTES - 1}` } })
-    .then(async (answer) => (shown.textContent = answer.ok ? await answer.text() : "It is no longer kept."))
-    .catch(() => (shown.textContent = "It cannot be shown here; save it instead."));
+  const headers = { ...authorization(), Range: `bytes=0-${MOST_TEXT_BYTES - 1}` };
+  fetch(url, { headers, redirect: "manual" })
+    .then(async (answer) => (shown.textContent = answer.ok ? await answer.text() : "It cannot be shown here."))
+    .catch(() => (shown.textContent = "It cannot be read right now."));
   return shown;
 }

@@ -97,6 +97,13 @@ def test_kinds_and_queues_are_held_back_and_let_go(ask: Any) -> None:
     assert "`tidings queues`" in ask("queues", "pause", "nope", code=ExitCode.REFUSED)
 
 
+def test_an_operator_sees_who_works_and_who_asks_too_often(ask: Any) -> None:
+    worker = from_json(ask("workers", "--json"))
+    assert "default" in worker["queues"]
+    assert ask("workers").startswith(worker["worker"])
+    assert ask("pollers") == ""
+
+
 def test_webhooks_are_listed_sent_again_and_their_secrets_rotated(ask: Any) -> None:
     job_id = ask("submit", "countdown", "seconds=0", "--callback-url", "http://127.0.0.1:9/")
     ask("watch", job_id)

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from app import __version__
-from app.cli import files, jobs, submission, top, watching
+from app.cli import files, jobs, operators, submission, top, watching
 from app.cli.batches import batches
 from app.cli.completion import completion
 from app.cli.exits import settings_of, usage
@@ -79,6 +79,7 @@ for command in (
     *(submission.submit, watching.watch, top.top, watching.feed),
     *(jobs.jobs, jobs.show, jobs.log, files.result),
     *(jobs.cancel, jobs.retry, jobs.suspend, jobs.resume, jobs.purge),
+    *(operators.workers, operators.pollers),
     *(files.upload, completion),
 ):
     app.command()(command)

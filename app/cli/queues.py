@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 Kind = Annotated[str, typer.Argument(show_default=False, autocompletion=kind_names)]
 Queue = Annotated[str, typer.Argument(show_default=False, autocompletion=queue_names)]
-QUEUE: Final = ("queue", "waiting", "delayed", "running", "paused")
+QUEUE: Final = ("queue", "waiting", "delayed", "running", "lag_seconds", "paused")
 
 kinds = typer.Typer(help="What can be submitted.", rich_markup_mode=None)
 queues = typer.Typer(help="What waits and runs.", rich_markup_mode=None)

@@ -10,13 +10,16 @@ from app.client.batches import BatchOperations
 from app.client.faces import operation
 from app.client.following import FollowOperations
 from app.client.jobs import JobOperations
+from app.client.operators import OperatorOperations
 from app.client.queues import QueueOperations
 from app.client.upload import uploaded
 from app.client.webhooks import WebhookOperations
 from app.client.wire import Json, Wire
 
 
-class Operations(JobOperations, FollowOperations, BatchOperations, QueueOperations, WebhookOperations):
+class Operations(
+    JobOperations, FollowOperations, BatchOperations, QueueOperations, OperatorOperations, WebhookOperations
+):
     """Raises Refused or Unreachable where what was asked for did not happen, if nothing else is said."""
 
     wire: Wire

@@ -30,7 +30,7 @@ class QueueOperations:
 
     @operation
     async def queues(self) -> list[Json]:
-        """Of each `queue`, `paused`, and how many jobs are `waiting`, `delayed`, `running`."""
+        """Of each `queue`, `paused`, `lag_seconds`, and how many jobs are `waiting`, `delayed`, `running`."""
         known: list[Json] = (await asked_for_object(self.wire, Call("GET", "/api/queues")))["queues"]
         return known
 

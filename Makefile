@@ -29,7 +29,7 @@ test: lint types  ## Check style and types, then run every test
 	@sh tests/install_node.sh build/tus tus-js-client@4.3.1
 	@sh tests/install_node.sh build/react react@19.3.1 react-dom@19.3.1 esbuild@0.28.2
 	@sh tests/install_nginx.sh
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder  # much of it waits
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder  # much of it waits
 
 stress: $(VENV)/.installed-dev  ## Kill, freeze and restart everything for SECONDS=120; then nothing may be lost (SEED=7 repeats a run)
 	$(BIN)/python -m tests.stress $(SECONDS:%=--seconds %) $(SEED:%=--seed %)

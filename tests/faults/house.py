@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -34,6 +34,8 @@ KINDS: Final = "tests.faults.kinds"
 HURRIED: Final = (sys.executable, "-P", "-m", "tests.faults.hurried")
 LEASE_SECONDS: Final = 2.0
 PORTS: Final = (10_000, 32_768)
+LISTENING: Final = "0A"
+"""As the kernel writes that state in its tables of sockets."""
 
 
 async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> float:
@@ -124,13 +126,26 @@ class Process(Child):
     @property
     def descriptors(self) -> int:
         """Open files and sockets."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return len(list(self._opened()))
+
+    @property
+    def connections(self) -> int:
+        """Open TCP connections, also dying ones; what it listens with is none, and Valkey is not reached by TCP."""
+        table = [line.split() for line in Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]]
+        tcp = {f"socket:[{inode}]" for _, _, _, state, *_, inode in (line[:10] for line in table) if state != LISTENING}
+        return sum(target in tcp for target in self._opened())
 
     @property
     def children(self) -> list[int]:
         """Processes it has started and not reaped."""
         tasks = Path(f"/proc/{self.pid}/task").iterdir()
         return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+    def _opened(self) -> Iterator[str]:
+        """What each descriptor stands for."""
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # it has just been closed
+                yield os.readlink(descriptor)
 
     def _status(self, field: str) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():

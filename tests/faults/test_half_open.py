@@ -1,10 +1,8 @@
 """Clients whose machine has gone without a word: nothing says so, and what is sent to them is lost."""
 
-import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +46,7 @@ async def test_idle_watchers_that_have_vanished_are_noticed_and_leave_nothing_be
     await until(lambda: answers(island, web))
     streamed, socketed = await accepted(house.jobs), await accepted(house.jobs)
     clients = await connected(house, island, web, streamed, socketed)
-    await until_all(lambda: [connections(web) == len(clients)])
+    await until_all(lambda: [web.connections == len(clients)])
     island.cut()
     cut_at = time.monotonic()
     await until(lambda: unwatched(house, socketed))
@@ -56,7 +54,7 @@ async def test_idle_watchers_that_have_vanished_are_noticed_and_leave_nothing_be
     await until(lambda: unwatched(house, streamed))
     measured("vanished SSE clients noticed", time.monotonic() - cut_at)
     assert time.monotonic() - cut_at < MOST_SECONDS
-    await until_all(lambda: [connections(web) == 0])
+    await until_all(lambda: [web.connections == 0])
     for client in clients:
         client.close()
 
@@ -107,17 +105,3 @@ async def unwatched(house: House, *job_ids: str) -> bool:
     """No process listens for these."""
     counts = await house.redis.pubsub_numsub(*map(job_channel, job_ids))
     return not any(count for _, count in counts)
-
-
-def connections(web: Web) -> int:
-    """Descriptors of established or dying TCP connections: all but the one it listens with."""
-    table = Path(f"/proc/{web.pid}/net/tcp").read_text().splitlines()[1:]
-    tcp = {f"socket:[{line.split()[9]}]" for line in table}
-    return sum(target in tcp for target in descriptors(web)) - 1
-
-
-def descriptors(web: Web) -> Iterator[str]:
-    """What each stands for."""
-    for descriptor in Path(f"/proc/{web.pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # it has just been closed
-            yield os.readlink(descriptor)

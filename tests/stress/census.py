@@ -13,11 +13,10 @@ from typing import Final
 
 from redis.asyncio import Redis
 
-from tests.faults.house import Process, until
+from tests.faults.house import LISTENING, Process, until
 from tests.stress.fleet import Fleet
 
 ANSWER_SECONDS: Final = 20.0
-LISTENING: Final = "0A"
 LASTING: Final = (
     "tidings:kinds",
     "tidings:identity",

@@ -28,7 +28,8 @@ def service(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 @pytest.fixture(scope="module")
 def batch(service: PageService) -> str:
-    """Two thousand jobs that wait for tomorrow, one in ten of them nightly."""
+    """Two thousand jobs that wait for tomorrow, one in ten of them nightly; and an older one than all of them."""
+    service.submit("countdown", {}, delay_seconds=86_400, metadata={"order": "Needle-7"})
     jobs = [
         {
             "kind": "countdown",
@@ -104,6 +105,14 @@ def test_the_list_is_filtered_and_the_url_says_how(page: Page, service: PageServ
     page.get_by_label("Search jobs").fill(failed)
     page.get_by_label("Search jobs").press("Enter")
     expect(page.locator(".error")).to_contain_text("the moon is full")
+
+
+def test_the_server_looks_for_what_the_page_does_not_know(page: Page) -> None:
+    expect(page.locator(".job").first).to_be_visible()
+    with page.expect_response(lambda response: "q=needle" in response.url) as answer:
+        page.get_by_label("Search jobs").press_sequentially("order needle", delay=10)
+    assert [job["metadata"] for job in answer.value.json()["jobs"]] == [{"order": "Needle-7"}]
+    expect(page.get_by_text("1 job", exact=True)).to_be_visible(timeout=END_MS)
 
 
 def test_everything_is_reached_by_keys(page: Page) -> None:

@@ -35,7 +35,8 @@ USUAL: Final = frozenset({Scope.SUBMIT, Scope.READ, Scope.CANCEL})
 class Reach:
     """What of its owner's a browser token reaches: the jobs named, those of a tag or a batch, or all (`feed`).
 
-    With a `kind` it is good for a single submission of that kind, and `single` is the name of that.
+    With a `kind` it is good for a single submission of that kind, and `single` is the name of that. With `everybody`
+    what it reaches is not its owner's alone: an operator made it.
     """
 
     jobs: frozenset[str] = frozenset()
@@ -44,6 +45,7 @@ class Reach:
     feed: bool = False
     kind: str = ""
     single: str = ""
+    everybody: bool = False
 
     def covers(self, job: Job) -> bool:
         """Whether it reaches a job of its owner."""
@@ -92,7 +94,7 @@ class Principal:
     @property
     def sight(self) -> str:
         """Whose jobs exist for this one: an owner's, or everybody's."""
-        return EVERYBODY if self.oversees else self.owner
+        return EVERYBODY if self.oversees or (self.reach and self.reach.everybody) else self.owner
 
     def sees(self, job: Job) -> bool:
         """Whether that job exists for this one."""

@@ -62,6 +62,7 @@ def _claims(principal: Principal) -> dict[str, Any]:
         "feed": reach.feed,
         "kind": reach.kind,
         "single": reach.single,
+        "everybody": reach.everybody,
     }
 
 
@@ -73,5 +74,6 @@ def _principal(claims: dict[str, Any]) -> Principal:
         claims["feed"],
         claims["kind"],
         claims["single"],
+        claims.get("everybody", False),  # those of earlier releases say nothing of it
     )
     return Principal(claims["owner"], frozenset(map(Scope, claims["scopes"])), claims["by"], claims["exp"], reach)

@@ -24,13 +24,14 @@ def create(  # noqa: PLR0917  typer calls it by name
     tag: Annotated[str, typer.Option("--tag", "-t", help="Or all jobs with that tag.")] = "",
     batch_id: Annotated[str, typer.Option("--batch", help="Or a batch.", autocompletion=batch_ids)] = "",
     feed: Annotated[bool, typer.Option("--feed", help="Or all jobs.")] = False,
+    owner: Annotated[str, typer.Option(help="With --feed, for operators: `*` for those of all owners.")] = "",
     kind: Annotated[str, typer.Option(help="To submit: one job of that kind.", autocompletion=kind_names)] = "",
     ttl: Annotated[float | None, typer.Option(min=1, metavar="SECONDS", help="How long it lives; else 900.")] = None,
     as_json: AsJson = False,
     url: Url = "",
 ) -> None:
     """Make a token that reaches what is named, and print it."""
-    reach = given(jobs=job, tag=tag, batch_id=batch_id, kind=kind, ttl_seconds=ttl)
+    reach = given(jobs=job, tag=tag, batch_id=batch_id, owner=owner, kind=kind, ttl_seconds=ttl)
     with client_of(url) as client:
         token = client.create_token(scope, feed=feed, **reach)
     say(token, token["token"], as_json=as_json)

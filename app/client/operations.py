@@ -52,14 +52,16 @@ class Operations(
         tag: str = "",
         batch_id: str = "",
         feed: bool = False,
+        owner: str = "",
         kind: str = "",
         ttl_seconds: float | None = None,
     ) -> Json:
         """A short-lived token for a browser, to `read` or `cancel` one of the former four, or to `submit` a kind.
 
-        Returns `{"token", "expires_at"}` (docs/security.md).
+        For an operator the `feed` is everybody's with the `owner` `*`. Returns `{"token", "expires_at"}`
+        (docs/security.md).
         """
-        reach: dict[str, Any] = {"jobs": list(jobs), "tag": tag, "batch_id": batch_id, "feed": feed, "kind": kind}
-        body = {"scope": scope} | {name: value for name, value in reach.items() if value}
+        reach: dict[str, Any] = {"jobs": list(jobs), "tag": tag, "batch_id": batch_id, "feed": feed, "owner": owner}
+        body = {"scope": scope} | {name: value for name, value in (reach | {"kind": kind}).items() if value}
         body |= {} if ttl_seconds is None else {"ttl_seconds": ttl_seconds}
         return await asked_for_object(self.wire, posted("/api/tokens", body))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 from starlette.datastructures import QueryParams
 
-from app.auth import Principal, Reach, Scope
+from app.auth import OPEN, Principal, Reach, Scope
 from app.auth.principal import is_owner
 from app.clock import LATEST_MS, moment_ms
 from app.errors import BadRequest, Forbidden
@@ -94,9 +94,10 @@ def owner_in(principal: Principal, asked: object) -> str:
     """
     if not asked or asked == principal.owner:
         return principal.owner
-    if asked == EVERYBODY and Scope.ADMIN in principal.scopes and principal.reach is None:
+    everybody = principal.sight == EVERYBODY
+    if asked == EVERYBODY and (everybody or principal == OPEN):
         return principal.sight
-    if not principal.oversees:
+    if not everybody:
         raise Forbidden("Other owners' jobs need the scope `admin`.", scope=Scope.ADMIN)
     if not isinstance(asked, str) or not is_owner(asked):
         raise BadRequest("`owner` must be the name of an owner, or `*`.", parameter="owner")

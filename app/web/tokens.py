@@ -16,6 +16,7 @@ from app.auth.tokens import Tokens
 from app.clock import rfc3339
 from app.errors import Forbidden, InvalidToken, Unavailable
 from app.intake.misfits import misfits_of
+from app.jobs import EVERYBODY
 from app.settings import Settings
 from app.shapes.shape import JobId, Moment, shape
 from app.web.answer import JsonAnswer
@@ -95,9 +96,11 @@ class TokenForFeed(Watching):
     """It reaches all jobs."""
 
     feed: Literal[True]
+    owner: Literal["", "*"] = ""
+    """With `*` also those of all other owners; for this its maker needs the scope `admin`."""
 
     def reach(self) -> Reach:
-        return Reach(feed=True)
+        return Reach(feed=True, everybody=self.owner == EVERYBODY)
 
 
 class TokenToSubmit(Wanted):
@@ -182,10 +185,13 @@ def _narrowed(maker: Principal, wanted: TokenRequest, seconds: float) -> Princip
     """Raises Forbidden where the maker may not do that itself."""
     if missing := GRANTED[wanted.scope] - maker.scopes:
         raise Forbidden(f"This needs the scope `{min(missing)}`.", scope=min(missing))
+    reach = wanted.reach()
+    if reach.everybody and not maker.oversees:
+        raise Forbidden("Other owners' jobs need the scope `admin`.", scope=Scope.ADMIN)
     expires_at = round((time.time() + seconds) * 1000)
     if maker.expires_at is not None:
         expires_at = min(expires_at, maker.expires_at)
-    return Principal(maker.owner, GRANTED[wanted.scope], maker.credential, expires_at, wanted.reach())
+    return Principal(maker.owner, GRANTED[wanted.scope], maker.credential, expires_at, reach)
 
 
 def _with_cookie(response: Response, token: str, seconds: float) -> Response:

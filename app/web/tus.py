@@ -10,10 +10,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from typing_extensions import TypedDict
 
 from app.auth import Scope, owner_of, principal_of
-from app.clock import rfc3339
 from app.errors import (
     BadRequest,
     ChecksumMismatch,
@@ -33,14 +31,23 @@ from app.intake.reception import Reception
 from app.intake.resumable import Checksum
 from app.intake.resumption import Resumptions, Standing
 from app.settings import Settings
-from app.shapes.shape import Moment, shape
 from app.store import Unfinished
 from app.store.uploads import new_upload_id
 from app.web.answer import JsonAnswer
 from app.web.body import Bodies, declared_length
 from app.web.contract import Answer, Header, Parameter, describes
-from app.web.headers import CACHE_CONTROL
 from app.web.resource import resource
+from app.web.standing import (
+    LENGTH,
+    METADATA,
+    RESUMABLE,
+    STANDS,
+    Count,
+    UploadStanding,
+    metadata_text,
+    shown,
+    standing_headers,
+)
 from app.web.tusheaders import (
     PIECE,
     SPOKEN,
@@ -48,11 +55,9 @@ from app.web.tusheaders import (
     expect_piece,
     length_of,
     metadata_of,
-    metadata_text,
     number,
     says_piece,
     speaking_tus,
-    standing_headers,
     told,
 )
 from app.web.uploads import UPLOADS, media_type, named
@@ -61,34 +66,9 @@ NAMELESS: Final = "upload"
 """What a file is called whose client does not say."""
 
 
-@shape
-class UploadStanding(TypedDict):
-    """How far an upload has come. `input` and `sha256` are null until it is whole."""
-
-    upload_id: str
-    input: str | None
-    """What to say for it in params."""
-    name: str
-    size: int
-    """Bytes there will be."""
-    offset: int
-    """Bytes that have come."""
-    sha256: str | None
-    expires_at: Moment
-
-
-Count = Annotated[int, Field(ge=0)]
 Version = Annotated[str, Field(pattern=r"^1\.0\.0$")]
 
-RESUMABLE: Final = Header("Tus-Resumable", "The version of the protocol.")
-OFFSET: Final = Header("Upload-Offset", "Bytes that have come.", Count)
-EXPIRES: Final = Header("Upload-Expires", "Until when it waits for more, or is kept (RFC 9110 section 5.6.7).")
-INPUT: Final = Header("Tidings-Input", "What to say for it in params, once it is whole.", always=False)
-STANDS: Final = (RESUMABLE, OFFSET, EXPIRES, CACHE_CONTROL, INPUT)
-METADATA: Final = Header("Upload-Metadata", "As it came, or in our words once it is whole.")
-LENGTH: Final = Header("Upload-Length", "Bytes there will be.", Count)
 PLACE: Final = Header("Location", "The upload.", Annotated[str, Field(json_schema_extra={"format": "uri-reference"})])
-
 SPEAKS: Final = Parameter("Tus-Resumable", "The version of the protocol.", Version, where="header", required=True)
 CHECKSUM: Final = Parameter("Upload-Checksum", "`sha256`, `sha1` or `md5`, and the digest in base64.", where="header")
 
@@ -181,7 +161,7 @@ class TusDoors:
         with speaking_tus(request):
             standing = await self._resumptions.look(request.path_params["upload_id"], owner_of(request))
             headers = {"Upload-Length": str(standing.unfinished.length), "Upload-Metadata": metadata_text(standing)}
-            return JsonAnswer(_shown(standing), headers=headers | standing_headers(standing))
+            return JsonAnswer(shown(standing), headers=headers | standing_headers(standing))
 
     @describes(
         "resume_upload",
@@ -289,16 +269,3 @@ class TusDoors:
                 async for batch in self._bodies.batches(request, arrival.most_bytes, UploadTooLarge):
                     await arrival.take(batch)
                 return await arrival.settle()
-
-
-def _shown(standing: Standing) -> UploadStanding:
-    upload, known = standing.upload, standing.unfinished
-    return {
-        "upload_id": known.upload_id,
-        "input": f"upload:{known.upload_id}" if upload else None,
-        "name": known.name,
-        "size": known.length,
-        "offset": standing.offset,
-        "sha256": upload.sha256 if upload else None,
-        "expires_at": rfc3339(known.expires_at),
-    }

@@ -1,19 +1,17 @@
-"""The headers of tus 1.0, the protocol of resumable uploads: read from requests, and written to answers.
+"""The headers of requests in tus 1.0, the protocol of resumable uploads. What answers say is in `standing.py`.
 
 Used by `app/web/tus.py`. All readers raise BadRequest with the header's name, unless they say otherwise.
 """
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import formatdate
 from typing import Final
 
 from starlette.requests import Request
 
 from app.errors import BadRequest, Refusal, UnsupportedMediaType, UnsupportedTus
 from app.intake.resumable import Checksum
-from app.intake.resumption import Standing
 
 VERSION: Final = "1.0.0"
 SPOKEN: Final = {"Tus-Resumable": VERSION}
@@ -48,16 +46,6 @@ def told(most_bytes: int) -> Mapping[str, str]:
         "Tus-Max-Size": str(most_bytes),
         "Tus-Checksum-Algorithm": ",".join(DIGEST_BYTES),
     }
-
-
-def standing_headers(standing: Standing) -> dict[str, str]:
-    """How far it has come, and of one that is whole what to say for it in params."""
-    headers = SPOKEN | {
-        "Upload-Offset": str(standing.offset),
-        "Upload-Expires": formatdate(standing.unfinished.expires_at / 1000, usegmt=True),
-        "Cache-Control": "no-store",
-    }
-    return headers | ({"Tidings-Input": f"upload:{standing.upload.upload_id}"} if standing.upload else {})
 
 
 def length_of(request: Request) -> int:
@@ -116,15 +104,6 @@ def metadata_of(request: Request) -> dict[str, str]:
             raise BadRequest("Each has a name of its own, in ASCII.", header="Upload-Metadata")
         metadata[name] = _decoded(value, "Upload-Metadata").decode(errors="replace")
     return metadata
-
-
-def metadata_text(standing: Standing) -> str:
-    """As the client said it, as long as that is known; else the same in our words."""
-    known = standing.unfinished
-    return known.metadata or ",".join(
-        f"{name} {b64encode(value.encode()).decode()}"
-        for name, value in (("filename", known.name), ("filetype", known.content_type))
-    )
 
 
 def _decoded(text: str, header: str) -> bytes:

@@ -10,6 +10,7 @@ const SHORTEST_MS = 1_000;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let renewal;
+let whose = "";
 
 /** The key that was entered in this tab, or nothing; a frame without storage has none. */
 export function storedKey() {
@@ -38,13 +39,14 @@ export async function enter(key) {
   return problem;
 }
 
-/** Have the cookie set again before it expires, for as long as the tab is open. */
-export async function renew() {
+/** Have the cookie set again before it expires, for as long as the tab is open; an operator's for everybody's, `*`. */
+export async function renew(owner = whose) {
+  whose = owner;
   clearTimeout(renewal);
   const answer = await grant();
   if (answer.status === 401 || answer.status === 403) return answer.detail;
   const left = Date.parse(answer.expires_at) - Date.now();
-  renewal = setTimeout(renew, Number.isFinite(left) ? Math.max(left / 2, SHORTEST_MS) : RETRY_MS);
+  renewal = setTimeout(() => renew(), Number.isFinite(left) ? Math.max(left / 2, SHORTEST_MS) : RETRY_MS);
   return answer.expires_at ? "" : (answer.detail ?? "The server cannot be reached.");
 }
 
@@ -53,7 +55,7 @@ export const entered = () => storedKey() !== "";
 
 async function grant() {
   const headers = { "Content-Type": "application/json", ...authorization() };
-  const body = JSON.stringify({ scope: "cancel", feed: true, cookie: true });
+  const body = JSON.stringify({ scope: "read", feed: true, owner: whose, cookie: true });
   try {
     return await (await fetch("/api/tokens", { method: "POST", headers, body })).json();
   } catch {

@@ -147,6 +147,7 @@ async function takeKey() {
 async function oversee() {
   await request("/api/workers");
   jobs.whose = connection.whose = { owner: "*" };
+  await renew("*");
 }
 
 /** Single keys, while nothing is being typed. */
@@ -176,7 +177,7 @@ find("#key").addEventListener("keydown", ({ key }) => key === "Enter" && takeKey
 document.addEventListener("keydown", press);
 const go = () => route().catch(() => say("This cannot be loaded right now."));
 addEventListener("hashchange", go);
-if (entered()) await Promise.all([renew(), oversee().catch(() => {})]);
+if (entered()) await oversee().catch(() => renew());
 go();
 loadKinds().catch(() => {});
 setInterval(() => document.hidden || loadKinds().catch(() => {}), KINDS_MS);

@@ -5,8 +5,6 @@
 
 import { changed, ended, readJob, request } from "../tidings.js";
 
-/** @typedef {import("../tidings.js").Job} Job */
-
 const MOST_KNOWN = 20_000;
 const ID = 26;
 const FIRST_PAGE = 50;
@@ -50,7 +48,7 @@ export class Jobs {
     this.touch(job.job_id);
   }
 
-  /** @param {import("../tidings.js").JobEvent} event */
+  /** @param {JobEvent} event */
   hear(event) {
     if (event.type === "snapshot") return this.see(event.data, event.reset);
     const job = this.known.get(event.job_id);

@@ -2,8 +2,6 @@
 
 import { ended } from "../tidings.js";
 
-/** @typedef {import("../tidings.js").Job} Job */
-
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "narrow" });
 const exact = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
 const SIZES = ["B", "kB", "MB", "GB", "TB"];

@@ -27,7 +27,7 @@ def ann(seconds: float = 60, tag: str = "") -> Principal:
 
 async def test_a_token_comes_back_as_it_was_signed(tokens: Tokens) -> None:
     principal = Principal(
-        "ann", frozenset(Scope), "jwt:x", ann().expires_at, Reach(frozenset({"a", "b"}), "t", "b", True, "k", "s")
+        "ann", frozenset(Scope), "jwt:x", ann().expires_at, Reach(frozenset({"a", "b"}), "t", "b", True, "k", "s", True)
     )
     assert await tokens.read(await tokens.sign(principal)) == principal
 

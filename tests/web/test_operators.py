@@ -168,6 +168,37 @@ async def test_what_an_operator_makes_for_a_browser_reaches_its_own_alone(
         assert_problem(await page.get("/api/jobs?owner=*"), 403, "forbidden")
 
 
+async def test_for_everybodys_it_makes_one_that_reaches_these(
+    web: httpx.AsyncClient, address: str, store: Store
+) -> None:
+    job = await store.submitted(owner="ann")
+    made = await web.post("/api/tokens", json={"scope": "read", "feed": True, "owner": "*"})
+    async with client_of(address) as page:
+        page.headers["Authorization"] = f"Bearer {made.json()['token']}"
+        assert (await page.get(f"/api/jobs/{job.job_id}")).json()["owner"] == "ann"
+        assert await listed(page, owner="*") == await listed(page, owner="ann") == [job.job_id]
+        async with asyncio.timeout(20), page.stream("GET", "/api/events", params={"owner": "*"}) as response:
+            assert response.status_code == 200
+        assert_problem(await page.post(f"/api/jobs/{job.job_id}/cancel"), 403, "forbidden")
+        assert_problem(await page.get("/api/workers"), 403, "forbidden")
+
+
+@pytest.mark.parametrize("scopes", [[Scope.READ, Scope.CANCEL, Scope.SUBMIT], [Scope.SUBMIT, Scope.ADMIN]])
+async def test_nobody_makes_such_a_token_who_does_not_read_everybodys(
+    address: str, store: Store, scopes: list[Scope]
+) -> None:
+    _, text = await KeyStore(store.redis).create("ops", scopes)
+    async with client_of(address) as web:
+        web.headers["Authorization"] = f"Bearer {text}"
+        wanted = {"scope": "read", "feed": True, "owner": "*"}
+        assert_problem(await web.post("/api/tokens", json=wanted), 403, "forbidden")
+
+
+async def test_a_token_is_not_of_one_other_owner(web: httpx.AsyncClient) -> None:
+    wanted = {"scope": "read", "feed": True, "owner": "ann"}
+    assert_problem(await web.post("/api/tokens", json=wanted), 422, "invalid_token")
+
+
 async def test_nothing_is_left_when_the_operator_has_gone(web: httpx.AsyncClient, store: Store) -> None:
     for owner in ("ann", "bob"):
         await store.submitted(owner=owner)

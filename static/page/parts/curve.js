@@ -11,7 +11,7 @@ export class Curves {
     this.element = element("div", { class: "curves" });
   }
 
-  /** @param {import("../../tidings.js").JobEvent} event of type metric */
+  /** @param {JobEvent} event of type metric */
   add({ data: { name, step, value } }) {
     if (![step, value].every(Number.isFinite)) return;
     const metric = String(name).split(".").at(-1);

@@ -4,8 +4,6 @@ import { element, showText } from "../dom.js";
 import { field } from "./field.js";
 import { paramsOf } from "./schema.js";
 
-/** @typedef {import("../../tidings.js").Kind} Kind */
-
 export class JobForm {
   /**
    * @param {HTMLFormElement} form with a select of kinds, a submit button, `.params`, `.about` and `.refusal`

@@ -19,7 +19,7 @@ export class Log {
     this.fresh = [];
   }
 
-  /** @param {import("../../tidings.js").JobEvent} event of type log */
+  /** @param {JobEvent} event of type log */
   add(event) {
     this.events.push(event);
     if (this.events.length > MOST_KEPT) this.events.splice(0, MOST_KEPT / 10);

@@ -4,8 +4,6 @@ import { action, element, showText } from "../dom.js";
 import { ended } from "../../tidings.js";
 import { ago, left, messageOf, moment, showBar, took } from "../words.js";
 
-/** @typedef {import("../../tidings.js").Job} Job */
-
 export class Row {
   /** @param {Job} job @param {{cancel: (id: string) => Promise, retry: (id: string) => Promise}} tools */
   constructor(job, tools) {

@@ -15,7 +15,7 @@ export class Timeline {
     this.cuts = [];
   }
 
-  /** @param {import("../../tidings.js").JobEvent} event in their order */
+  /** @param {JobEvent} event in their order */
   add(event) {
     if (CUTS.has(event.type)) this.cuts.push(event);
     this.cuts.splice(0, this.cuts.length - MOST_CUTS);

@@ -9,6 +9,8 @@ const MOST_AT_ONCE = 2_000;
 const RETRY_MS = 3_000;
 /** Asked for in a row, however little of them fits. */
 const MOST_PAGES = 25;
+const LONGEST_WORD = 64;
+const TYPING_MS = 200;
 
 /** What can be done to all that are listed, by status: words, tool, and what was done. */
 const ALL = {
@@ -31,7 +33,7 @@ export class ListView {
     this.search = element("input", {
       type: "search", id: "search", "aria-label": "Search jobs", spellcheck: "false",
       placeholder: "Id, word, #tag, customer:acme",
-      oninput: () => this.go({ q: this.search.value }),
+      oninput: () => this.later(),
       onkeydown: ({ key }) => void (key === "Enter" && this.open(this.search.value.trim())),
     });
     this.tag = element("a", { class: "chip", "aria-label": "Any tag" });
@@ -59,6 +61,7 @@ export class ListView {
   }
 
   leave() {
+    clearTimeout(this.typing);
     this.asking = {};
     this.quit();
     this.rows.leave();
@@ -90,6 +93,12 @@ export class ListView {
     const query = { ...this.query, ...change };
     history.replaceState(null, "", this.href(query));
     this.set(query);
+  }
+
+  /** Not for every letter. */
+  later() {
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.go({ q: this.search.value }), TYPING_MS);
   }
 
   open(word) {
@@ -182,10 +191,12 @@ export class ListView {
   }
 }
 
-/** What the server is asked for; the rest of the search is done here. @param {Query} query */
+/** What the server is asked for; it looks for the longest word, and for all of them we look here. @param {Query} query */
 function asked({ status, kind, owner, batch_id, q = "", tag = tagsOf(q) }) {
-  const metadata = /^[^:\s]+:\S+$/.test(q.trim()) ? q.trim() : "";
-  const filters = { status, kind, owner, batch_id, tag, metadata };
+  const words = q.split(/\s+/).filter((word) => !word.startsWith("#"));
+  const metadata = words.find((word) => /^[^:]+:./.test(word));
+  const [longest] = words.filter((word) => !word.includes(":")).sort((a, b) => b.length - a.length);
+  const filters = { status, kind, owner, batch_id, tag, metadata, q: longest?.slice(0, LONGEST_WORD) };
   return Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
 }
 
@@ -199,10 +210,10 @@ function fitting({ kind, tag, owner, batch_id: batch, q = "" }) {
     (!batch || job.batch_id === batch) && words.every((word) => found(job, word));
 }
 
-function found({ job_id: id, kind, owner, error, tags, metadata }, word) {
+function found({ job_id: id, kind, error, tags, metadata }, word) {
   if (word.startsWith("#")) return tags.some((tag) => tag.toLowerCase() === word.slice(1));
   const said = Object.entries(metadata ?? {}).map(([name, value]) => `${name}:${value}`);
-  const words = [kind, owner, error?.code ?? "", ...tags, ...said];
+  const words = [kind, ...Object.values(error ?? {}).map(String), ...tags, ...said];
   return id.startsWith(word) || words.some((text) => text.toLowerCase().includes(word));
 }
 

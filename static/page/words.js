@@ -80,10 +80,11 @@ export function showBar(bar, { status, progress }) {
   return status === "processing" && progress ? percent(value) : "";
 }
 
-/** A result at a glance: "rows 12 · format parquet". What does not fit one is for downloading. */
+/** A result at a glance: "rows 12 · format parquet". What does not fit one is for looking into the job. */
 function summaryOf(result) {
   if (result === null || result === undefined) return "";
-  const entries = typeof result === "object" && !Array.isArray(result) ? Object.entries(result) : [["", result]];
+  const made = typeof result === "object" && !Array.isArray(result);
+  const entries = made ? Object.entries(result).filter(([, value]) => typeof value !== "object") : [["", result]];
   const words = entries.map(([name, value]) => `${name.replaceAll("_", " ")} ${plain(value)}`.trim()).join(" · ");
   return words.length > LONGEST_SUMMARY ? "" : words;
 }

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from datetime import date
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from workers import AsyncContext, Cancelled, Context, Failed, Input, Retry, Wait, job
 
@@ -54,6 +56,16 @@ def process(ctx: Context, deed: str, arguments: list[Any] | None = None) -> Any:
 @job("confined", process=True, memory_bytes=256 << 20, cpu_seconds=1)
 def confined(ctx: Context, deed: str, arguments: list[Any] | None = None) -> Any:
     return BLOCKING[deed](ctx, *arguments or [])
+
+
+def looked_up(word: str) -> str:
+    return {"known": word}[word]
+
+
+@job("validated")
+def validated(_: Context, word: Annotated[str, AfterValidator(looked_up)]) -> str:
+    """Have a param whose validator breaks."""
+    return word
 
 
 @job("dated", process=True)
@@ -108,6 +120,16 @@ def fail(_: Context, outcome: str) -> None:
         "exit": SystemExit(3),
         "itself": CancelledError(),
     }[outcome]
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        return self.words  # type: ignore[attr-defined, no-any-return]  # that is what is wrong with it
+
+
+@deed(PLAIN)
+def raise_unspeakable(_: Context) -> None:
+    raise Unspeakable
 
 
 @deed(PLAIN)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -13,7 +14,7 @@ from app.artifacts import FileStore
 from app.errors import Unavailable
 from app.jobs import Status, new_job_id
 from app.settings import Settings
-from app.store import JobStore, Renewal, Run, Secret, UploadStore
+from app.store import Claims, JobStore, Renewal, Run, Secret, UploadStore
 from tests import chores
 from tests.watching import until
 from tests.working import begun, history, job_of, reached, sooner_or_later, working
@@ -36,9 +37,14 @@ class Muted(JobStore):
 
 
 class Forgetful(JobStore):
-    """It believes its heartbeats got through while `forgetful`."""
+    """It believes that the heartbeats of first attempts got through."""
 
-    forgetful = False
+    forgetful = True
+
+    async def claim(self, *arguments: Any, **options: Any) -> Claims:
+        claims = await super().claim(*arguments, **options)
+        self.forgetful = self.forgetful and all(run.attempt == 1 for run in claims.runs)
+        return claims
 
     async def renew(self, tokens: Mapping[str, str], *, lease_ms: int) -> Renewal:
         if self.forgetful:
@@ -130,14 +136,12 @@ async def test_a_worker_that_could_not_renew_does_not_take_its_own_runs_for_lost
 
 
 async def test_a_run_that_comes_back_to_its_worker_waits_for_the_lost_one_to_stop(
-    redis_url: str, jobs: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, jobs: JobStore, tmp_path: Path
 ) -> None:
     chores.STOPPED.clear()
-    monkeypatch.setattr(Forgetful, "forgetful", True)
     async with working(redis_url, tmp_path, store=Forgetful, lease_seconds=LEASE) as worker:
         job_id = await begun(jobs, worker)
         await reached(jobs, job_id, Status.PROCESSING, attempt=2)
-        monkeypatch.setattr(Forgetful, "forgetful", False)
         await until(lambda: chores.STOPPED == [1])
         await jobs.cancel(job_id, "test")
         assert (await reached(jobs, job_id, Status.CANCELLED)).attempt == 2

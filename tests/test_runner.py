@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.jobs import Status
+from app.store import Secret
 from tests.conftest import is_gone
 from tests.stage import MODES, Stage
 from tests.watching import until
@@ -328,6 +329,39 @@ async def test_runs_do_not_disturb_each_other(stage: Stage) -> None:
     await asyncio.gather(*(stage.runner.run(run) for run in runs))
     jobs = [await stage.job(run.job_id) for run in runs]
     assert {job.status for job in jobs} == {Status.COMPLETED}
+
+
+@pytest.mark.parametrize(
+    ("stop", "became"),
+    [("cancel", Status.CANCELLED), ("interrupt", Status.PENDING), ("lose", Status.PROCESSING)],
+)
+async def test_a_stop_before_the_handler_begins_is_not_missed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, stop: str, became: Status
+) -> None:
+    run = await stage.claimed("loop", deed="spin")
+    value = Secret.value
+
+    async def stopped_meanwhile(secret: Secret) -> bytes:
+        getattr(stage.runner, stop)(run.job_id)
+        return await value(secret)
+
+    if stop == "cancel":
+        await stage.jobs.cancel(run.job_id, "me")
+    monkeypatch.setattr(Secret, "value", stopped_meanwhile)
+    async with asyncio.timeout(20):
+        await stage.runner.run(run)
+    assert (await stage.job(run.job_id)).status is became
+
+
+@every_mode
+async def test_an_exception_that_cannot_even_be_told_is_the_handlers_error(stage: Stage, mode: str) -> None:
+    job = await stage.play(mode, {"max_attempts": 1}, deed="raise_unspeakable")
+    assert job.error == {"code": "handler_error", "message": "Unspeakable", "type": "Unspeakable"}
+
+
+async def test_a_validator_that_breaks_rejects_the_params(stage: Stage) -> None:
+    job = await stage.play("validated", {"max_attempts": 1}, word="x")
+    assert job.error == {"code": "rejected", "message": "params: they could not be checked (KeyError)"}
 
 
 async def test_a_stop_for_a_job_that_is_not_run_here_is_nothing(stage: Stage) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from app.errors import Unavailable
 from app.jobs import Status
 from app.queue import encode
 from app.store import Claims, JobStore, KindStore, Nudges
@@ -301,3 +302,51 @@ async def test_what_a_claim_brings_after_the_stop_goes_back_at_once(
 
         await sooner_or_later(given_back)
     assert (await job_of(jobs, job_id)).attempt == 0
+
+
+async def test_what_the_last_claim_brought_goes_back_though_its_answer_got_lost(
+    redis_url: str, jobs: JobStore, tmp_path: Path
+) -> None:
+    workers: list[JobWorker] = []
+
+    class Unheard(JobStore):
+        async def claim(self, *arguments: Any, **options: Any) -> Claims:
+            claims = await super().claim(*arguments, **options)
+            if claims.runs and workers:
+                workers.pop().stop(FAR)
+                raise Unavailable
+            return claims
+
+    async with working(redis_url, tmp_path, store=Unheard) as worker:
+        workers.append(worker)
+        job_id = await accepted(jobs, kind="chore", max_attempts=1)
+
+        async def given_back() -> bool:
+            return (await history(jobs, job_id))[-1] == ("pending", "interrupted")
+
+        await sooner_or_later(given_back)
+    assert (await job_of(jobs, job_id)).attempt == 0
+
+
+async def test_a_job_does_not_fail_because_redis_takes_no_writes_for_a_while(
+    redis: Redis, redis_url: str, jobs: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers all the while: a PING tells nothing of that."""
+    tries: list[str] = []
+    begin = JobWorker.run_job
+
+    async def tried(self: JobWorker, job_id: str, score: int) -> None:
+        tries.append(job_id)
+        if len(tries) == 1:
+            await redis.config_set("min-replicas-to-write", 1)
+        await begin(self, job_id, score)
+
+    monkeypatch.setattr(JobWorker, "run_job", tried)
+    try:
+        async with working(redis_url, tmp_path):
+            job_id = await accepted(jobs, kind="chore", max_attempts=1)
+            await until(lambda: len(tries) == 5)
+            await redis.config_set("min-replicas-to-write", 0)
+            await reached(jobs, job_id, Status.COMPLETED)
+    finally:
+        await redis.config_set("min-replicas-to-write", 0)

@@ -49,24 +49,29 @@ class Runner:
         self._bounds = Bounds(settings.max_event_bytes, settings.max_log_line_bytes, settings.max_result_bytes)
         self.spares = Spares(settings.spare_process_seconds, settings.handler_variables)
         self._executions: dict[str, Execution] = {}
+        self._preparing: dict[str, Reason | None] = {}
+        """Runs that have no execution yet, and why they are to stop nevertheless."""
 
     async def run(self, run: Run) -> None:
         """Run the job's handler and write how it ended. Returns when the job no longer takes up a slot.
 
         Never raises; cancelled, it abandons the run without a word: the job comes back when the lease has run out.
         """
+        self._preparing[run.job_id] = None
         try:
             await self._run(run)
         except Exception:
             log.exception("run not completed", action="run.broken", job_id=run.job_id, kind=run.kind)
+        finally:
+            self._preparing.pop(run.job_id, None)
 
     async def reject(self, run: Run, message: str) -> None:
         """It cannot be run at all: it has failed."""
         await self._end(run, Outbox(), verdict.failed("rejected", message))
 
-    def cancel(self, job_id: str) -> None:
-        """Its end was asked for. The job is cancelled when the handler has really stopped."""
-        self._stop(job_id, Reason.CANCELLED)
+    def cancel(self, job_id: str) -> bool:
+        """Its end was asked for. The job is cancelled when the handler has really stopped. False where none runs."""
+        return self._stop(job_id, Reason.CANCELLED)
 
     def lose(self, job_id: str) -> None:
         """The lease is another's: stop the handler, and write nothing more."""
@@ -107,6 +112,10 @@ class Runner:
         await Flusher(self._stores.jobs, run, outbox, _ignore).finish(end)
 
     async def _execute(self, run: Run, handler: Handler, arguments: dict[str, object], outbox: Outbox) -> None:
+        url = callback_url(self._callback_base, token_of(await self._key(), run.job_id, run.wait))
+        reason = self._preparing.pop(run.job_id)
+        if reason is Reason.LOST:
+            return
         execution = Execution(
             run,
             handler,
@@ -115,11 +124,13 @@ class Runner:
             self._bounds,
             spares=self.spares,
             outbox=outbox,
-            callback_url=callback_url(self._callback_base, token_of(await self._key(), run.job_id, run.wait)),
+            callback_url=url,
             callback=run.answer.value if run.answer else None,
         )
         self._executions[run.job_id] = execution
         try:
+            if reason:
+                execution.stop(reason)
             await execution.complete()
         finally:
             if self._executions.get(run.job_id) is execution:
@@ -135,9 +146,14 @@ class Runner:
                 await asyncio.sleep(backoff(failures))
                 failures += 1
 
-    def _stop(self, job_id: str, reason: Reason) -> None:
+    def _stop(self, job_id: str, reason: Reason) -> bool:
         if execution := self._executions.get(job_id):
             execution.stop(reason)
+            return True
+        if job_id in self._preparing:
+            self._preparing[job_id] = max(reason, self._preparing[job_id] or reason)
+            return True
+        return False
 
 
 def _ignore() -> None:

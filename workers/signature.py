@@ -36,6 +36,8 @@ class Signature:
             values = self._model.model_validate_json(params)
         except ValidationError as error:
             raise InvalidParams(_told(error)) from None
+        except Exception as error:  # a validator of the handler's own
+            raise InvalidParams(f"params: they could not be checked ({type(error).__name__})") from error
         return {_param_of(field): getattr(values, field) for field in self._model.model_fields}
 
 

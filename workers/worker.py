@@ -6,6 +6,7 @@ results, retries, aborts or hooks is used.
 """
 
 import asyncio
+import itertools
 import math
 import os
 import re
@@ -21,13 +22,14 @@ from arq.utils import timestamp_ms
 from arq.worker import Worker, func
 
 from app.bus import Bus
-from app.errors import StoreError, Unavailable
+from app.errors import Unavailable
 from app.periodic import Periodic, backoff
 from app.queue import FUNCTION, decode, encode
 from app.settings import Settings
 from app.store import Change, JobStore, KindStore, Nudges, Run, WorkerStore
 from app.store.jobs import worker_channel
-from app.store.reach import reaching
+from app.store.reach import is_misplaced, reaching
+from workers.claiming import Claiming
 from workers.drain import Drain
 from workers.leases import Leases
 from workers.presence import Presence
@@ -40,18 +42,13 @@ FALLBACK_SECONDS: Final = 1.0
 """Between looks at the queue when no wake-up comes: one may have been lost."""
 NUDGE_SECONDS: Final = 2.0
 """How long one wait for a nudge lasts; less than Redis's clients wait for an answer."""
-LOW_END_EVERY: Final = 8
-"""Of so many claims one starts with the least urgent queue, so that none starves."""
-MOST_TRIES: Final = 3
-"""To begin a run while Redis answers."""
-SETTLE_SECONDS: Final = 0.05
-"""For what a cancel may have overtaken to arrive."""
+MOST_OVERTAKING: Final = 1_000
+"""Cancels heard before their runs; those beyond come with the heartbeat."""
 SURRENDER_SECONDS: Final = 2.0
 """For giving back what was left over; after that its leases run out."""
 NO_LIMIT: Final = 2**31
 UNREADABLE: Final = "The job's queue entry cannot be run."
 
-INTERRUPTED: Final = Change("pending", '{"reason":"interrupted"}', "interrupted")
 SURRENDERED: Final = Change("pending", '{"reason":"interrupted"}', "surrendered")
 
 log = structlog.get_logger()
@@ -90,25 +87,30 @@ class JobWorker(Worker):
             job_deserializer=decode,
         )
         self.worker_id = new_worker_id()
-        self._store = store
         self._kinds = kinds
         self._registry = registry
         self._runner = runner
-        self._lease_ms = int(settings.lease_seconds * 1000)
         self._queues: Sequence[str] = settings.queues
         self._leases = Leases(store, runner, settings.lease_seconds)
+        self._claiming = Claiming(
+            self.worker_id,
+            store,
+            registry,
+            self._leases,
+            queues=settings.queues,
+            lease_seconds=settings.lease_seconds,
+        )
         self._presence = Presence(WorkerStore(redis), self.worker_id, registry, settings)
         self._bus = Bus(redis, self._on_cancel, self._on_reconnect)
         self._nudges = Nudges(redis)
         self._claims = Periodic("claim", self._claim)
         self._announcements = Periodic("announce", self._announce)
-        self._claim_count = 0
-        self._claim_number = 1
         self._next_look = 0.0
         self._vacant = asyncio.Event()
         if settings.concurrency:
             self._vacant.set()
         self._waiting: dict[str, Run] = {}  # handed to arq, not begun
+        self._overtaking: set[str] = set()  # to be cancelled, and not even begun
         self._left_over: Sequence[Run] = ()  # at the end, not ended
         self.drain = Drain(self._interrupt)
 
@@ -120,6 +122,7 @@ class JobWorker(Worker):
             around = [group.create_task(each) for each in self._surroundings()]
             try:
                 await self._claims.run()
+                await self._claiming.finish()
                 await gone([nudging])  # what comes now is for others
                 await self.drain.wait()
             finally:
@@ -142,7 +145,7 @@ class JobWorker(Worker):
         """
         with suppress(TimeoutError, Unavailable):
             async with asyncio.timeout(SURRENDER_SECONDS):
-                await asyncio.gather(*(self._give_back(run, SURRENDERED) for run in self._left_over))
+                await asyncio.gather(*(self._claiming.give_back(run, SURRENDERED) for run in self._left_over))
 
     def _surroundings(self) -> Iterator[Coroutine[Any, Any, None]]:
         yield self._bus.run()
@@ -158,9 +161,9 @@ class JobWorker(Worker):
     # What comes from outside
 
     def _on_cancel(self, _channel: str, payload: bytes) -> None:
-        self._runner.cancel(payload.decode(errors="replace"))
-        # It may have overtaken the answer of the claim; the heartbeat asks for the cancelled once more.
-        self.loop.call_later(SETTLE_SECONDS, self._leases.heartbeat.wake)
+        job_id = payload.decode(errors="replace")
+        if not self._runner.cancel(job_id) and len(self._overtaking) < MOST_OVERTAKING:
+            self._overtaking.add(job_id)
 
     def _on_reconnect(self) -> None:
         for periodic in (self._leases.heartbeat, self._announcements, self._presence.telling, self._claims):
@@ -197,34 +200,12 @@ class JobWorker(Worker):
                 del self.tasks[job_id]
         if not self._free_slots:
             return
-        await self._leases.ensure()
-        claims = await self._store.claim(
-            self.worker_id,
-            self._queue_order(),
-            self._free_slots,
-            lease_ms=self._lease_ms,
-            kinds=self._registry.limits,
-            number=self._claim_number,
-        )
-        self._claim_number += 1  # only once it is answered: what is asked again gets the same runs
+        claims = await self._claiming.claim(self._free_slots)
         if not self.allow_pick_jobs:  # we were stopped while the claim was on its way
-            for run in claims.runs:
-                await self._give_back(run, INTERRUPTED)
-            return
-        for run in claims.runs:
-            self._leases.hold(run)
+            return await self._claiming.decline(claims.runs)
         await self.start_jobs([run.job_id.encode() for run in claims.runs])
         if claims.next_due_ms is not None:
             self._next_look = min(FALLBACK_SECONDS, claims.next_due_ms / 1000)
-
-    async def _give_back(self, run: Run, how: Change) -> None:
-        """To its queue, with the attempt; one that is no longer ours needs it no more."""
-        with suppress(StoreError):
-            await self._store.apply(run.job_id, [how], token=run.token)
-
-    def _queue_order(self) -> Sequence[str]:
-        self._claim_count += 1
-        return self._queues[::-1] if self._claim_count % LOW_END_EVERY == 0 else self._queues
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Keeps the books as arq does, which `run_job` relies on. The lock arq takes here is the lease we hold."""
@@ -253,33 +234,27 @@ class JobWorker(Worker):
                 await asyncio.wait([earlier])
             self._waiting[run.job_id] = run
             await self._hand_to_arq(run)
-            if run.job_id in self._waiting:
+            if run in self._leases and run.job_id in self._waiting:
                 await self._runner.reject(run, UNREADABLE)
         finally:
             self._waiting.pop(run.job_id, None)
             self._leases.release(run)
 
     async def _hand_to_arq(self, run: Run) -> None:
-        """arq reads what lies in its key and calls `_begin`, or `finish_failed_job` where that makes no sense to it."""
-        for _ in range(MOST_TRIES):
+        """arq reads what lies in its key and calls `_begin`, or `finish_failed_job` where that makes no sense to it.
+
+        Tried for as long as the run is ours: Redis may be away, or take no writes, and that is not the job's doing.
+        """
+        for failures in itertools.count():
             try:
-                await reaching(self.run_job)(run.job_id, timestamp_ms())
-                return
-            except Unavailable:
-                await self._redis_back()
+                return await reaching(self.run_job)(run.job_id, timestamp_ms())
+            except Unavailable as error:
+                if run not in self._leases or run.job_id not in self._waiting or is_misplaced(error):
+                    return
+                await asyncio.sleep(backoff(failures))
             except Exception:
                 log.exception("queue entry not understood", action="run.unreadable", job_id=run.job_id)
                 return
-
-    async def _redis_back(self) -> None:
-        failures = 0
-        while True:
-            try:
-                await reaching(self.pool.execute_command)("PING")
-                return
-            except Unavailable:
-                await asyncio.sleep(backoff(failures))
-                failures += 1
 
     async def _begin(self, ctx: dict[Any, Any], job_id: str) -> None:
         """The one function arq knows. `ctx` tells whose turn it is; the argument may say anything."""
@@ -290,6 +265,9 @@ class JobWorker(Worker):
             return
         if self.drain.interrupting:
             self.loop.call_soon(self._runner.interrupt, job_id)
+        if job_id in self._overtaking:  # of this run, or of one before: the heartbeat's answer tells
+            self._overtaking.discard(job_id)
+            self.loop.call_soon(self._leases.heartbeat.wake)
         await self._runner.run(run)
 
     async def finish_job(  # noqa: PLR0917  arq's

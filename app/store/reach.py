@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from app.errors import Unavailable
 
@@ -23,3 +23,8 @@ def reaching(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             raise Unavailable("The store cannot be reached.", headers={"Retry-After": "2"}) from error
 
     return call
+
+
+def is_misplaced(error: Unavailable) -> bool:
+    """Whether Redis did answer: what lies under the key is of another type, and will be whenever one asks."""
+    return isinstance(error.__cause__, ResponseError) and "WRONGTYPE" in str(error.__cause__)

@@ -36,3 +36,11 @@ class HandlerRaised(Exception):
         super().__init__(message)
         self.type = type
         self.trace = trace
+
+
+def said(error: BaseException) -> str:
+    """What it says; of one that fails even in that, what it is."""
+    try:
+        return str(error)
+    except Exception:
+        return type(error).__name__

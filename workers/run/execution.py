@@ -105,6 +105,7 @@ class Execution:
             raise
         finally:
             timer.cancel()
+            self._flusher.abandon()
             await self._scratch.remove(last=self._last and self._stop.reason is not Reason.LOST)
 
     @property

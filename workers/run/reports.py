@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from workers.outcomes import Cancelled, Failed, Retry, Wait
-from workers.run.ending import Ending, HandlerRaised, Raised, Returned
+from workers.run.ending import Ending, HandlerRaised, Raised, Returned, said
 
 MOST_TRACE: Final = 16_000
 """Characters."""
@@ -23,15 +23,15 @@ def of_error(error: BaseException) -> dict[str, Any]:
     match error:
         case Retry():
             cause = of_error(error.__cause__) if error.__cause__ else None
-            return {"as": "retry", "after": error.after, "message": _text(str(error)), "cause": cause}
+            return {"as": "retry", "after": error.after, "message": _text(said(error)), "cause": cause}
         case Wait():
             return {"as": "wait", "deadline": error.deadline, "heartbeat": error.heartbeat}
         case Failed():
-            return {"as": "failed", "message": _text(str(error)), "code": error.code}
+            return {"as": "failed", "message": _text(said(error)), "code": error.code}
         case Cancelled():
             return {"as": "cancelled"}
         case _:
-            return {"as": "error", "type": _type(error), "message": _text(str(error)), "trace": trace(error)}
+            return {"as": "error", "type": _type(error), "message": _text(said(error)), "trace": trace(error)}
 
 
 def ending(report: Mapping[str, Any]) -> Ending:

@@ -12,7 +12,7 @@ from app.events import json_text
 from app.jobs import job_url
 from app.store import Run
 from workers.outcomes import Failed, Retry, Wait
-from workers.run.ending import Ending, HandlerRaised, ProcessDied, Raised, Returned
+from workers.run.ending import Ending, HandlerRaised, ProcessDied, Raised, Returned, said
 from workers.run.entries import Bounds, Entry
 from workers.run.stop import Reason
 
@@ -54,7 +54,7 @@ def raised(run: Run, error: BaseException, look_seconds: float = 0) -> Entry:
             spans = (error.deadline, error.heartbeat or 0, look_seconds)
             return Entry("waiting", WAITING, " ".join(map(_ms, spans)))
         case Failed():
-            return failed(error.code, str(error))
+            return failed(error.code, said(error))
         case Retry():
             return _again(run, error.after, _described(error.__cause__ or error))
         case _:
@@ -69,7 +69,7 @@ def looked(run: Run, reason: Reason | None, ending: Ending) -> Entry:
         case Raised() if reason not in {None, Reason.TIMEOUT} and (entry := stopped(run, reason)):
             return entry
         case Raised(Failed() as error):
-            return failed(error.code, str(error))
+            return failed(error.code, said(error))
         case _:
             return Entry("waiting", "{}")
 
@@ -116,13 +116,13 @@ def _failed(error: dict[str, Any]) -> Entry:
 def _described(error: BaseException) -> dict[str, Any]:
     match error:
         case ProcessDied():
-            return _error(error.code, str(error))
+            return _error(error.code, said(error))
         case MemoryError() | HandlerRaised(type="MemoryError"):
-            return _error("out_of_memory", str(error) or "The handler ran out of memory.", "MemoryError")
+            return _error("out_of_memory", said(error) or "The handler ran out of memory.", "MemoryError")
         case HandlerRaised():
-            return _error("handler_error", str(error), error.type)
+            return _error("handler_error", said(error), error.type)
         case _:
-            return _error("handler_error", str(error), type(error).__name__)
+            return _error("handler_error", said(error), type(error).__name__)
 
 
 def _error(code: str, message: str, type: str | None = None) -> dict[str, Any]:

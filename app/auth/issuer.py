@@ -11,6 +11,7 @@ import jwt
 
 from app.auth.jwks import FixedKeys, KeySource, PublishedKeys
 from app.auth.principal import USUAL, Principal, Scope, is_owner
+from app.clock import LATEST_MS
 from app.errors import Unauthenticated
 from app.settings import Settings
 
@@ -50,14 +51,13 @@ class Issuer:
     async def principal(self, token: str) -> Principal:
         """Raises Unauthenticated, or Unavailable where the keys cannot be had."""
         claims = await self._claims(token)
-        owner = quote(str(claims.get(self._owner_claim, "")), safe="@+")
+        owner = quote(str(claims.get(self._owner_claim, "")), safe="@+", errors="replace")
         if not is_owner(owner):
             raise Unauthenticated("The JWT names no owner.")
         # of two credentials with one id, which the issuer should not make, neither is taken for the other
         name = hashlib.sha256(str(claims.get("jti") or token).encode(errors="replace")).hexdigest()[:16]
-        return Principal(
-            owner, self._scopes(claims), f"{FROM_ISSUER}{name}", round((claims["exp"] + LEEWAY_SECONDS) * 1000)
-        )
+        expires_at = min((int(claims["exp"]) + LEEWAY_SECONDS) * 1000, LATEST_MS - 1)
+        return Principal(owner, self._scopes(claims), f"{FROM_ISSUER}{name}", expires_at)
 
     async def _claims(self, token: str) -> dict[str, Any]:
         """Those of a JWT that holds."""

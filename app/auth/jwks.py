@@ -84,21 +84,23 @@ class FixedKeys:
 
 
 class PublishedKeys:
-    """Fetched where the issuer publishes them, in a thread; what was fetched once stays good while it is away."""
+    """Fetched where the issuer publishes them; what was fetched once stays good while it is away, and nobody waits for
+    a fresh look at it.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._keys: Sequence[VerifyingKey] = ()
         self._fetched_at = self._tried_at = float("-inf")
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def keys(self, key_id: str) -> Sequence[VerifyingKey]:
         found = _fitting(self._keys, key_id)
-        if not self._is_due(found):
-            return found
-        async with self._fetching:  # who came first fetches for all
-            if self._is_due(_fitting(self._keys, key_id)):
-                await self._fetch()
+        if self._is_due(found):
+            self._tried_at = time.monotonic()
+            self._fetching = asyncio.create_task(self._fetch())
+        if self._fetching and not found:
+            await asyncio.wait([self._fetching])  # one fetches for all, and goes on when who asked has gone
         if not self._keys:
             raise Unavailable("The issuer's keys cannot be fetched.", headers={"Retry-After": "10"})
         return _fitting(self._keys, key_id)
@@ -108,11 +110,11 @@ class PublishedKeys:
         return now >= self._tried_at + PAUSE_SECONDS and (not found or now >= self._fetched_at + FRESH_SECONDS)
 
     async def _fetch(self) -> None:
-        self._tried_at = time.monotonic()
         try:
-            self._keys = await asyncio.to_thread(_fetched, self._url)
+            async with asyncio.timeout(FETCH_SECONDS):
+                self._keys = await _fetched(self._url)
             self._fetched_at = time.monotonic()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, TimeoutError) as error:
             log.warning("JWKS not fetched", action="auth.jwks_not_fetched", url=self._url, error=repr(error))
 
 
@@ -161,13 +163,17 @@ def _fitting(keys: Sequence[VerifyingKey], key_id: str) -> list[VerifyingKey]:
     return [key for key in keys if not key_id or not key.key_id or key.key_id == key_id]
 
 
-def _fetched(url: str) -> list[VerifyingKey]:
+async def _fetched(url: str) -> list[VerifyingKey]:
     """Raises httpx.HTTPError or ValueError. Redirects are not followed, and no more is read than keys take."""
     body = bytearray()
-    with httpx.stream("GET", url, timeout=FETCH_SECONDS, headers={"Accept": "application/json"}) as response:
+    trusted = await asyncio.to_thread(httpx.create_ssl_context)  # reads files
+    async with (
+        httpx.AsyncClient(verify=trusted, timeout=FETCH_SECONDS) as client,
+        client.stream("GET", url, headers={"Accept": "application/json"}) as response,
+    ):
         if response.status_code != 200:
             raise ValueError(f"answered {response.status_code}")
-        for chunk in response.iter_bytes():
+        async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > MOST_BYTES:
                 raise ValueError("the answer is too large")

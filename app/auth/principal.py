@@ -87,6 +87,11 @@ class Principal:
         return KeyRate(self.credential, self.bounds.uploads_per_minute)
 
     @property
+    def single(self) -> str:
+        """The one submission that it is for, files included; empty where it is for any."""
+        return self.reach.single if self.reach else ""
+
+    @property
     def oversees(self) -> bool:
         """Whether all owners' jobs exist for this one: an operator's. In an open service nobody has shown so."""
         return Scope.ADMIN in self.scopes and self.reach is None and bool(self.credential)

@@ -43,6 +43,11 @@ class Writer:
         self._waited_for = 0  # sends that tasks of the connection wait for
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def finished(self) -> bool:
+        """Nothing more is said but what waits, and good-bye."""
+        return self._over or self._farewell is not None
+
     def open(self) -> None:
         """The head of the response, or the handshake, has been sent: from now on there may be a good-bye."""
         self._opened = True
@@ -51,7 +56,7 @@ class Writer:
 
     async def send(self, message: Message) -> None:
         """For what a task of the connection's own sends, which can wait: a history. Too slow a client is hung up on."""
-        if self._over or self._farewell:
+        if self.finished:
             return
         self._waited_for += 1
         try:
@@ -65,7 +70,7 @@ class Writer:
 
     def write(self, message: Message, events: Sequence[Sendable] = ()) -> None:
         """Send `message`, which says `events`; while the client is not reading, keep the events for later."""
-        if self._over or self._farewell:
+        if self.finished:
             return
         if events:
             self.stirred = True
@@ -81,7 +86,7 @@ class Writer:
 
     def finish(self, close: Close, retry_ms: int | None = None) -> None:
         """Say good-bye after all that is waiting, and nothing after that."""
-        if self._over or self._farewell:
+        if self.finished:
             return
         self._farewell = self.wire.farewell(close, retry_ms)
         if self._opened and self._task is None and not self._waited_for:

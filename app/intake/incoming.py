@@ -34,7 +34,8 @@ class IncomingFile:
         self._files = files
         self._path = files.unfinished(upload_id)
         if not begun:
-            self._path.touch(exist_ok=False)
+            with room_for_it():
+                self._path.touch(exist_ok=False)
         self._digest = hashlib.sha256()
 
     @property
@@ -44,7 +45,7 @@ class IncomingFile:
 
     def write(self, batch: bytes | bytearray) -> None:
         """Append; blocks. Raises StorageFull, or OSError when the disk fails otherwise."""
-        with _room_for_it(), self._path.open("r+b", buffering=0) as file:
+        with room_for_it(), self._path.open("r+b", buffering=0) as file:
             file.seek(0, os.SEEK_END)
             rest = memoryview(batch)
             while rest:
@@ -55,7 +56,7 @@ class IncomingFile:
     def keep(self, told: Told = untold) -> None:
         """It is whole; blocks until all hosts find it. Raises StorageFull, or Unavailable when the store is away."""
         self.kept = True  # or may be, from now on
-        with _room_for_it():
+        with room_for_it():
             try:
                 self._files.keep_upload(self.upload_id, told)
             except (ConnectionError, PermissionError) as error:
@@ -72,7 +73,8 @@ class IncomingFile:
 
 
 @contextmanager
-def _room_for_it() -> Iterator[None]:
+def room_for_it() -> Iterator[None]:
+    """Raises StorageFull where the disk has none."""
     try:
         yield
     except OSError as error:

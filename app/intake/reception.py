@@ -48,7 +48,9 @@ class Reception:
             if not self._receiving[owner]:
                 del self._receiving[owner]
 
-    async def make_upload(self, incoming: IncomingFile, *, owner: str, name: str, content_type: str) -> Upload:
+    async def make_upload(
+        self, incoming: IncomingFile, *, owner: str, name: str, content_type: str, single: str = ""
+    ) -> Upload:
         """The file is whole. When this is interrupted it may have been kept all the same, and not be known yet."""
         upload = Upload(
             upload_id=incoming.upload_id,
@@ -58,6 +60,7 @@ class Reception:
             sha256=incoming.sha256,
             content_type=content_type,
             expires_at=await self._uploads.expiry(),
+            single=single,
         )
         await self._files.transfers.run(incoming.keep)
         await self._uploads.add(upload)

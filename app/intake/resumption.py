@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from app.artifacts import FileStore
-from app.errors import OffsetMismatch, StorageFull, UnknownUpload, UploadBusy, UploadTooLarge
-from app.intake.incoming import NO_ROOM
+from app.errors import OffsetMismatch, UnknownUpload, UploadBusy, UploadTooLarge
+from app.intake.incoming import room_for_it
 from app.intake.reception import Reception
 from app.intake.resumable import CheckedPiece, Checksum, ResumableFile
 from app.jobs import is_job_id
@@ -35,11 +35,14 @@ class Standing:
     def whole(cls, upload: Upload, metadata: str = "") -> "Standing":
         """Of one that has come to its end, by whichever door."""
         told = (upload.upload_id, upload.owner, upload.name, upload.content_type, upload.size)
-        return cls(Unfinished(*told, metadata, upload.sha256, upload.expires_at), upload.size, upload)
+        rest = (metadata, upload.sha256, upload.expires_at, upload.single)
+        return cls(Unfinished(*told, *rest), upload.size, upload)
 
 
 class Resumptions:
-    """What is foreign looks exactly like what is not there: UnknownUpload."""
+    """What is foreign looks exactly like what is not there: UnknownUpload. For a token to submit once (`single`) all
+    that it did not begin itself is.
+    """
 
     def __init__(
         self, files: FileStore, unfinished: UnfinishedStore, uploads: UploadStore, reception: Reception
@@ -50,18 +53,23 @@ class Resumptions:
         self._reception = reception
 
     async def begin(self, unfinished: Unfinished) -> None:
-        """Nothing of it is there yet. Raises TooManyUnfinished."""
+        """Nothing of it is there yet. Raises TooManyUnfinished, StorageFull."""
         await self._unfinished.begin(unfinished)
-        self._files.unfinished(unfinished.upload_id).touch(exist_ok=False)
+        try:
+            with room_for_it():
+                self._files.unfinished(unfinished.upload_id).touch(exist_ok=False)
+        except BaseException:
+            await self._unfinished.end(unfinished)
+            raise
 
-    async def look(self, upload_id: str, owner: str) -> Standing:
+    async def look(self, upload_id: str, owner: str, single: str = "") -> Standing:
         """How far it has come. One that has all its bytes, and was left before it became an upload, becomes one now.
 
         Raises UnknownUpload, or UploadBusy while another request does that.
         """
-        unfinished = await self._find(upload_id, owner)
+        unfinished = await self._find(upload_id, owner, single)
         if unfinished is None:
-            return await self._finished(upload_id, owner)
+            return await self._finished(upload_id, owner, single)
         try:
             offset = self._files.unfinished(upload_id).stat().st_size
             if offset < unfinished.length:
@@ -69,17 +77,17 @@ class Resumptions:
             async with self._opened(upload_id) as file:
                 return await self.finish(unfinished, file)
         except FileNotFoundError:
-            return await self._kept(upload_id, owner)
+            return await self._kept(upload_id, owner, single)
 
     @asynccontextmanager
     async def resume(
-        self, upload_id: str, owner: str, offset: int, checksum: Checksum | None = None
+        self, upload_id: str, owner: str, offset: int, checksum: Checksum | None = None, *, single: str = ""
     ) -> AsyncIterator["Arrival"]:
         """More of it comes, from `offset` on, which must be where it stands. Of what is too much nothing stays.
 
         Raises UnknownUpload, UploadBusy, OffsetMismatch, StorageFull.
         """
-        standing = await self.look(upload_id, owner)
+        standing = await self.look(upload_id, owner, single)
         _expect(offset, standing.offset)
         if standing.upload:
             yield Arrival(self, standing)
@@ -96,9 +104,9 @@ class Resumptions:
                 if piece:
                     await asyncio.to_thread(piece.close)
 
-    async def end(self, upload_id: str, owner: str) -> None:
+    async def end(self, upload_id: str, owner: str, single: str = "") -> None:
         """It is not wanted any more, whole or not. Raises UnknownUpload, UploadBusy."""
-        standing = await self.look(upload_id, owner)
+        standing = await self.look(upload_id, owner, single)
         if standing.upload:
             return await self._uploads.end(upload_id)
         async with self._held(upload_id):
@@ -122,30 +130,30 @@ class Resumptions:
         if not await self._unfinished.seal(sealed):
             raise UnknownUpload(upload_id=sealed.upload_id)
         upload = await self._reception.make_upload(
-            file, owner=sealed.owner, name=sealed.name, content_type=sealed.content_type
+            file, owner=sealed.owner, name=sealed.name, content_type=sealed.content_type, single=sealed.single
         )
         await self._unfinished.end(sealed)
         return Standing.whole(upload, sealed.metadata)
 
-    async def _find(self, upload_id: str, owner: str) -> Unfinished | None:
+    async def _find(self, upload_id: str, owner: str, single: str) -> Unfinished | None:
         unfinished = await self._unfinished.find(upload_id) if is_job_id(upload_id) else None
-        return unfinished if unfinished and unfinished.owner == owner else None
+        return unfinished if unfinished and unfinished.is_of(owner, single) else None
 
-    async def _finished(self, upload_id: str, owner: str) -> Standing:
+    async def _finished(self, upload_id: str, owner: str, single: str) -> Standing:
         upload = await self._uploads.find(upload_id) if is_job_id(upload_id) else None
-        if upload is None or upload.owner != owner:
+        if upload is None or not upload.is_of(owner, single):
             raise UnknownUpload(upload_id=upload_id[:64])
         return Standing.whole(upload)
 
-    async def _kept(self, upload_id: str, owner: str) -> Standing:
+    async def _kept(self, upload_id: str, owner: str, single: str) -> Standing:
         """Its file is not where unfinished ones lie: whoever kept it may not have come to make it known."""
-        unfinished = await self._find(upload_id, owner)
+        unfinished = await self._find(upload_id, owner, single)
         if unfinished and unfinished.sha256:
             known = (unfinished.upload_id, owner, unfinished.name, unfinished.length, unfinished.sha256)
-            upload = Upload(*known, unfinished.content_type, await self._uploads.expiry())
+            upload = Upload(*known, unfinished.content_type, await self._uploads.expiry(), unfinished.single)
             await self._uploads.add(upload)
             await self._unfinished.end(unfinished)
-        return await self._finished(upload_id, owner)
+        return await self._finished(upload_id, owner, single)
 
     @asynccontextmanager
     async def _opened(self, upload_id: str) -> AsyncIterator[ResumableFile]:
@@ -159,14 +167,11 @@ class Resumptions:
     async def _held(self, upload_id: str) -> AsyncIterator[ResumableFile]:
         """The same for one that has just been looked at."""
         try:
-            async with self._opened(upload_id) as file:
-                yield file
+            with room_for_it():
+                async with self._opened(upload_id) as file:
+                    yield file
         except FileNotFoundError:
             raise UploadBusy("Another request has just ended it.") from None
-        except OSError as error:
-            if error.errno in NO_ROOM:
-                raise StorageFull("The disk has no room for this upload.") from error
-            raise
 
 
 class Arrival:

@@ -128,8 +128,10 @@ class Submissions:
             "max_attempts": settings.max_attempts,
         }
 
-    async def accept(self, body: Any, owner: str, idempotency_key: str = "", rate: KeyRate = UNBOUNDED) -> Acceptance:
-        """The job, which may be the earlier one of this key.
+    async def accept(
+        self, body: Any, owner: str, idempotency_key: str = "", rate: KeyRate = UNBOUNDED, single: str = ""
+    ) -> Acceptance:
+        """The job, which may be the earlier one of this key. `single` names the one submission a token is good for.
 
         Raises InvalidJob, UnknownKind, InvalidParams, UnknownInput, IdempotencyConflict, SubmitTooFast, QueueFull,
         StoreFull or Unavailable.
@@ -141,7 +143,7 @@ class Submissions:
         try:
             self.refuse_if_full()
             span_ms = submission.delay_ms + submission.result_ttl_ms
-            await self._inputs.hold(inputs, owner, span_ms, from_ms=submission.run_at_ms)
+            await self._inputs.hold(inputs, owner, span_ms, from_ms=submission.run_at_ms, single=single)
         except (StoreFull, UnknownInput):  # that may have been otherwise when this key came first
             earlier = await self._jobs.recall(submission) if idempotency_key else None
             if earlier is None:

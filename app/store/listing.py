@@ -51,6 +51,7 @@ class Filter:
         return (
             self.fits_words(job.status, job.kind, job.tags)
             and job.created_at > self.created_after_ms
+            and self.batch_id in ("", job.batch_id)
             and all(said(job.metadata, name) == value for name, value in self.metadata)
             and (not self.text or mentions(job, self.text))
         )

@@ -35,6 +35,11 @@ class Unfinished:
     metadata: str = ""
     sha256: str = ""
     expires_at: int = 0
+    single: str = ""
+
+    def is_of(self, owner: str, single: str = "") -> bool:
+        """As of an upload."""
+        return self.owner == owner and single in ("", self.single)
 
 
 class UnfinishedStore:

@@ -30,7 +30,9 @@ def new_upload_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """`size` is bytes, `sha256` lower-case hex, `expires_at` milliseconds since 1970."""
+    """`size` is bytes, `sha256` lower-case hex, `expires_at` milliseconds since 1970. `single` names the submission it
+    came for, where a browser token to submit brought it.
+    """
 
     upload_id: str
     owner: str
@@ -39,6 +41,11 @@ class Upload:
     sha256: str
     content_type: str
     expires_at: int
+    single: str = ""
+
+    def is_of(self, owner: str, single: str = "") -> bool:
+        """Whether it exists for this owner, or for its token to submit once."""
+        return self.owner == owner and single in ("", self.single)
 
 
 class UploadStore:

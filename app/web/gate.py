@@ -2,7 +2,7 @@
 
 What a credential says is `app/auth`'s to judge; here is where in a request it may lie:
 1. `Authorization: Bearer`, which wins;
-2. the cookie of a browser token, which counts for unsafe methods only where the page is one of ours;
+2. the cookie of a browser token, which counts for unsafe methods and WebSockets only where the page is one of ours;
 3. `?access_token=`, on streams alone, since URLs end up in logs and histories; ours never have them.
 """
 
@@ -19,6 +19,7 @@ from app.auth.principal import PRINCIPAL
 from app.errors import Forbidden
 from app.web.contract import Access, Parameter
 from app.web.openness import Openness
+from app.web.origins import is_own
 
 COOKIE: Final = "__Secure-tidings"
 ACCESS_TOKEN: Final = "access_token"  # noqa: S105  a name
@@ -74,10 +75,15 @@ def credential_of(connection: HTTPConnection, *, in_url: bool) -> str:
     if "authorization" in headers:
         scheme, _, credential = headers["authorization"].partition(" ")
         return credential.strip() if scheme.lower() == "bearer" else ""
-    if COOKIE in headers.get("cookie", "") and (cookie := connection.cookies.get(COOKIE)):
+    if COOKIE in headers.get("cookie", "") and (cookie := connection.cookies.get(COOKIE)) and _is_for_it(connection):
         _refuse_foreign_page(connection)
         return cookie
     return connection.query_params.get(ACCESS_TOKEN, "") if in_url else ""
+
+
+def _is_for_it(connection: HTTPConnection) -> bool:
+    """A WebSocket does whatever it is told to later on: pages of other origins, allowed ones too, say who they are."""
+    return connection.scope["type"] != "websocket" or is_own(connection.headers)
 
 
 def _refuse_foreign_page(connection: HTTPConnection) -> None:

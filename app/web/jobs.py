@@ -119,7 +119,7 @@ class JobDoors:
         body = await self._bodies.json(request)
         if principal.reach:
             key = _single(principal.reach, body)
-        accepted = await self._submissions.accept(body, principal.owner, key, principal.submit_rate)
+        accepted = await self._submissions.accept(body, principal.owner, key, principal.submit_rate, principal.single)
         job, waited = await self._waits.for_end(request, accepted.job, prefer.wait)
         headers = {"Location": job_url(job.job_id, self._base_url)} | asking_again(job) | accepted.allowance.headers
         headers |= applied(respond_async=prefer.respond_async, wait=waited)

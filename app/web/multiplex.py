@@ -64,8 +64,8 @@ class Session:
         self._feed: Overview | None = None
 
     async def run(self, receive: Receive) -> None:
-        """Serve frames until the client is gone."""
-        while (message := await receive())["type"] == "websocket.receive":
+        """Serve frames until the client is gone, or its credential: what it still says is not done."""
+        while (message := await receive())["type"] == "websocket.receive" and not self._writer.finished:
             frame = parse(message.get("text"))
             if frame is None:
                 return self._writer.finish(Close.BAD_MESSAGE)

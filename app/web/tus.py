@@ -159,7 +159,7 @@ class TusDoors:
         HEAD is tus's own way to ask.
         """
         with speaking_tus(request):
-            standing = await self._resumptions.look(request.path_params["upload_id"], owner_of(request))
+            standing = await self._resumptions.look(request.path_params["upload_id"], *_by(request))
             headers = {"Upload-Length": str(standing.unfinished.length), "Upload-Metadata": metadata_text(standing)}
             return JsonAnswer(shown(standing), headers=headers | standing_headers(standing))
 
@@ -203,7 +203,7 @@ class TusDoors:
         A job that still needs it will not find it.
         """
         with speaking_tus(request):
-            await self._resumptions.end(request.path_params["upload_id"], owner_of(request))
+            await self._resumptions.end(request.path_params["upload_id"], *_by(request))
             return Response(status_code=204, headers=SPOKEN)
 
     @describes(
@@ -253,6 +253,7 @@ class TusDoors:
             content_type=media_type(said, name),
             length=length,
             metadata=request.headers.get("upload-metadata", ""),
+            single=principal_of(request).single,
         )
 
     async def _first(self, request: Request, unfinished: Unfinished, checksum: Checksum | None) -> Standing:
@@ -264,8 +265,14 @@ class TusDoors:
         return await self._resumptions.look(unfinished.upload_id, unfinished.owner)
 
     async def _take(self, request: Request, upload_id: str, offset: int, checksum: Checksum | None) -> Standing:
-        with self._reception.admitted(owner_of(request)):
-            async with self._resumptions.resume(upload_id, owner_of(request), offset, checksum) as arrival:
+        owner, single = _by(request)
+        with self._reception.admitted(owner):
+            async with self._resumptions.resume(upload_id, owner, offset, checksum, single=single) as arrival:
                 async for batch in self._bodies.batches(request, arrival.most_bytes, UploadTooLarge):
                     await arrival.take(batch)
                 return await arrival.settle()
+
+
+def _by(request: Request) -> tuple[str, str]:
+    """Whose uploads exist for who asks: an owner's, or of these what came for one submission."""
+    return owner_of(request), principal_of(request).single

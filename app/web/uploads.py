@@ -81,7 +81,11 @@ class UploadDoors:
             try:
                 await self._receive(request, incoming)
                 upload = await self._reception.make_upload(
-                    incoming, owner=principal.owner, name=name, content_type=content_type
+                    incoming,
+                    owner=principal.owner,
+                    name=name,
+                    content_type=content_type,
+                    single=principal.single,
                 )
             except BaseException:
                 await self._discard(incoming)

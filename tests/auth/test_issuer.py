@@ -20,7 +20,8 @@ from jwt.algorithms import get_default_algorithms
 
 from app.auth.issuer import Issuer
 from app.auth.jwks import FixedKeys, keys_of
-from app.auth.principal import USUAL, Scope
+from app.auth.principal import USUAL, Scope, is_owner
+from app.clock import rfc3339
 from app.errors import Unauthenticated
 
 ISSUER, AUDIENCE, SECRET = "https://issuer.example", "tidings", "s" * 32
@@ -105,6 +106,7 @@ def test_a_file_of_keys_is_pem_or_jwks_and_must_have_some(tmp_path: Path, text: 
         {"sub": None},
         {"sub": ""},
         {"sub": "x" * 129},
+        {"exp": float("inf")},
     ],
 )
 async def test_a_claim_that_does_not_fit_is_refused(wrong: dict[str, Any]) -> None:
@@ -170,6 +172,14 @@ async def test_an_owner_may_have_any_name_and_no_two_names_are_one_owner() -> No
     owners = [(await issuer().principal(jwt.encode(claims(sub=name), SECRET, "HS256"))).owner for name in names]
     assert owners[0] == "auth0%7C1"
     assert len(set(owners)) == len(names)
+
+
+@pytest.mark.parametrize("odd", [{"exp": str(int(time.time()) + 60)}, {"exp": 10**40}, {"sub": "\ud800"}])
+async def test_what_an_issuer_may_oddly_say_breaks_nothing(odd: dict[str, Any]) -> None:
+    principal = await issuer().principal(jwt.encode(claims(**odd), SECRET, "HS256"))
+    assert is_owner(principal.owner)
+    assert principal.expires_at
+    assert rfc3339(principal.expires_at)
 
 
 async def test_another_claim_may_name_the_owner() -> None:

@@ -1,5 +1,6 @@
 """Keys that an issuer publishes: fetched when needed, not for whoever asks, and kept while it is away."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from app.auth.jwks import PublishedKeys
 from app.errors import Unavailable
 from tests.auth.test_issuer import jwk
 from tests.small_server import Answer, SmallServer, json, serving
+from tests.watching import until
 
 PATH = "/jwks.json"
 KEY = ed25519.Ed25519PrivateKey.generate()
@@ -77,3 +79,36 @@ async def test_while_the_issuer_is_away_what_is_known_stays_good(
     with pytest.raises(Unavailable):
         await known(nothing, "1")
     assert not server.seen_at("/elsewhere")
+
+
+async def test_as_long_as_none_is_known_it_is_said_that_none_can_be_had(
+    server: SmallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.auth.jwks.PAUSE_SECONDS", 3600.0)
+    server.will(PATH, Answer(503))
+    keys = PublishedKeys(server.url + PATH)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await known(keys, "1")
+    assert len(server.seen) == 1
+
+
+async def test_nobody_waits_for_an_issuer_whose_keys_are_known(
+    server: SmallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = PublishedKeys(server.url + PATH)
+    await known(keys, "1")
+    monkeypatch.setattr("app.auth.jwks.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("app.auth.jwks.PAUSE_SECONDS", 3600.0)
+    keys._tried_at = float("-inf")
+    server.will(PATH, Answer(hangs=True))
+    async with asyncio.timeout(2):
+        assert await known(keys, "1") == ["1"]
+    await until(lambda: len(server.seen) == 2)
+
+
+async def test_a_fetch_takes_only_so_long(server: SmallServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.auth.jwks.FETCH_SECONDS", 0.2)
+    server.will(PATH, Answer(hangs=True))
+    with pytest.raises(Unavailable):
+        await known(PublishedKeys(server.url + PATH), "1")

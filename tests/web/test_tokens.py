@@ -1,5 +1,6 @@
 """Browser tokens: what one is made for, it does; and nothing else."""
 
+import json
 import time
 from datetime import datetime
 from typing import Any
@@ -12,13 +13,16 @@ from app.settings import Settings
 from app.store import BatchStore, KeyStore, Order
 from tests.ground import submission
 from tests.web.conftest import Store, assert_problem
+from tests.web.resuming import PIECE, VERSION
+from tests.web.test_websocket import asked, socket, to_the_end
 
 BATCH = "abcdefghijklmnopqrstuvwx22"
+FRIEND = "https://app.example.com"
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"auth": "keys"})
+    return settings.model_copy(update={"auth": "keys", "allowed_origins": (FRIEND,)})
 
 
 def shown(credential: str) -> dict[str, str]:
@@ -86,6 +90,7 @@ async def test_a_token_for_a_batch_reaches_it_and_its_jobs(
     listed = (await web.get("/api/jobs", headers=shown(text))).json()["jobs"]
     assert alone.job_id not in [job["job_id"] for job in listed]
     assert {job["batch_id"] for job in listed} == {BATCH}
+    assert (await web.get(f"/api/jobs?q={alone.job_id}", headers=shown(text))).json()["jobs"] == []
     assert_problem(await web.get(f"/api/jobs?batch_id={BATCH[:-1]}3", headers=shown(text)), 403, "forbidden")
     assert_problem(await web.get("/api/events", headers=shown(text)), 403, "forbidden")
 
@@ -163,6 +168,30 @@ async def test_a_token_for_a_submission_may_upload_what_that_needs(web: httpx.As
     upload = (await web.put("/api/uploads/a.mp4", content=b"moov", headers=shown(text))).json()
     body = {"kind": "transcode", "params": {"input": upload["input"]}}
     assert (await web.post("/api/jobs", json=body, headers=shown(text))).status_code == 202
+
+
+async def test_what_one_submission_uploads_does_not_exist_for_another(
+    web: httpx.AsyncClient, ann: dict[str, str], store: Store
+) -> None:
+    mine, other = [shown(await token(web, ann, scope="submit", kind="transcode")) for _ in range(2)]
+    whole = (await web.put("/api/uploads/a.mp4", content=b"moov", headers=mine)).json()["upload_id"]
+    begun = (await web.post("/api/uploads", headers=mine | VERSION | {"Upload-Length": "4"})).headers["location"]
+    for url in (begun, f"/api/uploads/tus/{whole}"):
+        assert (await web.get(url, headers=mine)).status_code == 200
+        assert (await web.get(url, headers=ann)).status_code == 200
+        assert_problem(await web.get(url, headers=other), 404, "unknown_upload")
+        assert_problem(await web.delete(url, headers=other | VERSION), 404, "unknown_upload")
+        piece = PIECE | {"Upload-Offset": "0"}
+        assert_problem(await web.patch(url, content=b"moov", headers=other | piece), 404, "unknown_upload")
+    assert (await web.patch(begun, content=b"moov", headers=mine | piece)).status_code == 204
+    run = await store.claimed(owner="ann")
+    await store.save(run, "a.mp4", b"moov")
+    for text in (f"upload:{whole}", f"upload:{begun[-26:]}", f"artifact:{run.job_id}/a.mp4"):
+        body = {"kind": "transcode", "params": {"input": text}}
+        assert_problem(await web.post("/api/jobs", json=body, headers=other), 422, "unknown_input")
+    assert (await web.post("/api/jobs", json=body, headers=ann)).status_code == 202
+    body = {"kind": "transcode", "params": {"input": f"upload:{whole}"}}
+    assert (await web.post("/api/jobs", json=body, headers=mine)).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -256,6 +285,20 @@ async def test_a_cookie_reads_and_does_the_rest_only_for_our_own_pages(
         assert_problem(await web.post(cancel, headers=kept | foreign), 403, code)
     assert (await web.post(cancel, headers=kept | {"Sec-Fetch-Site": "same-origin"})).status_code == 200
     assert (await web.post(cancel, headers=kept | {"Origin": host.rstrip("/")})).status_code == 200
+
+
+async def test_over_a_socket_a_cookie_counts_for_pages_of_our_own_alone(
+    web: httpx.AsyncClient, address: str, ann: dict[str, str], store: Store
+) -> None:
+    """An allowed page of another origin may be of the same site: then the browser sends the cookie along."""
+    job = await store.submitted(owner="ann")
+    kept = await cookie(web, ann)
+    frame = {"op": "cancel", "job_id": job.job_id}
+    async with socket(address, "/api/ws", additional_headers=kept | {"Origin": FRIEND}) as connection:
+        await connection.send(json.dumps(frame))
+        assert (await to_the_end(connection))[1] == 4401
+    async with socket(address, "/api/ws", additional_headers=kept | {"Origin": address}) as connection:
+        assert (await asked(connection, **frame))["op"] == "cancelling"
 
 
 async def test_a_header_wins_over_a_cookie(web: httpx.AsyncClient, ann: dict[str, str]) -> None:

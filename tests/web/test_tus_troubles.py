@@ -1,6 +1,7 @@
 """Resumable uploads of others, too many, broken off, at once, and left at their end: nothing is lost or left behind."""
 
 import asyncio
+import errno
 import os
 import resource
 from collections.abc import AsyncIterator, Iterator
@@ -189,6 +190,20 @@ async def test_a_full_disk_is_told_and_what_fitted_stays(web: httpx.AsyncClient,
     url = await create(web, 2 * MIB)
     assert_problem(await patch(web, url, 0, b"x" * 2 * MIB, headers), 507, "storage_full")
     assert await offset_of(web, url) == (0 if headers else MIB)
+
+
+async def test_a_disk_that_takes_no_file_at_all_is_told_and_no_room_is_held(
+    web: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def touch(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no inodes")
+
+    monkeypatch.setattr("pathlib.Path.touch", touch)
+    begun = await web.post("/api/uploads", headers=VERSION | {"Upload-Length": "9"})
+    assert_problem(begun, 507, "storage_full")
+    assert_problem(await web.put("/api/uploads/a", content=b"x"), 507, "storage_full")
+    assert not await store.redis.keys("tidings:unfinished*")
+    assert not await store.redis.keys("tidings:promised*")
 
 
 async def test_a_body_that_stops_coming_is_given_up_and_what_came_stays(settings: Settings, store: Store) -> None:

@@ -8,6 +8,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from app.auth import OPEN
+from app.hub import LINES, Close, Writer
 from app.jobs import new_job_id
 from app.web.multiplex import Session
 from tests.web.conftest import Store
@@ -211,6 +213,28 @@ async def test_subscriptions_of_a_socket_are_bounded(
         await told(connection, 2)
         answer = await asked(connection, op="subscribe", job_id=second.job_id)
         assert (answer["op"], answer["code"]) == ("error", "too_many_subscriptions")
+
+
+async def test_what_a_client_says_after_its_good_bye_is_not_done(store: Store) -> None:
+    """It may not have been told yet, as it does not read."""
+    job = await store.submitted()
+    writer = Writer(LINES, _unheard, lambda _: None)
+    unasked: Any = None
+    session = Session(OPEN, unasked, unasked, store.jobs, writer, most=1)
+    frames = iter([{"type": "websocket.receive", "text": json.dumps({"op": "cancel", "job_id": job.job_id})}])
+
+    async def receive() -> dict[str, Any]:
+        writer.finish(Close.UNAUTHENTICATED)
+        return next(frames)
+
+    await session.run(receive)
+    view = await store.jobs.read(job.job_id)
+    assert view
+    assert view.job.cancel_requested_at is None
+
+
+async def _unheard(_: object) -> None:
+    raise AssertionError
 
 
 def _narrow(*parts: Any, most: int) -> Session:

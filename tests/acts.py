@@ -244,6 +244,17 @@ def print_and_die(ctx: Context, how: str) -> None:
 
 
 @deed(BLOCKING)
+def burst(ctx: Context, count: int, gate: str) -> None:
+    """Crash with many last words, as a library may that is not Python's."""
+    ctx.emit("begun")
+    while not Path(gate).exists():
+        time.sleep(0.005)
+    with open(2, "wb", closefd=False) as stderr:
+        stderr.writelines(b"%0100d\n" % number for number in range(count))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@deed(BLOCKING)
 def print_oddly(_: Context) -> list[Any]:
     """What streams are good for beside print."""
     sys.stdout.buffer.write(b"bytes\n")

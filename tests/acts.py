@@ -461,3 +461,27 @@ def save_from_a_line(ctx: Context) -> list[str]:
     saved: list[str] = []
     ctx.run(["sh", "-c", "echo a; echo b"], lambda line: saved.append(ctx.save(line, line.encode()).name))
     return saved
+
+
+@deed(BLOCKING)
+def call_side_by_side(ctx: Context) -> list[list[str]]:
+    """Two programs in two threads, of which one says nothing for as long as the other has not begun."""
+    ctx.emit("begun")
+    other_began = threading.Event()
+    told: list[list[str]] = [[], []]
+
+    def patient(line: str) -> None:
+        told[0].append(line)
+        other_began.wait()
+
+    def busy(line: str) -> None:
+        told[1].append(line)
+        other_began.set()
+
+    scripts = [("echo 1; echo 2", patient), ("sleep 0.1; seq 200", busy)]
+    threads = [threading.Thread(target=ctx.run, args=(["sh", "-c", script], hear)) for script, hear in scripts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return told

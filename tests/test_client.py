@@ -156,10 +156,19 @@ def test_a_lost_stream_is_resumed_by_its_last_id(client: Client, server: SmallSe
     assert [seconds > 0 for seconds in heard] == [False, True, False]
 
 
-def test_a_torn_stream_that_had_told_the_end_is_not_sought_again(client: Client, server: SmallServer) -> None:
-    server.will(EVENTS, stream(event(1, "completed"), torn=True))
+@pytest.mark.parametrize("more", [Answer(204), Answer(502), stream(torn=True)])
+def test_a_torn_stream_that_had_told_the_end_is_sought_once_more(
+    client: Client, server: SmallServer, more: Answer
+) -> None:
+    server.will(EVENTS, stream(event(1, "completed"), torn=True), more)
     assert seqs(client.follow(JOB_ID)) == [1]
-    assert len(server.seen) == 1
+    assert len(server.seen) == 2
+
+
+def test_an_end_within_the_log_of_a_job_that_was_retried_is_not_the_end(client: Client, server: SmallServer) -> None:
+    retried = stream(event(2, "pending"), event(3, "completed"))
+    server.will(EVENTS, stream(event(1, "failed"), torn=True), retried)
+    assert seqs(client.follow(JOB_ID, 0)) == [1, 2, 3]
 
 
 def test_204_is_the_end(client: Client, server: SmallServer) -> None:

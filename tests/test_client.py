@@ -2,6 +2,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,16 @@ def test_an_end_is_waited_for_by_held_requests(client: Client, server: SmallServ
     server.will(JOB, held, held, json(job("completed")))
     assert client.wait(JOB_ID)["status"] == "completed"
     assert {seen.headers["Prefer"] for seen in server.seen} == {"wait=20"}
+
+
+def test_a_held_request_is_waited_for_by_who_has_little_patience_otherwise(
+    face: Any, server: SmallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.client.jobs.PATIENT_SECONDS", ())
+    late = json(job("completed"), Preference_Applied="wait=20")
+    server.will(JOB, replace(late, late=0.4))
+    with face(server.url, timeout=0.2) as client:
+        assert client.wait(JOB_ID)["status"] == "completed"
 
 
 def test_where_nothing_is_held_an_end_is_asked_for_no_sooner_than_told(client: Client, server: SmallServer) -> None:

@@ -16,7 +16,7 @@ from app.client.wire import Call, Json, Wire
 from app.jobs import TERMINAL
 
 WAIT_SECONDS: Final = 20
-"""How long one request waits for the end of a job; less than a client waits for an answer."""
+"""How long one request waits for the end of a job."""
 
 LONGEST_POLL_SECONDS: Final = 60
 """A service that is waited on may ask for this much patience."""
@@ -134,7 +134,7 @@ async def _completed(wire: Wire, job_id: str) -> Json:
 
 async def _ended(wire: Wire, job_id: str) -> Json:
     while True:
-        call = Call("GET", job_path(job_id), {"Prefer": f"wait={WAIT_SECONDS}"})
+        call = Call("GET", job_path(job_id), {"Prefer": f"wait={WAIT_SECONDS}"}, held_seconds=WAIT_SECONDS)
         reply = await asked(wire, call, waits=PATIENT_SECONDS, longest=LONGEST_POLL_SECONDS)
         job = read_object(reply, wire.url)
         if job["status"] in TERMINAL:

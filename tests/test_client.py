@@ -137,6 +137,25 @@ def test_cancel_gives_the_reason_if_there_is_one(client: Client, server: SmallSe
     assert server.seen[0].body == body
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "arguments"),
+    [
+        (f"{JOB}/retry", "retry", (JOB_ID,)),
+        (JOB, "purge", (JOB_ID,)),
+        ("/api/batches/b/retry", "retry_batch", ("b",)),
+        (f"{JOB}/deliveries/1/redeliver", "redeliver", (1, JOB_ID)),
+        ("/api/deliveries/redeliver", "redeliver_failed", ()),
+    ],
+)
+def test_what_would_not_come_to_the_same_is_not_repeated(
+    client: Client, server: SmallServer, path: str, method: str, arguments: tuple[Any, ...]
+) -> None:
+    server.will(path, Answer(torn=True), problem(409, "not_retryable", "It is done already"))
+    with pytest.raises(Unreachable):
+        getattr(client, method)(*arguments)
+    assert len(server.seen) == 1
+
+
 def test_follow_tells_every_event_to_the_end(client: Client, server: SmallServer) -> None:
     server.will(EVENTS, stream(event(1, "snapshot", status="pending"), event(2, "processing"), event(3, "completed")))
     assert seqs(client.follow(JOB_ID)) == [1, 2, 3]

@@ -56,7 +56,9 @@ def top(  # noqa: PLR0917  typer calls it by name
         for job in board.rows():
             typer.echo(to_json(job))
     else:
-        console.print(drawn(board, None, live=False))
+        with console.capture() as printed:
+            console.print(drawn(board, None, live=False))
+        typer.echo(printed.get(), nl=False)
 
 
 def _lives(console: Console) -> bool:

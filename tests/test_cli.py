@@ -165,6 +165,14 @@ def test_upload_prints_what_to_say_for_a_file_in_params(server: SmallServer, cli
     assert asked(server, "upload", str(clip)).stdout == "upload:u1\n"
 
 
+def test_what_cannot_be_uploaded_is_wrong_usage(server: SmallServer, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as no_file:
+        no_file.bind(str(tmp_path / "socket"))
+        result = asked(server, "upload", str(tmp_path / "socket"))
+    assert result.exit_code == 2
+    assert "No such device" in result.stderr
+
+
 def test_submit_as_json_prints_the_job(server: SmallServer) -> None:
     assert from_json(asked(server, "submit", "transcode", "--json").stdout) == job("pending")
 

@@ -266,6 +266,17 @@ def print_and_die(ctx: Context, how: str) -> None:
 
 
 @deed(BLOCKING)
+def burst(ctx: Context, count: int, gate: str) -> None:
+    """Crash with many last words, as a library may that is not Python's."""
+    ctx.emit("begun")
+    while not Path(gate).exists():
+        time.sleep(0.005)
+    with open(2, "wb", closefd=False) as stderr:
+        stderr.writelines(b"%0100d\n" % number for number in range(count))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@deed(BLOCKING)
 def print_oddly(_: Context) -> list[Any]:
     """What streams are good for beside print."""
     sys.stdout.buffer.write(b"bytes\n")
@@ -472,3 +483,27 @@ def save_from_a_line(ctx: Context) -> list[str]:
     saved: list[str] = []
     ctx.run(["sh", "-c", "echo a; echo b"], lambda line: saved.append(ctx.save(line, line.encode()).name))
     return saved
+
+
+@deed(BLOCKING)
+def call_side_by_side(ctx: Context) -> list[list[str]]:
+    """Two programs in two threads, of which one says nothing for as long as the other has not begun."""
+    ctx.emit("begun")
+    other_began = threading.Event()
+    told: list[list[str]] = [[], []]
+
+    def patient(line: str) -> None:
+        told[0].append(line)
+        other_began.wait()
+
+    def busy(line: str) -> None:
+        told[1].append(line)
+        other_began.set()
+
+    scripts = [("echo 1; echo 2", patient), ("sleep 0.1; seq 200", busy)]
+    threads = [threading.Thread(target=ctx.run, args=(["sh", "-c", script], hear)) for script, hear in scripts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return told

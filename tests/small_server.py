@@ -32,7 +32,7 @@ EVENTS = f"/api/jobs/{JOB_ID}/events"
 
 @dataclass(frozen=True)
 class Answer:
-    """`hangs` keeps the connection open and silent, `torn` ends it before the announced length."""
+    """It begins `late` by so many seconds; `hangs` keeps the connection open and silent, `torn` ends it too early."""
 
     status: int = 200
     body: bytes = b""
@@ -40,6 +40,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     hangs: bool = False
     torn: bool = False
+    late: float = 0
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.seen.append(Seen(self.command, self.path, dict(self.headers), body))
         answer = self.server.next_answer(self.path)
+        self.server.closing.wait(answer.late)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         for name, value in answer.headers.items():
@@ -106,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         if answer.hangs:
             self.server.closing.wait(20)
 
-    do_GET = do_HEAD = do_POST = do_PATCH = handle_any
+    do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = handle_any
 
     def log_message(self, *_: object) -> None:
         """Quiet."""

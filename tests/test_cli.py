@@ -165,6 +165,14 @@ def test_upload_prints_what_to_say_for_a_file_in_params(server: SmallServer, cli
     assert asked(server, "upload", str(clip)).stdout == "upload:u1\n"
 
 
+def test_what_cannot_be_uploaded_is_wrong_usage(server: SmallServer, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as no_file:
+        no_file.bind(str(tmp_path / "socket"))
+        result = asked(server, "upload", str(tmp_path / "socket"))
+    assert result.exit_code == 2
+    assert "No such device" in result.stderr
+
+
 def test_submit_as_json_prints_the_job(server: SmallServer) -> None:
     assert from_json(asked(server, "submit", "transcode", "--json").stdout) == job("pending")
 
@@ -267,14 +275,14 @@ def test_ctrl_c_detaches_and_leaves_the_job_be(server: SmallServer) -> None:
     assert [seen.path for seen in server.seen] == [EVENTS]
 
 
-def test_a_reader_that_leaves_early_is_no_error_to_tell(server: SmallServer) -> None:
-    server.will(
-        EVENTS, stream(*(event(seq, "log", line="x" * 1000) for seq in range(1, 1000)), event(1000, "completed"))
-    )
-    server.will(JOB, json(job("completed")))
-    watching = f"{sys.executable} -m app.cli watch {JOB_ID} --url {server.url} | head -n 1"
-    done = subprocess.run(watching, shell=True, capture_output=True, text=True, timeout=20, check=True)
-    assert done.stderr == ""
+@pytest.mark.parametrize("command", ["watch " + JOB_ID, "jobs", "top --once"])
+def test_a_reader_that_leaves_early_is_no_failure_and_nothing_to_tell(server: SmallServer, command: str) -> None:
+    will_end(server, "completed")
+    for query in ("", "?status=pending&status=processing"):
+        server.will(f"/api/jobs{query}", json({"jobs": [job("failed", created_at="")], "next_cursor": None}))
+    asking = f"{sys.executable} -m app.cli {command} --url {server.url} | true"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", asking], capture_output=True, check=False, timeout=20)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_a_terminal_gets_a_bar(server: SmallServer) -> None:

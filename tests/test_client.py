@@ -2,6 +2,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,25 @@ def test_cancel_gives_the_reason_if_there_is_one(client: Client, server: SmallSe
     assert server.seen[0].body == body
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "arguments"),
+    [
+        (f"{JOB}/retry", "retry", (JOB_ID,)),
+        (JOB, "purge", (JOB_ID,)),
+        ("/api/batches/b/retry", "retry_batch", ("b",)),
+        (f"{JOB}/deliveries/1/redeliver", "redeliver", (1, JOB_ID)),
+        ("/api/deliveries/redeliver", "redeliver_failed", ()),
+    ],
+)
+def test_what_would_not_come_to_the_same_is_not_repeated(
+    client: Client, server: SmallServer, path: str, method: str, arguments: tuple[Any, ...]
+) -> None:
+    server.will(path, Answer(torn=True), problem(409, "not_retryable", "It is done already"))
+    with pytest.raises(Unreachable):
+        getattr(client, method)(*arguments)
+    assert len(server.seen) == 1
+
+
 def test_follow_tells_every_event_to_the_end(client: Client, server: SmallServer) -> None:
     server.will(EVENTS, stream(event(1, "snapshot", status="pending"), event(2, "processing"), event(3, "completed")))
     assert seqs(client.follow(JOB_ID)) == [1, 2, 3]
@@ -156,10 +176,19 @@ def test_a_lost_stream_is_resumed_by_its_last_id(client: Client, server: SmallSe
     assert [seconds > 0 for seconds in heard] == [False, True, False]
 
 
-def test_a_torn_stream_that_had_told_the_end_is_not_sought_again(client: Client, server: SmallServer) -> None:
-    server.will(EVENTS, stream(event(1, "completed"), torn=True))
+@pytest.mark.parametrize("more", [Answer(204), Answer(502), stream(torn=True)])
+def test_a_torn_stream_that_had_told_the_end_is_sought_once_more(
+    client: Client, server: SmallServer, more: Answer
+) -> None:
+    server.will(EVENTS, stream(event(1, "completed"), torn=True), more)
     assert seqs(client.follow(JOB_ID)) == [1]
-    assert len(server.seen) == 1
+    assert len(server.seen) == 2
+
+
+def test_an_end_within_the_log_of_a_job_that_was_retried_is_not_the_end(client: Client, server: SmallServer) -> None:
+    retried = stream(event(2, "pending"), event(3, "completed"))
+    server.will(EVENTS, stream(event(1, "failed"), torn=True), retried)
+    assert seqs(client.follow(JOB_ID, 0)) == [1, 2, 3]
 
 
 def test_204_is_the_end(client: Client, server: SmallServer) -> None:
@@ -221,6 +250,16 @@ def test_an_end_is_waited_for_by_held_requests(client: Client, server: SmallServ
     server.will(JOB, held, held, json(job("completed")))
     assert client.wait(JOB_ID)["status"] == "completed"
     assert {seen.headers["Prefer"] for seen in server.seen} == {"wait=20"}
+
+
+def test_a_held_request_is_waited_for_by_who_has_little_patience_otherwise(
+    face: Any, server: SmallServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.client.jobs.PATIENT_SECONDS", ())
+    late = json(job("completed"), Preference_Applied="wait=20")
+    server.will(JOB, replace(late, late=0.4))
+    with face(server.url, timeout=0.2) as client:
+        assert client.wait(JOB_ID)["status"] == "completed"
 
 
 def test_where_nothing_is_held_an_end_is_asked_for_no_sooner_than_told(client: Client, server: SmallServer) -> None:

@@ -170,6 +170,13 @@ async def test_a_line_may_lead_to_further_calls(stage: Stage, mode: str) -> None
     assert (await stage.play(mode, deed="save_from_a_line")).result == ["a", "b"]
 
 
+@pytest.mark.parametrize("mode", ["thread", "process"])
+async def test_programs_of_two_threads_get_on_though_one_is_listened_to_slowly(stage: Stage, mode: str) -> None:
+    playing = await stage.begin(mode, deed="call_side_by_side")
+    slow, busy = (await playing.end()).result
+    assert (slow, len(busy)) == (["1", "2"], 200)
+
+
 async def test_a_long_line_is_cut(stage: Stage) -> None:
     script = "head -c 300000 /dev/zero | tr '\\0' x; echo; echo y"
     job = await stage.play("loop", {"max_attempts": 1}, deed="call", arguments=[script])

@@ -64,6 +64,20 @@ def test_stdin_holds_one_object_of_bounded_size(client: Client, monkeypatch: pyt
         gather(client, "transcode", ["-"])
 
 
+def test_stdin_that_is_named_twice_holds_nothing_the_second_time(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(monkeypatch, b"{}")
+    with pytest.raises(ArgumentError):
+        gather(client, "transcode", ["-", "-"])
+
+
+def test_stdin_that_is_closed_is_told_as_such(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ArgumentError, match="stdin"):
+        gather(client, "transcode", ["-"])
+
+
 @pytest.mark.parametrize("word", ["more:={", "mask=@nowhere"])
 def test_nothing_is_uploaded_when_another_word_is_wrong(
     client: Client, server: SmallServer, clip: Path, word: str

@@ -97,6 +97,17 @@ async def test_nothing_it_has_printed_dies_with_it(stage: Stage, how: str) -> No
     assert sorted(late) == sorted(["last", "nativeat exit" if how == "raise" else "native"])
 
 
+async def test_a_crash_is_told_to_its_last_line_though_redis_was_away(
+    stage: Stage, redis: Redis, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    playing = await stage.begin("process", {"max_attempts": 1}, deed="burst", arguments=[4_700, str(gate)])
+    await redis.client_pause(500)  # more than fits into outbox and buffers: some is left in the pipe
+    gate.touch()
+    assert (await playing.end()).status is Status.FAILED
+    assert [int(line) for line in await stage.lines(playing.job_id)] == list(range(4_700))
+
+
 async def test_it_may_print_whatever_a_stream_takes(stage: Stage) -> None:
     played = await stage.play("process", deed="print_oddly")
     assert played.result == ["utf-8", 1, False]

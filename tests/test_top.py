@@ -116,6 +116,12 @@ def test_a_refusal_gives_the_screen_back_and_is_told(server: SmallServer) -> Non
     assert "TIDINGS_API_KEY" in terminal.complaint
 
 
+def test_an_address_that_is_none_is_wrong_usage() -> None:
+    terminal = Terminal("localhost:8000")
+    assert terminal.ended() == 2
+    assert terminal.complaint.startswith("--url: ")
+
+
 def test_without_a_terminal_it_is_printed_once(server: SmallServer) -> None:
     result = asked(server)
     assert result.exit_code == 0

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic_core import to_json
@@ -15,9 +15,9 @@ from app.cli.exits import ExitCode, settings_of, usage
 from app.client import Client, ClientError, NotCompleted
 from app.display import Display, JsonLines, display
 from app.display.sentences import clean
-from app.settings import Settings
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 Url = Annotated[
     str,
@@ -34,12 +34,7 @@ BatchId = Annotated[str, typer.Argument(metavar="BATCH_ID", show_default=False, 
 @contextmanager
 def client_of(url: str) -> Iterator[Client]:
     """A client. What goes wrong with it, or with what it is to be asked, ends the command with words."""
-    settings = settings_of({})
-    try:
-        client = Client(address(url, settings), api_key=settings.api_key.get_secret_value())
-    except ValueError as error:
-        usage(f"--url: {error}")
-    with troubles(), client:
+    with troubles(), reach(Client, url) as client:
         yield client
 
 
@@ -62,9 +57,13 @@ def troubles() -> Iterator[None]:
 ENDS = {"completed": ExitCode.COMPLETED, "failed": ExitCode.FAILED, "cancelled": ExitCode.CANCELLED}
 
 
-def address(url: str, settings: Settings) -> str:
-    """Where the service is, if nothing is said: on this machine."""
-    return url or f"http://127.0.0.1:{settings.port}"
+def reach(face: Callable[..., T], url: str) -> T:
+    """A client of this face. If no URL is given, the service is on this machine; one that is none ends the command."""
+    settings = settings_of({})
+    try:
+        return face(url or f"http://127.0.0.1:{settings.port}", api_key=settings.api_key.get_secret_value())
+    except ValueError as error:
+        usage(f"--url: {error}")
 
 
 def given(**options: Any) -> Json:

@@ -13,7 +13,7 @@ from app import __version__
 from app.cli import files, jobs, operators, submission, top, watching
 from app.cli.batches import batches
 from app.cli.completion import completion
-from app.cli.exits import settings_of, usage
+from app.cli.exits import Commands, settings_of, usage
 from app.cli.keys import keys
 from app.cli.queues import kinds, queues
 from app.cli.tokens import tokens
@@ -24,9 +24,10 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on. [TIDINGS_PORT
 
 app = typer.Typer(
     name="tidings",
+    cls=Commands,
     help="Submit a long job, get an answer at once, and be told how it goes.",
     epilog="Settings come from TIDINGS_* variables; an option wins over its variable. Ends with 0 completed or done, "
-    "1 failed, 2 wrong usage, 3 cancelled, 4 refused or unreachable, 130 after Ctrl-C.",
+    "1 failed, 2 wrong usage, 3 cancelled, 4 refused or unreachable, 130 after Ctrl-C, 141 when nobody reads on.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -1,11 +1,14 @@
 """How commands end, and the settings they end over where these are invalid. For `app/cli`."""
 
+import os
+import sys
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, NoReturn
 
 import typer
 from pydantic import ValidationError
+from typer.core import TyperGroup
 
 from app.settings import Settings
 
@@ -21,6 +24,19 @@ class ExitCode(IntEnum):
     """Refused by the service, or it cannot be reached."""
     DETACHED = 130
     """Ctrl-C: we stopped watching, the job goes on."""
+    UNHEARD = 141
+    """Nobody reads what is printed, as after `| head`: what a shell says of who dies by SIGPIPE."""
+
+
+class Commands(TyperGroup):
+    """Ends as `UNHEARD` where typer would say 1, which is that a job has failed."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tells of it as it ends
+            raise typer.Exit(ExitCode.UNHEARD) from error
 
 
 def settings_of(options: Mapping[str, Any]) -> Settings:

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from app.cli.asking import AsJson, JobId, Url, client_of, say
 from app.cli.exits import usage
-from app.display import UploadBar
+from app.cli.gather import uploaded
 
 
 def upload(
@@ -17,9 +17,9 @@ def upload(
     url: Url = "",
 ) -> None:
     """Upload a file and print what to say for it in params. What breaks off is gone on with."""
-    with client_of(url) as client, UploadBar(path.name) as bar:
-        uploaded = client.upload(path, bar.show)
-    say(uploaded, uploaded["input"], as_json=as_json)
+    with client_of(url) as client:
+        stored = uploaded(client, path)
+    say(stored, stored["input"], as_json=as_json)
 
 
 def result(

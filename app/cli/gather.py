@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from app.cli.arguments import ArgumentError, File, Word, param_at, params_of, parse_object, parse_words, put_together
 from app.client import Client, Refused
@@ -43,13 +44,20 @@ def text_of(source: str, most_bytes: int = MOST_BYTES) -> bytes:
     """What stdin (`-`) or a file (its path, with or without `@`) holds. Raises ArgumentError, also for too much."""
     name = "stdin" if source == "-" else source.removeprefix("@")
     try:
-        with sys.stdin.buffer if source == "-" else Path(name).expanduser().open("rb") as file:
+        with _stdin() if source == "-" else Path(name).expanduser().open("rb") as file:
             text = file.read(most_bytes + 1)
     except OSError as error:
         raise ArgumentError(f"{name}: {error.strerror}") from error
     if len(text) > most_bytes:
         raise ArgumentError(f"{name} holds more than {most_bytes >> 20} MiB")
     return text
+
+
+def _stdin() -> AbstractContextManager[BinaryIO]:
+    """It stays open for who names it twice, though it holds nothing then."""
+    if sys.stdin is None:
+        raise ArgumentError("stdin is closed")
+    return nullcontext(sys.stdin.buffer)
 
 
 def _values(client: Client, kind: str, words: Sequence[Word]) -> dict[str, Any]:
@@ -60,14 +68,14 @@ def _values(client: Client, kind: str, words: Sequence[Word]) -> dict[str, Any]:
     params = params_of(schemas[kind])
     values = {word.key: word.value(param_at(params, word.key)) for word in words}
     put_together(params, values)  # raises before anything is uploaded
-    uploaded = {key: _uploaded(client, value) if isinstance(value, File) else value for key, value in values.items()}
-    return put_together(params, uploaded)
+    stored = {key: uploaded(client, v.path)["input"] if isinstance(v, File) else v for key, v in values.items()}
+    return put_together(params, stored)
 
 
-def _uploaded(client: Client, file: File) -> str:
+def uploaded(client: Client, path: Path) -> Json:
+    """The upload, shown as it goes. Raises ArgumentError for what cannot be read, ClientError."""
     try:
-        with UploadBar(file.path.name) as bar:
-            stored: str = client.upload(file.path, bar.show)["input"]
+        with UploadBar(path.name) as bar:
+            return client.upload(path, bar.show)
     except OSError as error:
         raise ArgumentError(str(error)) from error
-    return stored

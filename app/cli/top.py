@@ -11,9 +11,8 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.live import Live
 
-from app.cli.asking import AsJson, Url, address, client_of, given, troubles
+from app.cli.asking import AsJson, Url, client_of, given, reach, troubles
 from app.cli.board import Board
-from app.cli.exits import settings_of
 from app.cli.table import drawn
 from app.cli.watching import Kinds, Status, Tags
 from app.client import AsyncClient, ClientError
@@ -56,7 +55,9 @@ def top(  # noqa: PLR0917  typer calls it by name
         for job in board.rows():
             typer.echo(to_json(job))
     else:
-        console.print(drawn(board, None, live=False))
+        with console.capture() as printed:
+            console.print(drawn(board, None, live=False))
+        typer.echo(printed.get(), nl=False)
 
 
 def _lives(console: Console) -> bool:
@@ -68,8 +69,7 @@ async def _live(url: str, filters: Json, board: Board, console: Console) -> None
     """Draw the board until somebody has had enough. Raises ClientError once the service is given up."""
     from app.cli.keyboard import waking  # noqa: PLC0415  it takes a Unix
 
-    settings = settings_of({})
-    async with AsyncClient(address(url, settings), api_key=settings.api_key.get_secret_value()) as client:
+    async with reach(AsyncClient, url) as client:
         keeping = asyncio.gather(_feed(client, filters, board), _list(client, filters, board))
         try:
             with Live(console=console, screen=True, auto_refresh=False) as screen, waking() as wake:

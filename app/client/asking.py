@@ -1,6 +1,6 @@
 """One request of which the answer is wanted: what is repeated, how often and when. Used by the client's operations.
 
-Only what is safe to repeat comes here: what reads, and what has an Idempotency-Key or comes to the same each time.
+Only what is safe to repeat is: what reads, and what has an Idempotency-Key or comes to the same each time.
 """
 
 import random
@@ -46,6 +46,11 @@ async def asked_once(wire: Wire, call: Call) -> Reply:
     if not (200 <= reply.status < 300 or reply.status == 304):
         raise Refused.by(reply)
     return reply
+
+
+async def asked_once_for_object(wire: Wire, call: Call) -> Json:
+    """The answer as a JSON object, to what must not be repeated."""
+    return read_object(await asked_once(wire, call), wire.url)
 
 
 async def asked_for_object(wire: Wire, call: Call) -> Json:

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from app.client.operations import Operations
-from app.client.transport import STREAMED, checked, manner, reaching, reply, request
+from app.client.transport import STREAMED, checked, manner, patience, reaching, reply, request
 from app.client.wire import Call, Json, Read, Reply
 
 T = TypeVar("T")
@@ -49,11 +49,12 @@ class AsyncWire:
     def __init__(self, url: str, api_key: str, timeout: float, silence: float) -> None:
         self.url = url
         self.http = httpx.AsyncClient(**manner(url, timeout, api_key))
+        self._timeout = timeout
         self._silence = httpx.Timeout(timeout, read=silence)
 
     async def call(self, call: Call) -> Reply:
         with reaching(self.url):
-            response = await self.http.request(**request(call))
+            response = await self.http.request(**request(call), timeout=patience(call, self._timeout))
             return reply(response, response.content)
 
     @asynccontextmanager

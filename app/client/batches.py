@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from app.client.asking import asked_for_object, posted, posted_once
+from app.client.asking import asked_for_object, asked_once_for_object, posted, posted_once
 from app.client.faces import operation
 from app.client.wire import Call, Json, Wire
 
@@ -35,7 +35,7 @@ class BatchOperations:
     @operation
     async def retry_batch(self, batch_id: str) -> Json:
         """Run its failed jobs again. Returns the batch object."""
-        return await asked_for_object(self.wire, posted(f"{batch_path(batch_id)}/retry"))
+        return await asked_once_for_object(self.wire, posted(f"{batch_path(batch_id)}/retry"))
 
 
 def batch_path(batch_id: str) -> str:

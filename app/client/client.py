@@ -9,7 +9,7 @@ import httpx
 
 from app.client.faces import finished, told
 from app.client.operations import Operations
-from app.client.transport import STREAMED, checked, manner, reaching, reply, request
+from app.client.transport import STREAMED, checked, manner, patience, reaching, reply, request
 from app.client.wire import Call, Read, Reply
 
 T = TypeVar("T")
@@ -47,11 +47,12 @@ class BlockingWire:
     def __init__(self, url: str, api_key: str, timeout: float, silence: float) -> None:
         self.url = url
         self.http = httpx.Client(**manner(url, timeout, api_key))
+        self._timeout = timeout
         self._silence = httpx.Timeout(timeout, read=silence)
 
     async def call(self, call: Call) -> Reply:
         with reaching(self.url):
-            response = self.http.request(**request(call))
+            response = self.http.request(**request(call), timeout=patience(call, self._timeout))
             return reply(response, response.content)
 
     @asynccontextmanager

@@ -68,14 +68,15 @@ class FollowOperations:
 async def followed(wire: Wire, path: str, follower: Follower, on_away: OnAway) -> AsyncGenerator[Json]:
     """All events of a stream. Raises Refused or Unreachable once coming back does not help."""
     while True:
+        over, broken = follower.ended, False
         failure: ClientError = Unreachable(wire.url, "the stream ended before the job did")
         try:
             async with aclosing(_heard(wire, path, follower, on_away)) as events:
                 async for event in events:
                     yield event
         except ClientError as error:
-            failure = error
-        if follower.ended:
+            failure, broken = error, error.heals
+        if follower.ended and (over or not broken):  # what broke off may have told an end before the job's last retry
             return
         seconds = follower.lost(failure.retry_after) if failure.heals else None
         if seconds is None:

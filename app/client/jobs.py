@@ -8,7 +8,16 @@ from urllib.parse import quote
 
 from pydantic_core import from_json
 
-from app.client.asking import PATIENT_SECONDS, asked, asked_for_object, paged, posted, posted_once, read_object
+from app.client.asking import (
+    PATIENT_SECONDS,
+    asked,
+    asked_for_object,
+    asked_once_for_object,
+    paged,
+    posted,
+    posted_once,
+    read_object,
+)
 from app.client.download import downloaded
 from app.client.errors import NotCompleted
 from app.client.faces import operation, telling
@@ -16,7 +25,7 @@ from app.client.wire import Call, Json, Wire
 from app.jobs import TERMINAL
 
 WAIT_SECONDS: Final = 20
-"""How long one request waits for the end of a job; less than a client waits for an answer."""
+"""How long one request waits for the end of a job."""
 
 LONGEST_POLL_SECONDS: Final = 60
 """A service that is waited on may ask for this much patience."""
@@ -72,7 +81,7 @@ class JobOperations:
     @operation
     async def retry(self, job_id: str) -> Json:
         """Run a job that failed or was cancelled again. Returns the job object."""
-        return await asked_for_object(self.wire, posted(f"{job_path(job_id)}/retry"))
+        return await asked_once_for_object(self.wire, posted(f"{job_path(job_id)}/retry"))
 
     @operation
     async def suspend(self, job_id: str, seconds: float | None = None) -> Json:
@@ -88,7 +97,7 @@ class JobOperations:
     @operation
     async def purge(self, job_id: str) -> Json:
         """Have a job that has ended and its files forgotten. Returns what it was; one that has not is cancelled."""
-        return await asked_for_object(self.wire, Call("DELETE", job_path(job_id)))
+        return await asked_once_for_object(self.wire, Call("DELETE", job_path(job_id)))
 
     @operation
     async def wait(self, job_id: str) -> Json:
@@ -134,7 +143,7 @@ async def _completed(wire: Wire, job_id: str) -> Json:
 
 async def _ended(wire: Wire, job_id: str) -> Json:
     while True:
-        call = Call("GET", job_path(job_id), {"Prefer": f"wait={WAIT_SECONDS}"})
+        call = Call("GET", job_path(job_id), {"Prefer": f"wait={WAIT_SECONDS}"}, held_seconds=WAIT_SECONDS)
         reply = await asked(wire, call, waits=PATIENT_SECONDS, longest=LONGEST_POLL_SECONDS)
         job = read_object(reply, wire.url)
         if job["status"] in TERMINAL:

@@ -38,6 +38,11 @@ def request(call: Call) -> Mapping[str, Any]:
     return {"method": call.method, "url": call.path, "headers": dict(call.headers), "content": call.body or None}
 
 
+def patience(call: Call, timeout: float) -> httpx.Timeout:
+    """How long httpx is to wait, at most, for what comes next."""
+    return httpx.Timeout(timeout, read=timeout + call.held_seconds)
+
+
 def reply(response: httpx.Response, body: bytes = b"") -> Reply:
     """An answer in ours."""
     return Reply(response.status_code, response.headers, body)

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 from urllib.parse import quote
 
-from app.client.asking import asked, asked_for_object, asked_once, paged, posted, read_object
+from app.client.asking import asked, asked_for_object, asked_once_for_object, paged, posted
 from app.client.batches import batch_path
 from app.client.faces import operation, telling
 from app.client.jobs import job_path
@@ -26,12 +26,12 @@ class WebhookOperations:
     @operation
     async def redeliver(self, n: int, job_id: str = "", *, batch_id: str = "") -> Json:
         """Send the n-th webhook of a job or a batch again. Returns `{"redelivered", "more"}`."""
-        return await asked_for_object(self.wire, posted(f"{_subject(job_id, batch_id)}/deliveries/{n}/redeliver"))
+        return await asked_once_for_object(self.wire, posted(f"{_subject(job_id, batch_id)}/deliveries/{n}/redeliver"))
 
     @operation
     async def redeliver_failed(self) -> Json:
         """Send the oldest thousand of the owner's failed webhooks again. Returns `{"redelivered", "more"}`."""
-        return await asked_for_object(self.wire, posted("/api/deliveries/redeliver"))
+        return await asked_once_for_object(self.wire, posted("/api/deliveries/redeliver"))
 
     @operation
     async def webhook_secrets(self) -> list[Json]:
@@ -61,7 +61,7 @@ class WebhookOperations:
         return listed
 
     async def _created(self) -> Json:
-        return read_object(await asked_once(self.wire, posted(SECRETS)), self.wire.url)
+        return await asked_once_for_object(self.wire, posted(SECRETS))
 
 
 def _subject(job_id: str, batch_id: str) -> str:

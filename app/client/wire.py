@@ -15,12 +15,13 @@ Json: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is asked."""
+    """What is asked. The service may hold its answer back for `held_seconds`, on top of what any takes."""
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    held_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Conversation:
         self._operations = operations
         self._bounds = bounds
         self._printed = {"info": LineBuffer(), "warning": LineBuffer()}
+        self._goes_on: dict[int, bool] = {}  # what was said to calls, which may have others within them
         self.ending: Ending | None = None
 
     @classmethod
@@ -88,6 +89,10 @@ class Conversation:
                 await self._log(self._printed[level].feed(text.encode()), level)
             case {"call": name, "id": number, "arguments": arguments, "lines": wanted}:
                 await self._carry_out(name, number, arguments, wanted)
+            case {"next": number}:
+                self._goes_on[number] = True
+            case {"leave": number}:
+                self._goes_on[number] = False
             case {"ended": report}:
                 self.ending = reports.ending(report)
 
@@ -113,15 +118,12 @@ class Conversation:
             await self._outbox.put_waiting(entries.log(self._bounds, line, level))
 
     async def _await_next(self, number: int) -> None:
-        while message := await self._hear():
-            match message:
-                case {"next": told} if told == number:
-                    return
-                case {"leave": told} if told == number:
-                    raise Left
-                case _:
-                    await self._heed(message)
-        raise ConnectionError("the handler's process hung up")
+        while number not in self._goes_on:
+            if not (message := await self._hear()):
+                raise ConnectionError("the handler's process hung up")
+            await self._heed(message)
+        if not self._goes_on.pop(number):
+            raise Left
 
     async def _hear(self) -> Mapping[str, Any] | None:
         line = await self._reader.readline()

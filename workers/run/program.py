@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import suppress
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias, cast
 
 from app.processes.environment import clean
 from workers.exit import Exit
@@ -123,6 +123,7 @@ class Program:
         self._signal(signal.SIGKILL)
         await self.exited.wait()
         await self._vanished()
+        await self._emptied()
         self._transport.close()
 
     async def _exited_within(self, seconds: float) -> None:
@@ -139,6 +140,19 @@ class Program:
             async with asyncio.timeout(VANISH_SECONDS):
                 while True:
                     os.killpg(self.group, 0)
+                    await asyncio.sleep(0.002)
+
+    async def _emptied(self) -> None:
+        """Closing drops what is left in its pipes. It is little, so it is read even if its reader is behind.
+
+        The deadline is for a pipe that is held by what we cannot kill.
+        """
+        pipes = [pipe for fd in (1, 2) if (pipe := self._transport.get_pipe_transport(fd))]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(VANISH_SECONDS):
+                while open_ones := [pipe for pipe in pipes if not pipe.is_closing()]:
+                    for pipe in open_ones:
+                        cast(asyncio.ReadTransport, pipe).resume_reading()
                     await asyncio.sleep(0.002)
 
     def _signal(self, number: signal.Signals) -> None:

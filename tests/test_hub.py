@@ -7,10 +7,12 @@ from redis.asyncio import Redis
 
 from app.auth.principal import USUAL, Principal
 from app.bus import Bus
+from app.events import Event
 from app.hub import Close, FeedSubscription, Full, Hub
+from app.hub.channel import Channel
 from app.hub.hub import WINDOW_SECONDS
 from app.store import Filter, JobStore
-from tests.ground import OWNER, accepted, claimed, completed, log, progress, running
+from tests.ground import OWNER, accepted, claimed, completed, failed, log, progress, running
 from tests.watching import Client, running_hub, until
 
 ONE, ANOTHER = Principal(OWNER, USUAL), Principal("another", USUAL)
@@ -419,3 +421,45 @@ async def test_a_slow_joiner_gets_what_came_before_a_quick_one_joined(hub: Hub, 
     await joining
     await until(lambda: slow.closed)
     assert slow.seqs == quick.seqs == [1, 2, 3, 4, 5, 6]
+
+
+async def test_who_is_sent_a_history_that_ends_goes_on_where_the_job_is_run_again_meanwhile(
+    hub: Hub, jobs: JobStore
+) -> None:
+    run = await running(jobs)
+    await jobs.apply(run.job_id, [failed()], token=run.token)
+    client = Client()
+    client.reading.clear()
+    joining = asyncio.create_task(client.join(hub, run.job_id, after=0))
+    await until(lambda: client.writer._waited_for)
+    await jobs.retry(run.job_id, OWNER)
+    await until(lambda: client.subscription._held)
+    client.reading.set()
+    await joining
+    assert client.types == ["pending", "processing", "failed", "pending"]
+    await jobs.cancel(run.job_id, OWNER)
+    await until(lambda: client.closed)
+    assert client.types[4:] == ["cancelled"]
+
+
+async def test_an_end_that_comes_late_ends_nobody_who_has_read_on_to_the_next_attempts(
+    hub: Hub, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await running(jobs)
+    old, new = Client(), Client()
+    await old.join(hub, run.job_id)
+    brought: list[Event] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Channel, "accept", lambda _, event: brought.append(event))
+        await jobs.apply(run.job_id, [failed()], token=run.token)
+        await jobs.retry(run.job_id, OWNER)
+        await until(lambda: len(brought) == 2)
+    await new.join(hub, run.job_id)
+    channel = await hub.watch(run.job_id, Client().subscription)
+    for event in brought:
+        channel.accept(event)
+        channel.deliver(0)
+    assert (old.closed, new.closed) == (Close.ENDED, None)
+    await jobs.cancel(run.job_id, OWNER)
+    await until(lambda: new.closed)
+    assert new.types == ["snapshot", "cancelled"]

@@ -17,7 +17,7 @@ from app.events import Event
 from app.hub.history import History, SharedRead, Spawn
 from app.hub.subscription import Subscription
 from app.hub.wire import Wire
-from app.jobs import STATUSES, Status
+from app.jobs import STATUSES, TERMINAL, Status
 
 log = structlog.get_logger()
 
@@ -32,9 +32,9 @@ class Channel:
         self.job_id = job_id
         self._read = read
         self.quiet_since = asyncio.get_running_loop().time()
-        self.pending = False
         self._spawn = spawn
         self._seq: int | None = None
+        self._status: Status | None = None  # at that seq
         self._ahead = 0
         self._recovering = False
         self._pending: list[Event] = []
@@ -45,6 +45,11 @@ class Channel:
     def empty(self) -> bool:
         """Whether nobody watches."""
         return not self._joining and not self._joined
+
+    @property
+    def pending(self) -> bool:
+        """Whether the job is, as far as the channel knows."""
+        return self._status is Status.PENDING
 
     def attach(self, subscription: Subscription) -> None:
         """From now on live events are held for it."""
@@ -66,7 +71,7 @@ class Channel:
         history = await self._read(after)
         if history is not None and self._seq is None:
             self._seq = history.job.seq
-            self.pending = history.job.status is Status.PENDING
+            self._status = history.job.status
             if self._ahead > self._seq:
                 self._recover()
         return history
@@ -78,7 +83,8 @@ class Channel:
             await writer.send(message)
         released = subscription.release(history.job.seq)
         writer.write_events(released)
-        if history.job.ended or (released and released[-1].ends):
+        status = self._status if subscription.seq == self._seq else history.job.status
+        if status in TERMINAL:
             subscription.on_end()
         else:
             self._promote(subscription)
@@ -129,7 +135,7 @@ class Channel:
     def _note(self, batch: list[Event]) -> None:
         for event in batch:
             if event.type in STATUSES:
-                self.pending = event.type == Status.PENDING
+                self._status = Status(event.type)
 
     def _send(self, batch: list[Event]) -> None:
         for wire, group in self._joined.items():
@@ -148,10 +154,12 @@ class Channel:
             self._joining.remove(subscription)
             self._joined.setdefault(subscription.writer.wire, {})[subscription] = None
 
-    def _end(self) -> None:
-        """Nothing follows: whoever has its history is done; who is still joining learns it from there."""
+    def _end(self, *, gone: bool = False) -> None:
+        """Who is in step is done. Who is late has read on, maybe of another series of attempts, and ends when it is
+        there, unless the job is gone; who is still joining learns it then.
+        """
         watching = [s for group in self._joined.values() for s in group]
-        for subscription in watching + [s for s in self._joining if s.seq is not None]:
+        for subscription in watching + [s for s in self._joining if gone and s.seq is not None]:
             subscription.on_end()
 
     def _recover(self) -> None:
@@ -172,7 +180,7 @@ class Channel:
             try:
                 history = await self._read(self._seq)
                 if history is None:
-                    return self._end()
+                    return self._end(gone=True)
                 if self._catch_up(history):
                     return
             except Exception as error:  # Redis is away, or worse; without the log the watchers would wait for ever
@@ -185,7 +193,7 @@ class Channel:
         assert self._seq is not None
         owed = history.owed(self._seq)
         self._seq = history.job.seq
-        self.pending = history.job.status is Status.PENDING
+        self._status = history.job.status
         if owed:
             self._send(owed)
         if history.job.ended:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -8,12 +8,25 @@ from redis.asyncio import Redis
 from app.auth.principal import USUAL, Principal
 from app.bus import Bus
 from app.events import Event
-from app.hub import Close, FeedSubscription, Full, Hub
+from app.hub import Close, FeedSubscription, Full, Hub, Message
 from app.hub.channel import Channel
 from app.hub.hub import WINDOW_SECONDS
+from app.hub.wire import LinesWire, Sendable
 from app.store import Filter, JobStore
 from tests.ground import OWNER, accepted, claimed, completed, failed, log, progress, running
 from tests.watching import Client, running_hub, until
+
+
+class FailingWire(LinesWire):
+    """Cannot frame what it is given, from some moment on."""
+
+    fails = False
+
+    def encode(self, events: Sequence[Sendable]) -> Message:
+        if self.fails:
+            raise OverflowError
+        return super().encode(events)
+
 
 ONE, ANOTHER = Principal(OWNER, USUAL), Principal("another", USUAL)
 
@@ -463,3 +476,23 @@ async def test_an_end_that_comes_late_ends_nobody_who_has_read_on_to_the_next_at
     await jobs.cancel(run.job_id, OWNER)
     await until(lambda: new.closed)
     assert new.types == ["snapshot", "cancelled"]
+
+
+async def test_events_that_cannot_be_framed_for_one_are_told_to_all_others(hub: Hub, jobs: JobStore) -> None:
+    run = await running(jobs)
+    wire = FailingWire()
+    broken, quick, slow = Client(), Client(), Client()
+    broken.writer.wire = wire
+    for client in (broken, quick):
+        await client.join(hub, run.job_id)
+    slow.reading.clear()
+    joining = asyncio.create_task(slow.join(hub, run.job_id))
+    await until(lambda: slow.writer._waited_for)
+    wire.fails = True
+    await jobs.apply(run.job_id, [log("one")], token=run.token)
+    await until(lambda: broken.hung_up)
+    slow.reading.set()
+    await joining
+    await jobs.apply(run.job_id, [completed()], token=run.token)
+    await until(lambda: quick.closed and slow.closed)
+    assert quick.seqs == slow.seqs == [3, 4]

@@ -9,6 +9,8 @@ The channel itself knows the last seq the bus brought. A hole means messages wer
 
 import asyncio
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -16,7 +18,7 @@ import structlog
 from app.events import Event
 from app.hub.history import History, SharedRead, Spawn
 from app.hub.subscription import Subscription
-from app.hub.wire import Wire
+from app.hub.wire import Close, Wire
 from app.jobs import STATUSES, TERMINAL, Status
 
 log = structlog.get_logger()
@@ -139,15 +141,17 @@ class Channel:
 
     def _send(self, batch: list[Event]) -> None:
         for wire, group in self._joined.items():
-            message = wire.encode(batch)
-            for subscription in group:
-                subscription.writer.write(message, batch)
+            with _at_the_cost_of(group):
+                message = wire.encode(batch)
+                for subscription in group:
+                    subscription.writer.write(message, batch)
         for subscription in list(self._joining):
             if subscription.seq is None:
                 subscription.hold(batch)
             else:
-                subscription.writer.write_events(subscription.advance(batch))
-                self._promote(subscription)
+                with _at_the_cost_of([subscription]):
+                    subscription.writer.write_events(subscription.advance(batch))
+                    self._promote(subscription)
 
     def _promote(self, subscription: Subscription) -> None:
         if subscription.seq == self._seq and subscription in self._joining:
@@ -199,3 +203,14 @@ class Channel:
         if history.job.ended:
             self._end()
         return self._ahead <= self._seq
+
+
+@contextmanager
+def _at_the_cost_of(subscriptions: Iterable[Subscription]) -> Iterator[None]:
+    """Where events cannot be framed, these have to come again; nobody else misses them."""
+    try:
+        yield
+    except Exception:
+        log.exception("events not framed", action="channel.unframed")
+        for subscription in subscriptions:
+            subscription.writer.close(Close.RESTARTING)

@@ -33,7 +33,6 @@ class Channel:
     def __init__(self, job_id: str, read: SharedRead[History | None], spawn: Spawn) -> None:
         self.job_id = job_id
         self._read = read
-        self.quiet_since = asyncio.get_running_loop().time()
         self._spawn = spawn
         self._seq: int | None = None
         self._status: Status | None = None  # at that seq
@@ -98,20 +97,10 @@ class Channel:
     def deliver(self, now: float) -> None:
         """Send this turn's events."""
         if batch := self._contiguous():
-            self.quiet_since = now
             self._note(batch)
             self._send(batch)
             if batch[-1].ends:
                 self._end()
-
-    def keep_alive(self, now: float) -> None:
-        """A word into the silence, so that no proxy takes it for the end."""
-        self.quiet_since = now
-        for wire, group in self._joined.items():
-            message = wire.keep_alive()
-            if message is not None:
-                for subscription in group:
-                    subscription.writer.write(message)
 
     def missed(self) -> None:
         """The bus was away; whatever was published meanwhile is in the log."""

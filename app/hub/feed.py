@@ -25,8 +25,6 @@ class Feed:
     """One owner's. `spawn` runs a task the hub owns."""
 
     def __init__(self, owner: str, listing: Listing, jobs: JobStore, base_url: str, spawn: Spawn) -> None:
-        loop = asyncio.get_running_loop()
-        self.quiet_since = loop.time()
         self._owner = owner
         self._listing = listing
         self._jobs = jobs
@@ -37,7 +35,7 @@ class Feed:
         self._live: set[str] = set()
         self.waiting: set[str] = set()  # those of them that are pending
         self._unsure: set[str] = set()  # jobs of which something may have been missed
-        self._thinner = Thinner(loop, self._send)
+        self._thinner = Thinner(asyncio.get_running_loop(), self._send)
         self._generation = 0  # counts the times that something may have been missed
         self._refreshing = False
         self._outdated = False  # what is being read
@@ -85,14 +83,6 @@ class Feed:
         pending, self._pending = self._pending, []
         self._send(self._thinner.thin(pending, now))
 
-    def keep_alive(self, now: float) -> None:
-        """A word into the silence, so that no proxy takes it for the end."""
-        self.quiet_since = now
-        for subscription in self._subscriptions:
-            message = subscription.writer.wire.keep_alive()
-            if message is not None and subscription.joined:
-                subscription.writer.write(message)
-
     def missed(self) -> None:
         """The bus was away: everybody gets the jobs afresh, those among them that have ended meanwhile."""
         self._generation += 1
@@ -104,7 +94,6 @@ class Feed:
     def _send(self, batch: list[FeedEvent]) -> None:
         if not batch:
             return
-        self.quiet_since = asyncio.get_running_loop().time()
         for item in batch:
             self._note(item.event)
         for subscription in self._subscriptions:

@@ -136,7 +136,7 @@ async def test_unknown_and_foreign_jobs_look_alike(web: httpx.AsyncClient, store
 async def test_a_silent_stream_gets_a_comment(
     web: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.hub.hub.KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr("app.hub.writer.KEEP_ALIVE_SECONDS", 0.01)
     job = await store.submitted()
     async with stream(web, f"/api/jobs/{job.job_id}/events") as response:
         text = ""

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.events import Event, snapshot
-from app.hub.history import sliced
+from app.events import Event
 from app.hub.wire import Close
 from app.hub.writer import Writer
 from app.jobs import STATUSES, Job, Status
@@ -91,16 +90,6 @@ class FeedSubscription:
         self.holding = False
         held, self._held = self._held, []
         self.write(held)
-
-    def snapshots(self, jobs: Iterable[Job], base_url: str, *, reset: bool = False) -> list[Event]:
-        """Of the jobs that fit."""
-        fitting = [job for job in jobs if self.wanted.fits(job)]
-        return [snapshot(j.job_id, j.seq, j.updated_at, j.shown(base_url), reset=reset) for j in fitting]
-
-    async def send(self, events: Iterable[Event]) -> None:
-        """As fast as the client reads."""
-        for events_of_slice in sliced(events):
-            await self.writer.send(self.writer.wire.encode(events_of_slice))
 
     def write(self, batch: Sequence[FeedEvent]) -> None:
         """Send those of the events that fit and are new."""

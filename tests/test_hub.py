@@ -14,7 +14,7 @@ from app.hub.hub import WINDOW_SECONDS
 from app.hub.wire import LinesWire, Sendable
 from app.hub.writer import KEEP_ALIVE_SECONDS
 from app.jobs import EVERYBODY
-from app.store import Filter, JobStore
+from app.store import Change, Filter, JobStore, Run
 from tests.ground import OWNER, accepted, claimed, completed, failed, log, progress, running
 from tests.watching import Client, running_hub, until
 
@@ -564,3 +564,61 @@ async def test_a_stream_that_has_no_word_for_the_silence_costs_the_others_nothin
         for now in (0, KEEP_ALIVE_SECONDS):
             await hub.attendance.keep_alive(now)
     assert (broken.hung_up, quiet.sent) == (Close.RESTARTING, [SSE.keep_alive()])
+
+
+async def test_a_long_log_that_was_missed_is_told_in_slices(
+    hub: Hub, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await running(jobs)
+    client = Client()
+    await client.join(hub, run.job_id)
+    await all_but_heard(jobs, run, monkeypatch, *(log("x" * 8_000) for _ in range(20)), completed())
+    hub.missed()
+    await until(lambda: client.closed)
+    assert client.seqs == list(range(3, 24))
+    assert client.messages == 1 + 3 + 1
+
+
+async def test_who_joins_while_a_missed_log_is_told_gets_nothing_twice(
+    hub: Hub, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await running(jobs)
+    client, joiners = Client(), [Client() for _ in range(5)]
+    await client.join(hub, run.job_id)
+    await all_but_heard(jobs, run, monkeypatch, *(log("x" * 8_000) for _ in range(40)))
+    hub.missed()
+    await asyncio.gather(*(joiner.join(hub, run.job_id, after=20) for joiner in joiners))
+    await jobs.apply(run.job_id, [completed()], token=run.token)
+    await until(lambda: all(each.closed for each in (client, *joiners)))
+    assert client.seqs == list(range(3, 44))
+    assert all(joiner.seqs == list(range(21, 44)) for joiner in joiners)
+
+
+async def test_an_outage_while_the_log_is_read_has_it_read_again(
+    hub: Hub, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await running(jobs)
+    client = Client()
+    await client.join(hub, run.job_id)
+    read = jobs.read
+
+    async def read_before_an_outage(*arguments: object, **options: object) -> object:
+        monkeypatch.setattr(jobs, "read", read)
+        view = await read(*arguments, **options)  # type: ignore[arg-type]  # passed on as they came
+        await all_but_heard(jobs, run, monkeypatch, log("later"))
+        hub.missed()
+        return view
+
+    monkeypatch.setattr(jobs, "read", read_before_an_outage)
+    await all_but_heard(jobs, run, monkeypatch, log("one"))
+    hub.missed()
+    await until(lambda: client.seqs == [3, 4])
+
+
+async def all_but_heard(jobs: JobStore, run: Run, monkeypatch: pytest.MonkeyPatch, *changes: Change) -> None:
+    """They happen to the job, and the bus loses them."""
+    lost: list[Event] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Channel, "accept", lambda _, event: lost.append(event))
+        await jobs.apply(run.job_id, changes, token=run.token)
+        await until(lambda: len(lost) == len(changes))

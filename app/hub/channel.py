@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from app.events import Event
-from app.hub.history import History, SharedRead, Spawn
+from app.hub.history import History, SharedRead, Spawn, sliced
 from app.hub.subscription import Subscription
 from app.hub.wire import Close, Wire
 from app.jobs import STATUSES, TERMINAL, Status
@@ -104,9 +104,8 @@ class Channel:
 
     def missed(self) -> None:
         """The bus was away; whatever was published meanwhile is in the log."""
-        if self._seq is None:
-            self._ahead = sys.maxsize  # the history being read may be older
-        else:
+        self._ahead = sys.maxsize  # what is being read may be older
+        if self._seq is not None:
             self._recover()
 
     def _contiguous(self) -> list[Event]:
@@ -174,21 +173,22 @@ class Channel:
                 history = await self._read(self._seq)
                 if history is None:
                     return self._end(gone=True)
-                if self._catch_up(history):
+                if await self._catch_up(history):
                     return
             except Exception as error:  # Redis is away, or worse; without the log the watchers would wait for ever
                 log.warning("log not read", action="channel.recovering", job_id=self.job_id, error=repr(error))
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
 
-    def _catch_up(self, history: History) -> bool:
-        """True when the log had all that the bus spoke of meanwhile."""
+    async def _catch_up(self, history: History) -> bool:
+        """Slice by slice; whoever is in step stays so. True when the log had all that the bus spoke of meanwhile."""
         assert self._seq is not None
-        owed = history.owed(self._seq)
-        self._seq = history.job.seq
+        for batch in sliced(history.owed(self._seq)):
+            self._seq = batch[-1].seq
+            self._note(batch)
+            self._send(batch)
+            await asyncio.sleep(0)
         self._status = history.job.status
-        if owed:
-            self._send(owed)
         if history.job.ended:
             self._end()
         return self._ahead <= self._seq

@@ -11,9 +11,10 @@ from app.events import Event
 from app.hub import SSE, Close, FeedSubscription, Full, Hub, Message, Wire, Writer
 from app.hub.channel import Channel
 from app.hub.hub import WINDOW_SECONDS
+from app.hub.subscription import FeedEvent
 from app.hub.wire import LinesWire, Sendable
 from app.hub.writer import KEEP_ALIVE_SECONDS
-from app.jobs import EVERYBODY
+from app.jobs import EVERYBODY, STATUSES
 from app.store import Change, Filter, JobStore, Run
 from tests.ground import OWNER, accepted, claimed, completed, failed, log, progress, running
 from tests.watching import Client, running_hub, until
@@ -272,6 +273,17 @@ async def test_a_feed_is_filtered_by_kind_tag_and_status(hub: Hub, jobs: JobStor
     await jobs.cancel(plain, OWNER)
     await until(lambda: len(clients[2].events) == 1)
     assert [[e["job_id"] for e in client.events] for client in clients] == [[other], [blue], [plain]]
+
+
+@pytest.mark.parametrize(
+    ("type", "status"),
+    [(status, status) for status in sorted(STATUSES)]
+    + [(type, "pending") for type in ("position", "suspended", "resumed")]
+    + [(type, "processing") for type in ("progress", "log", "waiting", "cancel_requested", "artifact", "mine")],
+)
+def test_a_feed_tells_what_happens_to_who_wants_jobs_of_the_status_in_which_it_does(type: str, status: str) -> None:
+    item = FeedEvent(Event("a" * 26, 1, type, 0, "{}"), "k", ())
+    assert [wanted for wanted in STATUSES if item.fits(Filter(statuses=frozenset({wanted})))] == [status]
 
 
 async def test_a_feeds_progress_is_thinned_and_its_latest_still_comes(hub: Hub, jobs: JobStore) -> None:

@@ -13,6 +13,11 @@ from app.store import Filter
 MOST_HELD_EVENTS: Final = 10_000
 """Past the bound the client is to come again."""
 
+_STATUS: Final = {status: status for status in STATUSES} | dict.fromkeys(
+    ("position", "suspended", "resumed"), str(Status.PENDING)
+)
+"""In which an event of that type leaves its job; of any other type it is processing."""
+
 
 class Subscription:
     """`on_end` is called when nothing more will come of the job: it has ended, or is gone."""
@@ -54,9 +59,8 @@ class FeedEvent:
     tags: tuple[str, ...]
 
     def fits(self, wanted: Filter) -> bool:
-        """Whether a watcher with that filter is told. What is no change of status happens to a job in processing."""
-        type = self.event.type
-        return wanted.fits_words(type if type in STATUSES else Status.PROCESSING, self.kind, self.tags)
+        """Whether a watcher with that filter is told."""
+        return wanted.fits_words(_STATUS.get(self.event.type, Status.PROCESSING), self.kind, self.tags)
 
 
 class FeedSubscription:

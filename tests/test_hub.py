@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 import pytest
@@ -8,46 +8,13 @@ from redis.asyncio import Redis
 from app.auth.principal import USUAL, Principal
 from app.bus import Bus
 from app.events import Event
-from app.hub import SSE, Close, FeedSubscription, Full, Hub, Message, Wire, Writer
-from app.hub.channel import Channel
+from app.hub import Close, FeedSubscription, Full, Hub
 from app.hub.hub import WINDOW_SECONDS
 from app.hub.subscription import FeedEvent
-from app.hub.wire import LinesWire, Sendable
-from app.hub.writer import KEEP_ALIVE_SECONDS
-from app.jobs import EVERYBODY, STATUSES
-from app.store import Change, Filter, JobStore, Run
-from tests.ground import OWNER, accepted, claimed, completed, failed, log, progress, running
+from app.jobs import STATUSES
+from app.store import Filter, JobStore
+from tests.ground import OWNER, accepted, claimed, completed, log, progress, running
 from tests.watching import Client, running_hub, until
-
-
-class FailingWire(LinesWire):
-    """Cannot frame what it is given, from some moment on."""
-
-    fails = False
-
-    def encode(self, events: Sequence[Sendable]) -> Message:
-        if self.fails:
-            raise OverflowError
-        return super().encode(events)
-
-    def keep_alive(self) -> None:
-        raise OverflowError
-
-
-class Streamed:
-    """Keeps the messages of an event stream."""
-
-    def __init__(self, wire: Wire = SSE) -> None:
-        self.sent: list[Message] = []
-        self.hung_up: Close | None = None
-        self.writer = Writer(wire, self._send, self._hang_up)
-
-    async def _send(self, message: Message) -> None:
-        self.sent.append(message)
-
-    def _hang_up(self, close: Close) -> None:
-        self.hung_up = close
-
 
 ONE, ANOTHER = Principal(OWNER, USUAL), Principal("another", USUAL)
 
@@ -466,171 +433,3 @@ async def test_a_slow_joiner_gets_what_came_before_a_quick_one_joined(hub: Hub, 
     await joining
     await until(lambda: slow.closed)
     assert slow.seqs == quick.seqs == [1, 2, 3, 4, 5, 6]
-
-
-async def test_who_is_sent_a_history_that_ends_goes_on_where_the_job_is_run_again_meanwhile(
-    hub: Hub, jobs: JobStore
-) -> None:
-    run = await running(jobs)
-    await jobs.apply(run.job_id, [failed()], token=run.token)
-    client = Client()
-    client.reading.clear()
-    joining = asyncio.create_task(client.join(hub, run.job_id, after=0))
-    await until(lambda: client.writer._waited_for)
-    await jobs.retry(run.job_id, OWNER)
-    await until(lambda: client.subscription._held)
-    client.reading.set()
-    await joining
-    assert client.types == ["pending", "processing", "failed", "pending"]
-    await jobs.cancel(run.job_id, OWNER)
-    await until(lambda: client.closed)
-    assert client.types[4:] == ["cancelled"]
-
-
-async def test_an_end_that_comes_late_ends_nobody_who_has_read_on_to_the_next_attempts(
-    hub: Hub, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = await running(jobs)
-    old, new = Client(), Client()
-    await old.join(hub, run.job_id)
-    brought: list[Event] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(Channel, "accept", lambda _, event: brought.append(event))
-        await jobs.apply(run.job_id, [failed()], token=run.token)
-        await jobs.retry(run.job_id, OWNER)
-        await until(lambda: len(brought) == 2)
-    await new.join(hub, run.job_id)
-    channel = await hub.watch(run.job_id, Client().subscription)
-    for event in brought:
-        channel.accept(event)
-        channel.deliver(0)
-    assert (old.closed, new.closed) == (Close.ENDED, None)
-    await jobs.cancel(run.job_id, OWNER)
-    await until(lambda: new.closed)
-    assert new.types == ["snapshot", "cancelled"]
-
-
-async def test_events_that_cannot_be_framed_for_one_are_told_to_all_others(hub: Hub, jobs: JobStore) -> None:
-    run = await running(jobs)
-    wire = FailingWire()
-    broken, quick, slow = Client(), Client(), Client()
-    broken.writer.wire = wire
-    for client in (broken, quick):
-        await client.join(hub, run.job_id)
-    slow.reading.clear()
-    joining = asyncio.create_task(slow.join(hub, run.job_id))
-    await until(lambda: slow.writer._waited_for)
-    wire.fails = True
-    await jobs.apply(run.job_id, [log("one")], token=run.token)
-    await until(lambda: broken.hung_up)
-    slow.reading.set()
-    await joining
-    await jobs.apply(run.job_id, [completed()], token=run.token)
-    await until(lambda: quick.closed and slow.closed)
-    assert quick.seqs == slow.seqs == [3, 4]
-
-
-async def test_a_word_comes_into_the_silence_of_each_stream_whatever_others_hear(hub: Hub, jobs: JobStore) -> None:
-    deaf, hears, alone, not_begun = (Streamed() for _ in range(4))
-    with ExitStack() as open_streams:
-        for stream in (deaf, hears, alone, not_begun):
-            open_streams.enter_context(hub.attendance.admitted(ONE, stream.writer))
-        everybody = hub.overview(EVERYBODY, alone.writer, Filter())
-        await everybody.begin()
-        for stream, wanted in ((deaf, Filter(kinds=frozenset({"rare"}))), (hears, Filter())):
-            stream.writer.open()
-            feed = hub.overview(OWNER, stream.writer, wanted)
-            open_streams.callback(feed.close)
-            await feed.begin()
-            await feed.join()
-        alone.writer.open()
-        await hub.attendance.keep_alive(0)
-        await accepted(jobs)
-        await until(lambda: hears.sent)
-        await hub.attendance.keep_alive(KEEP_ALIVE_SECONDS)
-        everybody.close()
-    assert deaf.sent == alone.sent == [SSE.keep_alive()]
-    assert SSE.keep_alive() not in hears.sent
-    assert not_begun.sent == []
-
-
-async def test_a_silence_begins_anew_after_each_word_and_event(hub: Hub, jobs: JobStore) -> None:
-    stream = Streamed()
-    stream.writer.open()
-    event = Event("a" * 26, 1, "log", 0, "{}")
-    with hub.attendance.admitted(ONE, stream.writer):
-        for now in range(100):
-            if now == 50:
-                stream.writer.write_events([event])
-            await hub.attendance.keep_alive(now)
-    word, told = SSE.keep_alive(), SSE.encode([event])
-    assert stream.sent == [word, word, word, told, word, word, word]
-
-
-async def test_a_stream_that_has_no_word_for_the_silence_costs_the_others_nothing(hub: Hub) -> None:
-    broken, quiet = Streamed(FailingWire()), Streamed()
-    with ExitStack() as open_streams:
-        for stream in (broken, quiet):
-            open_streams.enter_context(hub.attendance.admitted(ONE, stream.writer))
-            stream.writer.open()
-        for now in (0, KEEP_ALIVE_SECONDS):
-            await hub.attendance.keep_alive(now)
-    assert (broken.hung_up, quiet.sent) == (Close.RESTARTING, [SSE.keep_alive()])
-
-
-async def test_a_long_log_that_was_missed_is_told_in_slices(
-    hub: Hub, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = await running(jobs)
-    client = Client()
-    await client.join(hub, run.job_id)
-    await all_but_heard(jobs, run, monkeypatch, *(log("x" * 8_000) for _ in range(20)), completed())
-    hub.missed()
-    await until(lambda: client.closed)
-    assert client.seqs == list(range(3, 24))
-    assert client.messages == 1 + 3 + 1
-
-
-async def test_who_joins_while_a_missed_log_is_told_gets_nothing_twice(
-    hub: Hub, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = await running(jobs)
-    client, joiners = Client(), [Client() for _ in range(5)]
-    await client.join(hub, run.job_id)
-    await all_but_heard(jobs, run, monkeypatch, *(log("x" * 8_000) for _ in range(40)))
-    hub.missed()
-    await asyncio.gather(*(joiner.join(hub, run.job_id, after=20) for joiner in joiners))
-    await jobs.apply(run.job_id, [completed()], token=run.token)
-    await until(lambda: all(each.closed for each in (client, *joiners)))
-    assert client.seqs == list(range(3, 44))
-    assert all(joiner.seqs == list(range(21, 44)) for joiner in joiners)
-
-
-async def test_an_outage_while_the_log_is_read_has_it_read_again(
-    hub: Hub, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = await running(jobs)
-    client = Client()
-    await client.join(hub, run.job_id)
-    read = jobs.read
-
-    async def read_before_an_outage(*arguments: object, **options: object) -> object:
-        monkeypatch.setattr(jobs, "read", read)
-        view = await read(*arguments, **options)  # type: ignore[arg-type]  # passed on as they came
-        await all_but_heard(jobs, run, monkeypatch, log("later"))
-        hub.missed()
-        return view
-
-    monkeypatch.setattr(jobs, "read", read_before_an_outage)
-    await all_but_heard(jobs, run, monkeypatch, log("one"))
-    hub.missed()
-    await until(lambda: client.seqs == [3, 4])
-
-
-async def all_but_heard(jobs: JobStore, run: Run, monkeypatch: pytest.MonkeyPatch, *changes: Change) -> None:
-    """They happen to the job, and the bus loses them."""
-    lost: list[Event] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(Channel, "accept", lambda _, event: lost.append(event))
-        await jobs.apply(run.job_id, changes, token=run.token)
-        await until(lambda: len(lost) == len(changes))

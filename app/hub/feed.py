@@ -162,7 +162,8 @@ class Feed:
     async def _tell_again(self, subscription: FeedSubscription, snapshots: Snapshots) -> None:
         try:
             await self._tell(subscription, snapshots)
-        except Exception:  # most likely the client is gone
+        except Exception as error:  # most likely the client is gone
+            log.debug("client gone", action="feed.lost", error=repr(error))
             subscription.writer.close(Close.RESTARTING)
 
     async def _tell(self, subscription: FeedSubscription, snapshots: Snapshots) -> None:

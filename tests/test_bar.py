@@ -3,6 +3,8 @@ from typing import Any
 import pytest
 
 from app.bar import bar, duration
+from app.events import Event
+from app.hub import BarWire
 from app.jobs import Job, Status
 
 
@@ -60,3 +62,8 @@ def test_a_handlers_words_cannot_steer_a_terminal_or_leave_the_line() -> None:
 )
 def test_a_duration_is_as_precise_as_it_is_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_handler_may_say_that_any_time_is_left() -> None:
+    progress = Event("a" * 26, 4, "progress", 0, '{"percent":50,"eta_seconds":1e306}')
+    assert b"50 %" in BarWire(job(Status.PROCESSING)).encode([progress])["body"]

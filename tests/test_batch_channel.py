@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from app.batches import Batch, BatchEvent
 from app.bus import Bus
-from app.hub import SSE, Close, Hub, Message, Subscription, Writer
+from app.hub import Close, Hub
 from app.hub import batch as module
 from app.hub.batch import BatchChannel
 from app.jobs import new_job_id
@@ -195,22 +195,3 @@ async def test_who_has_left_is_told_nothing_and_the_last_takes_the_subscription_
     hub.unwatch_batch(batch_id, stays.subscription)
     hub.unwatch_batch(batch_id, stays.subscription)
     assert not hub._batches
-
-
-async def test_silence_is_broken_for_who_has_joined(hub: Hub, batch_id: str) -> None:
-    sent: list[Message] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    writer = Writer(SSE, send, lambda _: None)
-    writer.open()
-    subscription = Subscription(writer, lambda: None)
-    channel = await hub.watch_batch(batch_id, subscription)
-    channel.keep_alive(1)
-    assert sent == []
-    standing = await channel.read()
-    assert standing
-    await channel.join(subscription, standing)
-    channel.keep_alive(2)
-    assert (sent[-1], channel.quiet_since) == (SSE.keep_alive(), 2)

@@ -7,11 +7,12 @@ import pytest
 from redis.asyncio import Redis
 
 from app.events import Event, json_text
+from app.hub import Close, feed
 from app.hub.feed import Feed
 from app.hub.subscription import FeedEvent, FeedSubscription
 from app.jobs import Job
 from app.store import Filter, JobStore, Listing, Run
-from tests.ground import OWNER, completed, log, running
+from tests.ground import OWNER, accepted, completed, log, running
 from tests.watching import Client, until
 
 
@@ -184,3 +185,65 @@ async def test_a_job_that_ends_while_the_jobs_are_read_afresh_is_not_remembered_
     await until(lambda: len(scene.told) == 3)
     assert scene.told[1:] == [("snapshot", 2, True), ("completed", 3, False)]
     assert not scene.feed._live
+
+
+async def test_many_jobs_are_told_afresh_in_slices(scene: Scene, jobs: JobStore) -> None:
+    ids = {scene.run.job_id} | {await accepted(jobs, metadata=json_text({"x": "x" * 20_000})) for _ in range(10)}
+    other = Client()
+    scene.feed.attach(watches_too := FeedSubscription(other.writer, Filter()))
+    await scene.join()
+    await scene.feed.join(watches_too, await scene.feed.active())
+    before = scene.client.messages
+    scene.feed.missed()
+    await until(lambda: not scene.subscription.holding and not watches_too.holding)
+    assert scene.client.messages - before == 3
+    again = scene.client.events[len(ids) :]
+    assert {event["job_id"] for event in again if event["reset"]} == ids
+    assert other.events[len(ids) :] == again
+
+
+async def test_who_takes_what_is_told_afresh_slowly_keeps_nobody_waiting_and_hears_of_the_next_outage(
+    scene: Scene,
+) -> None:
+    await scene.join()
+    quick = Client()
+    scene.feed.attach(watches_too := FeedSubscription(quick.writer, Filter()))
+    await scene.feed.join(watches_too, await scene.feed.active())
+    scene.client.reading.clear()
+    scene.feed.missed()
+    await until(lambda: len(quick.events) == 2 and scene.client.writer._waited_for)
+    await scene.happens()
+    scene.feed.missed()
+    await until(lambda: len(quick.events) == 3)
+    await scene.happens(heard=True)
+    scene.deliver()
+    scene.client.reading.set()
+    await until(lambda: scene.told[-1][1] == 4)
+    afresh = [("snapshot", 2, False), ("snapshot", 2, True)]
+    assert told(quick) == [*afresh, ("snapshot", 3, True), ("log", 4, False)]
+    assert scene.told in ([*afresh, ("snapshot", 3, True), ("log", 4, False)], [*afresh, ("snapshot", 4, True)])
+
+
+async def test_after_an_outage_over_too_many_jobs_who_watches_begins_anew(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.join()
+    monkeypatch.setattr(feed, "MOST_AFRESH", 0)
+    scene.feed.missed()
+    await until(lambda: scene.client.closed)
+    assert scene.client.closed == Close.COME_BACK
+    assert (scene.told, scene.feed._live) == ([("snapshot", 2, False)], set())
+
+
+async def test_who_leaves_while_told_afresh_is_told_no_more(scene: Scene, jobs: JobStore) -> None:
+    for _ in range(10):
+        await accepted(jobs, metadata=json_text({"x": "x" * 20_000}))
+    await scene.join()
+    before = len(scene.told)
+    scene.client.reading.clear()
+    scene.feed.missed()
+    await until(lambda: scene.client.writer._waited_for)
+    scene.feed.detach(scene.subscription)
+    scene.client.reading.set()
+    await asyncio.gather(*scene.tasks)
+    assert 0 < len(scene.told) - before < 11

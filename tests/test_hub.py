@@ -7,8 +7,11 @@ from redis.asyncio import Redis
 
 from app.auth.principal import USUAL, Principal
 from app.bus import Bus
+from app.events import Event
 from app.hub import Close, FeedSubscription, Full, Hub
 from app.hub.hub import WINDOW_SECONDS
+from app.hub.subscription import FeedEvent
+from app.jobs import STATUSES
 from app.store import Filter, JobStore
 from tests.ground import OWNER, accepted, claimed, completed, log, progress, running
 from tests.watching import Client, running_hub, until
@@ -237,6 +240,17 @@ async def test_a_feed_is_filtered_by_kind_tag_and_status(hub: Hub, jobs: JobStor
     await jobs.cancel(plain, OWNER)
     await until(lambda: len(clients[2].events) == 1)
     assert [[e["job_id"] for e in client.events] for client in clients] == [[other], [blue], [plain]]
+
+
+@pytest.mark.parametrize(
+    ("type", "status"),
+    [(status, status) for status in sorted(STATUSES)]
+    + [(type, "pending") for type in ("position", "suspended", "resumed")]
+    + [(type, "processing") for type in ("progress", "log", "waiting", "cancel_requested", "artifact", "mine")],
+)
+def test_a_feed_tells_what_happens_to_who_wants_jobs_of_the_status_in_which_it_does(type: str, status: str) -> None:
+    item = FeedEvent(Event("a" * 26, 1, type, 0, "{}"), "k", ())
+    assert [wanted for wanted in STATUSES if item.fits(Filter(statuses=frozenset({wanted})))] == [status]
 
 
 async def test_a_feeds_progress_is_thinned_and_its_latest_still_comes(hub: Hub, jobs: JobStore) -> None:

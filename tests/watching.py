@@ -2,14 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
 
 from app.bus import Bus
-from app.hub import LINES, Ages, Attendance, Close, Hub, Subscription, Writer
+from app.hub import LINES, Ages, Attendance, Close, Hub, Message, Subscription, Writer
+from app.hub.wire import LinesWire, Sendable
 from app.store import BatchStore, JobStore, Listing
 
 
@@ -58,6 +59,20 @@ class Client:
     @property
     def types(self) -> list[str]:
         return [event["type"] for event in self.events]
+
+
+class FailingWire(LinesWire):
+    """Cannot frame what it is given, from some moment on."""
+
+    fails = False
+
+    def encode(self, events: Sequence[Sendable]) -> Message:
+        if self.fails:
+            raise OverflowError
+        return super().encode(events)
+
+    def keep_alive(self) -> None:
+        raise OverflowError
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 RECONNECT_MS: Final = (1_000, 5_000)
 DRAIN_BATCHES: Final = 20
+MOST_AT_ONCE: Final = 500
 
 
 class Full(Exception):
@@ -68,7 +69,15 @@ class Attendance:
     def end_old(self, now: float) -> None:
         """Tell those that are old, or idle for long, to come back. To be called every second or so."""
         for writer in self._ages.ending(now):
-            writer.finish(Close.COME_BACK, retry_ms=_moment())
+            writer.finish(Close.COME_BACK, retry_ms=moment())
+
+    async def keep_alive(self, now: float) -> None:
+        """A word to all who have long heard nothing, some hundreds in one turn. To be called every second or so."""
+        writers = list(self._writers)
+        for start in range(0, len(writers), MOST_AT_ONCE):
+            for writer in writers[start : start + MOST_AT_ONCE]:
+                writer.keep_alive(now)
+            await asyncio.sleep(0)
 
     async def drain(self, seconds: float) -> None:
         """End every connection within that time, in batches, each told to come back after a moment of its own."""
@@ -79,12 +88,12 @@ class Attendance:
         size = -(-len(writers) // DRAIN_BATCHES) or 1
         for start in range(0, len(writers), size):
             for writer in writers[start : start + size]:
-                writer.finish(Close.RESTARTING, retry_ms=_moment())
+                writer.finish(Close.RESTARTING, retry_ms=moment())
             await asyncio.sleep(seconds / DRAIN_BATCHES)
         for writer in list(self._writers):  # who does not even take its good-bye
             writer.close(Close.RESTARTING)
 
 
-def _moment() -> int:
+def moment() -> int:
     """Milliseconds until a client comes back: not all at once."""
     return random.randint(*RECONNECT_MS)  # noqa: S311  jitter

@@ -49,7 +49,6 @@ class BatchChannel:
     """One batch's. `read` gets how it stands; `spawn` runs a task the hub owns."""
 
     def __init__(self, batch_id: str, read: SharedRead[Standing | None], spawn: Spawn) -> None:
-        self.quiet_since = asyncio.get_running_loop().time()
         self.read = read
         self._batch_id = batch_id
         self._spawn = spawn
@@ -90,18 +89,10 @@ class BatchChannel:
             self._looking = True
             self._spawn(self._look_while_it_changes())
 
-    def keep_alive(self, now: float) -> None:
-        """A word into the silence, so that no proxy takes it for the end."""
-        self.quiet_since = now
-        for subscription in self._subscriptions:
-            message = subscription.writer.wire.keep_alive()
-            if message is not None and subscription.seq is not None:
-                subscription.writer.write(message)
-
     def missed(self) -> None:
         """The bus was away; it may have changed."""
         self._changed = True
-        self.deliver(self.quiet_since)
+        self.deliver(asyncio.get_running_loop().time())
 
     async def _look_while_it_changes(self) -> None:
         try:
@@ -123,7 +114,7 @@ class BatchChannel:
             for subscription in list(self._subscriptions):
                 subscription.on_end()
             return
-        self._latest, self.quiet_since = standing, asyncio.get_running_loop().time()
+        self._latest = standing
         for subscription in list(self._subscriptions):
             self._tell(subscription, standing)
 

@@ -9,15 +9,17 @@ The channel itself knows the last seq the bus brought. A hole means messages wer
 
 import asyncio
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
 
 from app.events import Event
-from app.hub.history import History, SharedRead, Spawn
+from app.hub.history import History, SharedRead, Spawn, sliced
 from app.hub.subscription import Subscription
-from app.hub.wire import Wire
-from app.jobs import STATUSES, Status
+from app.hub.wire import Close, Wire
+from app.jobs import STATUSES, TERMINAL, Status
 
 log = structlog.get_logger()
 
@@ -31,10 +33,9 @@ class Channel:
     def __init__(self, job_id: str, read: SharedRead[History | None], spawn: Spawn) -> None:
         self.job_id = job_id
         self._read = read
-        self.quiet_since = asyncio.get_running_loop().time()
-        self.pending = False
         self._spawn = spawn
         self._seq: int | None = None
+        self._status: Status | None = None  # at that seq
         self._ahead = 0
         self._recovering = False
         self._pending: list[Event] = []
@@ -45,6 +46,11 @@ class Channel:
     def empty(self) -> bool:
         """Whether nobody watches."""
         return not self._joining and not self._joined
+
+    @property
+    def pending(self) -> bool:
+        """Whether the job is, as far as the channel knows."""
+        return self._status is Status.PENDING
 
     def attach(self, subscription: Subscription) -> None:
         """From now on live events are held for it."""
@@ -66,7 +72,7 @@ class Channel:
         history = await self._read(after)
         if history is not None and self._seq is None:
             self._seq = history.job.seq
-            self.pending = history.job.status is Status.PENDING
+            self._status = history.job.status
             if self._ahead > self._seq:
                 self._recover()
         return history
@@ -78,7 +84,8 @@ class Channel:
             await writer.send(message)
         released = subscription.release(history.job.seq)
         writer.write_events(released)
-        if history.job.ended or (released and released[-1].ends):
+        status = self._status if subscription.seq == self._seq else history.job.status
+        if status in TERMINAL:
             subscription.on_end()
         else:
             self._promote(subscription)
@@ -90,26 +97,15 @@ class Channel:
     def deliver(self, now: float) -> None:
         """Send this turn's events."""
         if batch := self._contiguous():
-            self.quiet_since = now
             self._note(batch)
             self._send(batch)
             if batch[-1].ends:
                 self._end()
 
-    def keep_alive(self, now: float) -> None:
-        """A word into the silence, so that no proxy takes it for the end."""
-        self.quiet_since = now
-        for wire, group in self._joined.items():
-            message = wire.keep_alive()
-            if message is not None:
-                for subscription in group:
-                    subscription.writer.write(message)
-
     def missed(self) -> None:
         """The bus was away; whatever was published meanwhile is in the log."""
-        if self._seq is None:
-            self._ahead = sys.maxsize  # the history being read may be older
-        else:
+        self._ahead = sys.maxsize  # what is being read may be older
+        if self._seq is not None:
             self._recover()
 
     def _contiguous(self) -> list[Event]:
@@ -129,29 +125,33 @@ class Channel:
     def _note(self, batch: list[Event]) -> None:
         for event in batch:
             if event.type in STATUSES:
-                self.pending = event.type == Status.PENDING
+                self._status = Status(event.type)
 
     def _send(self, batch: list[Event]) -> None:
         for wire, group in self._joined.items():
-            message = wire.encode(batch)
-            for subscription in group:
-                subscription.writer.write(message, batch)
+            with _at_the_cost_of(group):
+                message = wire.encode(batch)
+                for subscription in group:
+                    subscription.writer.write(message, batch)
         for subscription in list(self._joining):
             if subscription.seq is None:
                 subscription.hold(batch)
             else:
-                subscription.writer.write_events(subscription.advance(batch))
-                self._promote(subscription)
+                with _at_the_cost_of([subscription]):
+                    subscription.writer.write_events(subscription.advance(batch))
+                    self._promote(subscription)
 
     def _promote(self, subscription: Subscription) -> None:
         if subscription.seq == self._seq and subscription in self._joining:
             self._joining.remove(subscription)
             self._joined.setdefault(subscription.writer.wire, {})[subscription] = None
 
-    def _end(self) -> None:
-        """Nothing follows: whoever has its history is done; who is still joining learns it from there."""
+    def _end(self, *, gone: bool = False) -> None:
+        """Who is in step is done. Who is late has read on, maybe of another series of attempts, and ends when it is
+        there, unless the job is gone; who is still joining learns it then.
+        """
         watching = [s for group in self._joined.values() for s in group]
-        for subscription in watching + [s for s in self._joining if s.seq is not None]:
+        for subscription in watching + [s for s in self._joining if gone and s.seq is not None]:
             subscription.on_end()
 
     def _recover(self) -> None:
@@ -172,22 +172,34 @@ class Channel:
             try:
                 history = await self._read(self._seq)
                 if history is None:
-                    return self._end()
-                if self._catch_up(history):
+                    return self._end(gone=True)
+                if await self._catch_up(history):
                     return
             except Exception as error:  # Redis is away, or worse; without the log the watchers would wait for ever
                 log.warning("log not read", action="channel.recovering", job_id=self.job_id, error=repr(error))
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
 
-    def _catch_up(self, history: History) -> bool:
-        """True when the log had all that the bus spoke of meanwhile."""
+    async def _catch_up(self, history: History) -> bool:
+        """Slice by slice; whoever is in step stays so. True when the log had all that the bus spoke of meanwhile."""
         assert self._seq is not None
-        owed = history.owed(self._seq)
-        self._seq = history.job.seq
-        self.pending = history.job.status is Status.PENDING
-        if owed:
-            self._send(owed)
+        for batch in sliced(history.owed(self._seq)):
+            self._seq = batch[-1].seq
+            self._note(batch)
+            self._send(batch)
+            await asyncio.sleep(0)
+        self._status = history.job.status
         if history.job.ended:
             self._end()
         return self._ahead <= self._seq
+
+
+@contextmanager
+def _at_the_cost_of(subscriptions: Iterable[Subscription]) -> Iterator[None]:
+    """Where events cannot be framed, these have to come again; nobody else misses them."""
+    try:
+        yield
+    except Exception:
+        log.exception("events not framed", action="channel.unframed")
+        for subscription in subscriptions:
+            subscription.writer.close(Close.RESTARTING)

@@ -9,13 +9,19 @@ from typing import Final
 import structlog
 
 from app.events import Event
+from app.hub.attendance import moment
 from app.hub.history import Spawn
+from app.hub.snapshots import Snapshots
 from app.hub.subscription import FeedEvent, FeedSubscription
 from app.hub.thinner import Thinner
+from app.hub.wire import Close
 from app.jobs import STATUSES, Job, Status
 from app.store import JobStore, Listing
 
 MOST_SNAPSHOTS: Final = 1_000
+MOST_AFRESH: Final = 2_000
+"""Where more jobs may have been missed, they are not told of: who watches begins anew."""
+
 RETRY_SECONDS: Final = 1.0
 
 log = structlog.get_logger()
@@ -25,8 +31,6 @@ class Feed:
     """One owner's. `spawn` runs a task the hub owns."""
 
     def __init__(self, owner: str, listing: Listing, jobs: JobStore, base_url: str, spawn: Spawn) -> None:
-        loop = asyncio.get_running_loop()
-        self.quiet_since = loop.time()
         self._owner = owner
         self._listing = listing
         self._jobs = jobs
@@ -37,7 +41,7 @@ class Feed:
         self._live: set[str] = set()
         self.waiting: set[str] = set()  # those of them that are pending
         self._unsure: set[str] = set()  # jobs of which something may have been missed
-        self._thinner = Thinner(loop, self._send)
+        self._thinner = Thinner(asyncio.get_running_loop(), self._send)
         self._generation = 0  # counts the times that something may have been missed
         self._refreshing = False
         self._outdated = False  # what is being read
@@ -63,18 +67,9 @@ class Feed:
         return await self._listing.active(self._owner, most)
 
     async def join(self, subscription: FeedSubscription, jobs: list[Job]) -> None:
-        """Send the snapshots of the active jobs, then let the live events through.
-
-        If the bus was away meanwhile, those follow on something that got lost: it is told afresh first, as all are.
-        """
-        await subscription.send(subscription.snapshots(jobs, self._base_url))
-        subscription.see(jobs)
-        subscription.joined = True
+        """Send the snapshots of the active jobs, then let the live events through."""
         self._remember(jobs)
-        if subscription.generation == self._generation:
-            subscription.release()
-        else:
-            self._tell_afresh({job.job_id for job in jobs})
+        await self._tell(subscription, Snapshots(jobs, self._base_url))
 
     def accept(self, event: FeedEvent) -> None:
         """One event from the bus, to be delivered with the others of this turn."""
@@ -84,14 +79,6 @@ class Feed:
         """Send this turn's events."""
         pending, self._pending = self._pending, []
         self._send(self._thinner.thin(pending, now))
-
-    def keep_alive(self, now: float) -> None:
-        """A word into the silence, so that no proxy takes it for the end."""
-        self.quiet_since = now
-        for subscription in self._subscriptions:
-            message = subscription.writer.wire.keep_alive()
-            if message is not None and subscription.joined:
-                subscription.writer.write(message)
 
     def missed(self) -> None:
         """The bus was away: everybody gets the jobs afresh, those among them that have ended meanwhile."""
@@ -104,7 +91,6 @@ class Feed:
     def _send(self, batch: list[FeedEvent]) -> None:
         if not batch:
             return
-        self.quiet_since = asyncio.get_running_loop().time()
         for item in batch:
             self._note(item.event)
         for subscription in self._subscriptions:
@@ -130,12 +116,14 @@ class Feed:
         """Nothing is told of a reading that another outage has overtaken."""
         try:
             while not self.empty:
+                if len(self._unsure) > MOST_AFRESH:
+                    return self._begin_anew()
                 self._outdated = False
                 jobs = await self._read()
                 if jobs is None:
                     await asyncio.sleep(RETRY_SECONDS)
                 elif not self._outdated:
-                    return self._tell(jobs)
+                    return self._tell_all(jobs)
         finally:
             self._refreshing = False
 
@@ -160,12 +148,45 @@ class Feed:
         self._live |= {job.job_id for job in jobs if not job.ended} - ended
         self.waiting |= {job.job_id for job in jobs if job.status is Status.PENDING} & self._live
 
-    def _tell(self, jobs: list[Job]) -> None:
+    def _tell_all(self, jobs: list[Job]) -> None:
         """Who has not joined yet is reading for itself."""
         self._unsure.clear()
         self._thinner.clear()
+        snapshots = Snapshots(jobs, self._base_url, reset=True)
         for subscription in self._subscriptions:
             if subscription.joined and subscription.holding:
-                subscription.writer.write_events(subscription.snapshots(jobs, self._base_url, reset=True))
-                subscription.see(jobs)
-                subscription.release()
+                subscription.joined = False
+                subscription.generation = self._generation
+                self._spawn(self._tell_again(subscription, snapshots))
+
+    async def _tell_again(self, subscription: FeedSubscription, snapshots: Snapshots) -> None:
+        try:
+            await self._tell(subscription, snapshots)
+        except Exception as error:  # most likely the client is gone
+            log.debug("client gone", action="feed.lost", error=repr(error))
+            subscription.writer.close(Close.RESTARTING)
+
+    async def _tell(self, subscription: FeedSubscription, snapshots: Snapshots) -> None:
+        """As fast as the client reads.
+
+        If the bus was away meanwhile, what is held follows on something that got lost: it is told afresh first.
+        """
+        writer = subscription.writer
+        for message in snapshots.messages(writer.wire, subscription.wanted):
+            if subscription in self._subscriptions:
+                await writer.send(message)
+        if subscription not in self._subscriptions:
+            return
+        subscription.see(snapshots.jobs)
+        subscription.joined = True
+        if subscription.generation == self._generation:
+            subscription.release()
+        else:
+            self._tell_afresh({job.job_id for job in snapshots.jobs})
+
+    def _begin_anew(self) -> None:
+        for known in (self._live, self.waiting, self._unsure):
+            known.clear()
+        self._thinner.clear()
+        for subscription in self._subscriptions:
+            subscription.writer.finish(Close.COME_BACK, retry_ms=moment())

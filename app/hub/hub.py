@@ -32,7 +32,6 @@ WINDOW_SECONDS: Final = 0.003
 
 BUSY_EVENTS_PER_SECOND: Final = 1_000
 RATE_SECONDS: Final = 0.1
-KEEP_ALIVE_SECONDS: Final = 15.0
 CONFIRM_SECONDS: Final = 5.0
 
 
@@ -112,10 +111,18 @@ class Hub:
         now = asyncio.get_running_loop().time()
         dirty, self._dirty = self._dirty, {}
         for channel in dirty:
-            self._guarded(channel, channel.deliver, now)
+            self._deliver(channel, now)
         elapsed = max(now - self._flushed_at, 1e-6)
         self._rate += (len(dirty) / elapsed - self._rate) * min(1.0, elapsed / RATE_SECONDS)
         self._flushed_at = now
+
+    def _deliver(self, channel: Watched, now: float) -> None:
+        """What goes wrong in one channel must not cost the others; its own watchers look into the log."""
+        try:
+            channel.deliver(now)
+        except Exception:
+            log.exception("channel failed", action="channel.failed")
+            channel.missed()
 
     # Who watches
 
@@ -217,17 +224,7 @@ class Hub:
             await asyncio.sleep(1)
             now = loop.time()
             self.attendance.end_old(now)
-            for channel in self._all():
-                if now - channel.quiet_since >= KEEP_ALIVE_SECONDS:
-                    self._guarded(channel, channel.keep_alive, now)
-
-    def _guarded(self, channel: Watched, step: Callable[[float], None], now: float) -> None:
-        """What goes wrong in one channel must not cost the others; its own watchers look into the log."""
-        try:
-            step(now)
-        except Exception:
-            log.exception("channel failed", action="channel.failed")
-            channel.missed()
+            await self.attendance.keep_alive(now)
 
     async def close(self) -> None:
         """Stop the tasks that are still re-reading."""

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.events import Event, snapshot
-from app.hub.history import sliced
+from app.events import Event
 from app.hub.wire import Close
 from app.hub.writer import Writer
 from app.jobs import STATUSES, Job, Status
@@ -13,6 +12,11 @@ from app.store import Filter
 
 MOST_HELD_EVENTS: Final = 10_000
 """Past the bound the client is to come again."""
+
+_STATUS: Final = {status: status for status in STATUSES} | dict.fromkeys(
+    ("position", "suspended", "resumed"), str(Status.PENDING)
+)
+"""In which an event of that type leaves its job; of any other type it is processing."""
 
 
 class Subscription:
@@ -55,9 +59,8 @@ class FeedEvent:
     tags: tuple[str, ...]
 
     def fits(self, wanted: Filter) -> bool:
-        """Whether a watcher with that filter is told. What is no change of status happens to a job in processing."""
-        type = self.event.type
-        return wanted.fits_words(type if type in STATUSES else Status.PROCESSING, self.kind, self.tags)
+        """Whether a watcher with that filter is told."""
+        return wanted.fits_words(_STATUS.get(self.event.type, Status.PROCESSING), self.kind, self.tags)
 
 
 class FeedSubscription:
@@ -91,16 +94,6 @@ class FeedSubscription:
         self.holding = False
         held, self._held = self._held, []
         self.write(held)
-
-    def snapshots(self, jobs: Iterable[Job], base_url: str, *, reset: bool = False) -> list[Event]:
-        """Of the jobs that fit."""
-        fitting = [job for job in jobs if self.wanted.fits(job)]
-        return [snapshot(j.job_id, j.seq, j.updated_at, j.shown(base_url), reset=reset) for j in fitting]
-
-    async def send(self, events: Iterable[Event]) -> None:
-        """As fast as the client reads."""
-        for events_of_slice in sliced(events):
-            await self.writer.send(self.writer.wire.encode(events_of_slice))
 
     def write(self, batch: Sequence[FeedEvent]) -> None:
         """Send those of the events that fit and are new."""

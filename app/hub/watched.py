@@ -4,9 +4,7 @@ from typing import Any, Protocol
 
 
 class Watched(Protocol):
-    """The hub has it delivered to, kept alive, and told what it may have missed."""
-
-    quiet_since: float
+    """The hub has it delivered to, and told what it may have missed."""
 
     @property
     def empty(self) -> bool: ...
@@ -16,7 +14,5 @@ class Watched(Protocol):
     def detach(self, subscription: Any) -> None: ...
 
     def deliver(self, now: float) -> None: ...
-
-    def keep_alive(self, now: float) -> None: ...
 
     def missed(self) -> None: ...

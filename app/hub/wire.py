@@ -17,6 +17,9 @@ from app.jobs import STATUSES, Job, Status
 Message: TypeAlias = dict[str, Any]
 """An ASGI message."""
 
+LONGEST_ETA_MS: Final = 100 * 365 * 86_400_000
+"""As the store has it: a handler may say anything."""
+
 
 class Close(IntEnum):
     """Why a connection is closed, as WebSocket close codes (RFC 6455 section 7.4; 4xxx are ours)."""
@@ -126,7 +129,7 @@ def _after(job: Job, event: Event) -> Job:
     if event.type == "progress":
         progress = event.parsed()
         left = progress.get("eta_seconds")
-        return replace(job, progress=progress, eta_ms=None if left is None else int(left * 1000))
+        return replace(job, progress=progress, eta_ms=None if left is None else int(min(left * 1000, LONGEST_ETA_MS)))
     if event.type == "position":
         return replace(job, position=event.parsed().get("position"))
     if event.type in STATUSES:

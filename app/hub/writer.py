@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 MOST_BACKLOG_BYTES: Final = 1 << 20
 MOST_SEND_SECONDS: Final = 20.0
+KEEP_ALIVE_SECONDS: Final = 15.0
 
 
 class Writer:
@@ -33,6 +34,7 @@ class Writer:
     ) -> None:
         self.wire = wire
         self.stirred = False
+        self._quiet_since: float | None = None  # when the timer noticed; none while something is sent
         self._send = send
         self._hang_up = hang_up
         self._backlog = Backlog()
@@ -58,6 +60,7 @@ class Writer:
         """For what a task of the connection's own sends, which can wait: a history. Too slow a client is hung up on."""
         if self.finished:
             return
+        self._quiet_since = None
         self._waited_for += 1
         try:
             await self._within_deadline(self._send(message))
@@ -72,6 +75,7 @@ class Writer:
         """Send `message`, which says `events`; while the client is not reading, keep the events for later."""
         if self.finished:
             return
+        self._quiet_since = None
         if events:
             self.stirred = True
         if self._task is None:
@@ -83,6 +87,18 @@ class Writer:
         """The same, for events no other writer gets in this company."""
         if events:
             self.write(self.wire.encode(events), events)
+
+    def keep_alive(self, now: float) -> None:
+        """A word into a long silence, so that no proxy takes it for the end. To be called every second or so."""
+        if self._quiet_since is None:
+            self._quiet_since = now
+        elif now - self._quiet_since >= KEEP_ALIVE_SECONDS and self._opened and not self._waited_for:
+            try:
+                message = self.wire.keep_alive()
+            except Exception as error:
+                return self._lost(error)
+            if message is not None:
+                self.write(message)
 
     def finish(self, close: Close, retry_ms: int | None = None) -> None:
         """Say good-bye after all that is waiting, and nothing after that."""

@@ -34,6 +34,7 @@ class StreamDoor:
         contract: Contract = stream.contract  # type: ignore[attr-defined]  # `describes` has hung it there
         self._stream = stream
         self._access = contract.access
+        self._forms = tuple(contract.answers[0].by_media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -46,7 +47,7 @@ class StreamDoor:
             await admit(request, self._access, in_url=True)
             await self._stream(request, send)
         except (Full, Unavailable):
-            await secured(_come_back(request), scope)(scope, receive, send)
+            await secured(_come_back(request, self._forms), scope)(scope, receive, send)
         except Refusal as refusal:
             await secured(problem_response(refusal, request), scope)(scope, receive, send)
 
@@ -96,10 +97,10 @@ def form_of(request: Request, *others: str) -> str:
     return form
 
 
-def _come_back(request: Request) -> Response:
+def _come_back(request: Request, forms: tuple[str, ...]) -> Response:
     """Any status but 200 would end an EventSource for ever; so it is told to come back, after a moment of its own."""
     retry = random.randint(*COME_BACK_MS)  # noqa: S311  jitter
-    if preferred(accept_of(request), (EVENT_STREAM,)) is None:
+    if preferred(accept_of(request), forms) != EVENT_STREAM:
         refusal = Unavailable("No stream is free at the moment.", headers={"Retry-After": str(retry // 1000)})
         return problem_response(refusal, request)
     return Response(f"retry: {retry}\n\n", media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})

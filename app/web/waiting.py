@@ -49,9 +49,9 @@ class Waits:
             return look, seconds
         bell = Bell(seconds, only_end=not conditional)
         job, waited = await self._held(request, request.path_params["job_id"], look.seq, bell)
-        if job is None or job.seq == look.seq:
-            look = await self._polls.look(request, known=look.seq if conditional else None)
-        else:
+        if look.view is None and (job is None or job.seq == look.seq):
+            look = await self._polls.look(request, known=look.seq)  # the first one, without a view, was free
+        elif job is not None:
             look = look.later(job)
         return look, seconds if waited else 0
 

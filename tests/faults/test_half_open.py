@@ -15,7 +15,7 @@ from tests.ground import accepted
 
 CLIENTS: Final = 5
 HURRY: Final = {
-    "app.hub.hub.KEEP_ALIVE_SECONDS": 1,
+    "app.hub.writer.KEEP_ALIVE_SECONDS": 1,
     "app.server.listening.PING_SECONDS": 1,
     "app.server.transport.READER_TIMEOUT_MS": 2_000,
 }

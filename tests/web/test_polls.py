@@ -140,10 +140,16 @@ async def test_a_wait_that_brings_news_costs_nothing(web: httpx.AsyncClient, sto
 
 
 async def test_a_wait_that_runs_out_costs_one(web: httpx.AsyncClient, store: Store) -> None:
-    job = await store.submitted()
-    wanted = {"Prefer": "wait=1", "If-None-Match": '"1"'}
-    response = await web.get(f"/api/jobs/{job.job_id}", headers=wanted, timeout=30)
-    assert (response.status_code, response.headers["ratelimit"]) == (304, '"poll";r=19;t=3')
+    async def runs_out(**known: str) -> tuple[int, str]:
+        job = await store.submitted()
+        wanted = {"Prefer": "wait=1"} | known
+        response = await web.get(f"/api/jobs/{job.job_id}", headers=wanted, timeout=30)
+        return response.status_code, response.headers["ratelimit"]
+
+    tagged, any_tag = {"If-None-Match": '"1"'}, {"If-None-Match": "*"}
+    answers = await asyncio.gather(runs_out(**tagged), runs_out(**any_tag), runs_out())
+    assert [status for status, _ in answers] == [304, 304, 200]
+    assert {limit for _, limit in answers} == {'"poll";r=19;t=3'}
 
 
 async def test_news_of_a_near_end_makes_the_next_poll_come_sooner_and_no_header_says_otherwise(

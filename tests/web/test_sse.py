@@ -136,7 +136,7 @@ async def test_unknown_and_foreign_jobs_look_alike(web: httpx.AsyncClient, store
 async def test_a_silent_stream_gets_a_comment(
     web: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.hub.hub.KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr("app.hub.writer.KEEP_ALIVE_SECONDS", 0.01)
     job = await store.submitted()
     async with stream(web, f"/api/jobs/{job.job_id}/events") as response:
         text = ""
@@ -242,6 +242,22 @@ async def test_a_store_that_is_away_only_makes_a_stream_come_back(
     monkeypatch.setattr(Hub, "watch", away)
     told = await whole(web, f"/api/jobs/{job.job_id}/events")
     assert [list(block.fields) for block in told] == [["retry"]]
+
+
+@pytest.mark.parametrize("accept", ["application/json, text/javascript, */*; q=0.01", "text/plain, */*; q=0.5"])
+async def test_who_takes_a_stream_but_would_rather_not_is_refused_in_words_when_the_store_is_away(
+    web: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    job = await store.submitted()
+
+    async def away(*_: object, **__: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(JobStore, "poll", away)
+    monkeypatch.setattr(Hub, "watch", away)
+    response = await web.get(f"/api/jobs/{job.job_id}/events", headers={"Accept": accept})
+    assert_problem(response, 503, "unavailable")
+    assert response.headers["retry-after"]
 
 
 async def test_the_json_log_is_what_is_retained_even_of_a_trimmed_log(

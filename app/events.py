@@ -19,10 +19,13 @@ from app.jobs import TERMINAL, Status
 CONFLATED: Final = frozenset({"progress", "position"})
 """Types of which the latest replaces the one before, in the log and for who is slow."""
 
-KEPT: Final = frozenset({*Status, "waiting", "cancel_requested", "suspended", "resumed", "artifact"}) | CONFLATED
-"""Types never trimmed from a log."""
+KEPT: Final = frozenset({*Status, "waiting", "cancel_requested"}) | CONFLATED
+"""Types that are trimmed from a log only where nothing else is left in it."""
 
-RESERVED: Final = KEPT | {"log", "snapshot", "retry", "message", "error", "open"}
+OURS: Final = KEPT | {"suspended", "resumed", "artifact", "log"}
+"""All that a job's log can have beside what its handler emits."""
+
+RESERVED: Final = OURS | {"snapshot", "retry", "message", "error", "open"}
 """Names a handler may not emit: ours, and those an EventSource fires by itself."""
 
 CUSTOM_NAME: Final = "^[a-z][a-z0-9_.]{0,63}$"

@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from app.events import KEPT, is_custom_name
+from app.events import OURS, is_custom_name
 from app.jobs import TERMINAL
 
 LONGEST_URL: Final = 2_048
@@ -20,7 +20,7 @@ PORTS: Final = {"http": 80, "https": 443}
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # no secret: what one begins with
 
 DEFAULT_EVENTS: Final = tuple(sorted(TERMINAL))
-TOLD: Final = frozenset({*KEPT, "log"} - {"position"})
+TOLD: Final = OURS - {"position"}
 """The types of events a webhook can be about, beside a handler's own. Of its place a job tells only who asks."""
 
 

@@ -104,6 +104,10 @@ line of a WebSocket's frame, an entry of the JSON log.
 add members and types: ignore what you do not know. How a client follows them is in [pattern.md](pattern.md), the wire
 in [api.md](api.md#streams). This page is written by `python docs/generate.py`.
 
+A log keeps 10,000 events (`TIDINGS_MAX_LOG_EVENTS`). Beyond that its oldest go: those of the types below of which it
+says so, and a handler's own; only where nothing else is left, a quarter of the others. Who asks for what has gone is
+sent a `snapshot` with `reset`, and goes on from there.
+
 | type | what it says | in the log |
 | --- | --- | --- |
 """

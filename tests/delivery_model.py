@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.still_store import MOST_AT_A_RECEIVER, START
+from tests.still_store import MOST_AT_A_RECEIVER, MOST_OF_AN_OWNER, START
 
 FIRST_PAUSE_MS: Final = 30_000
 LONGEST_PAUSE_MS: Final = 600_000
@@ -13,12 +13,14 @@ MOST_FAILURES: Final = 5
 
 @dataclass
 class Told:
-    """One delivery: it waits until `due`, is under way until `lease`, or neither."""
+    """One delivery: it waits until `due`, is under way until `lease`, or neither. Until `passed` it may be left out."""
 
     job_id: str
+    owner: str
     host: str
     due: int | None
     lease: int | None = None
+    passed: int = 0
     token: str = ""
     attempt: int = 0
     status: str = "pending"
@@ -53,10 +55,10 @@ class Model:
     told: dict[str, Told] = field(default_factory=dict)
     receivers: dict[str, Receiver] = field(default_factory=dict)
 
-    def queue(self, job_id: str, host: str) -> None:
+    def queue(self, job_id: str, owner: str, host: str) -> None:
         """A job has ended."""
         self.receivers.setdefault(host, Receiver())
-        self.told[job_id] = Told(job_id, host, self.now)
+        self.told[job_id] = Told(job_id, owner, host, self.now)
 
     def recover(self) -> None:
         """What was lost with its worker is due again."""
@@ -72,6 +74,21 @@ class Model:
             return 0
         most = 1 if receiver.failures >= MOST_FAILURES else MOST_AT_A_RECEIVER
         return max(0, most - sum(one.lease is not None for one in self._of(host)))
+
+    def is_full(self, owner: str) -> bool:
+        """Whether the owner has its share under way."""
+        return sum(one.lease is not None for one in self.told.values() if one.owner == owner) >= MOST_OF_AN_OWNER
+
+    def pass_over(self, lease_ms: int) -> None:
+        """What is due of owners that have their share may be left out as long as an attempt may last."""
+        for one in self.told.values():
+            if one.due is not None and one.due <= self.now and self.is_full(one.owner):
+                one.passed = self.now + lease_ms
+
+    @property
+    def passes(self) -> bool:
+        """Whether something may be left out, or has been and may be behind what came later."""
+        return any(one.passed or self.is_full(one.owner) for one in self.told.values())
 
     def lane(self, host: str) -> list[Told]:
         """What is due there, first things first."""
@@ -95,7 +112,7 @@ class Model:
     def turns_ms(self) -> Iterator[int]:
         """Until something may change."""
         moments: Iterable[int | None] = (
-            *(moment for one in self.told.values() for moment in (one.due, one.lease)),
+            *(moment for one in self.told.values() for moment in (one.due, one.lease, one.passed)),
             *(moment for one in self.receivers.values() for moment in (one.until, one.quiet)),
         )
         yield from sorted({moment - self.now for moment in moments if moment and moment > self.now})

@@ -88,9 +88,11 @@ class ModelJob:
         return self.log[-1]
 
     def trim(self, most: int) -> None:
-        """Oldest first, never what is kept for good."""
+        """Oldest first; of lifecycle only where nothing else is left, then a quarter at once."""
         trimmable = [entry.seq for entry in self.retained if entry.type not in KEPT]
         self.trimmed |= set(trimmable[: max(0, len(self.retained) - most)])
+        if len(self.retained) > most:
+            self.trimmed |= {entry.seq for entry in self.retained[: most // 4 - most]}
 
     @property
     def retained(self) -> list[Entry]:
@@ -153,7 +155,7 @@ class ModelJob:
             suspended_at=self.suspended,
             waiting_for=self.waiting,
             trimmed_seq=max(self.trimmed, default=0),
-            progress=progress and progress.data,
+            progress=progress.data if progress and progress.seq not in self.trimmed else None,
             result=from_json(self.large_result) if self.large_result else end.get("result"),
             error=end.get("error"),
             artifacts=tuple(_in_order(self.artifacts.values())),

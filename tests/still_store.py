@@ -22,6 +22,7 @@ START: Final = 4_102_444_800_000
 """2100-01-01T00:00:00Z in milliseconds."""
 
 MOST_AT_A_RECEIVER: Final = 2
+MOST_OF_AN_OWNER: Final = 3
 
 IN_FRONT: Final = """
 local real, redis = redis, setmetatable({}, {__index = redis})
@@ -122,7 +123,7 @@ class StillStore:
         with standing(forgotten):
             self.jobs = JobStore(self._client, **options)
             self.listing = Listing(self._client, self.jobs)
-            self.deliveries = DeliveryStore(self._client, per_host=MOST_AT_A_RECEIVER)
+            self.deliveries = DeliveryStore(self._client, per_host=MOST_AT_A_RECEIVER, per_owner=MOST_OF_AN_OWNER)
             self.delivery_log = DeliveryLog(self._client)
             self.callbacks = CallbackStore(self._client)
 

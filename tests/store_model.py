@@ -138,6 +138,7 @@ class Model:
         job.series, job.attempt = len(job.log), 0
         job.bodies.pop(job.answers - 1, None)
         self._pend(job, {"reason": "retry", "by": by})
+        job.trim(self._most)
 
     def suspend(self, job_id: str, by: str, for_ms: int) -> None:
         job = self._held_up(job_id)
@@ -145,11 +146,13 @@ class Model:
             self._leave_line(job)
             job.suspended, job.later = self.now, self.now + for_ms
             self._tell(job, "suspended", {"by": by, "until": rfc3339(job.later)})
+        job.trim(self._most)
 
     def resume(self, job_id: str, by: str) -> None:
         job = self._held_up(job_id)
         if job.suspended is not None:
             self._resume(job, by)
+        job.trim(self._most)
 
     def _held_up(self, job_id: str) -> ModelJob:
         if (job := self.jobs.get(job_id)) is None:

@@ -20,7 +20,7 @@ from app.errors import (
     UnknownBatch,
 )
 from app.jobs import Job, Status, Submission, new_job_id
-from app.limits import Admission
+from app.limits import Admission, KeyRate
 from app.store import BatchStore, Change, Filter, JobStore, Listing, Order, Run
 from app.store.batches import PIECE_JOBS, STAGED_SECONDS
 from tests.ground import OWNER, claimed, completed, failed, log, progress, retry, submission
@@ -216,6 +216,14 @@ async def test_a_batch_beyond_the_whole_quota_needs_all_of_it_and_is_owed(redis:
     with pytest.raises(SubmitTooFast) as refused:
         await jobs.submit(submission())
     assert 120 < int(refused.value.headers["Retry-After"]) <= 126
+
+
+async def test_what_the_owner_is_refused_costs_its_key_nothing_also_where_it_had_all_of_it_left(redis: Redis) -> None:
+    batches, rate = BatchStore(redis, admission=Admission(submits_per_minute=10)), KeyRate("key", 5)
+    await batches.accept(order(7))
+    with pytest.raises(SubmitTooFast):
+        await batches.accept(order(5), rate)
+    assert (await batches.accept(order(2), rate)).allowance.left == 3
 
 
 async def test_what_is_to_run_too_late_is_named(redis: Redis, batches: BatchStore) -> None:

@@ -217,6 +217,37 @@ async def test_a_black_hole_holds_only_its_own_share(jobs: JobStore, deliveries:
     assert [one.host for one in await due(deliveries)] == [OTHER]
 
 
+async def test_an_owner_with_many_receivers_holds_only_its_share(jobs: JobStore, clock: Clock) -> None:
+    deliveries = clock.deliveries(per_owner=2)
+    mine = []
+    for port in (1, 2, 3, 3, 4):
+        mine.append(await ended(jobs, callback_url=f"http://tar.example:{port}/"))
+        await clock.move(1)
+    others = [await ended(jobs, owner="other", callback_url=f"http://tar.example:{port}/") for port in (3, 5)]
+    first, second, *rest = await due(deliveries)
+    assert ([first.job_id, second.job_id], {one.job_id for one in rest}) == (mine[:2], set(others))
+    assert await deliveries.claim("d", 9, lease_ms=LEASE_MS) == Claimed((), LEASE_MS), "nobody looks in vain"
+    for waiting in mine[2:4]:
+        await deliveries.settle(first, delivered())
+        (first,) = await due(deliveries)
+        assert first.job_id == waiting
+    await clock.move(LEASE_MS)
+    assert {one.owner for one in await due(deliveries)} == {OWNER, "other"}
+
+
+async def test_what_was_passed_over_comes_after_a_lease_whatever_becomes_of_its_owners_others(
+    jobs: JobStore, clock: Clock
+) -> None:
+    deliveries = clock.deliveries(per_owner=1)
+    one, other = [await ended(jobs, callback_url=f"http://tar.example:{port}/") for port in (1, 2)]
+    assert [claimed.job_id for claimed in await due(deliveries)] == [one]
+    await jobs.purge(one)
+    await clock.move(LEASE_MS - 1)
+    assert not await due(deliveries)
+    await clock.move(1)
+    assert [claimed.job_id for claimed in await due(deliveries)] == [other]
+
+
 async def test_a_receiver_that_keeps_failing_is_left_alone_ever_longer_and_then_asked_once(
     jobs: JobStore, deliveries: DeliveryStore, clock: Clock
 ) -> None:

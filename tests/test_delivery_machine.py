@@ -2,7 +2,7 @@
 
 import os
 from asyncio import Runner
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from app.store import Delivery, Due, Outcome
+from app.store import Claimed, Delivery, Due, Outcome
 from app.webhooks import DEFAULT_EVENTS
 from tests.delivery_model import Model, Told
 from tests.ground import OWNER, submission
@@ -24,6 +24,7 @@ Machines = Callable[..., Callable[[], "DeliveryMachine"]]
 EXAMPLES: Final = int(os.environ.get("STORE_MACHINE_EXAMPLES", "40"))
 LEASE_MS: Final = 20_000
 HOSTS: Final = ("a:80", "b:80")
+OWNERS: Final = (OWNER, OWNER, "an other")
 ENDS: Final = (
     ("delivered", 200),
     ("failed", 404),
@@ -49,13 +50,14 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.store, self.model = store, Model()
         self.issued: list[Due] = []
 
-    @rule(host=st.sampled_from(HOSTS), count=st.sampled_from((1, 3)))
-    def a_job_ends(self, host: str, count: int) -> None:
+    @rule(host=st.sampled_from(HOSTS), owner=st.sampled_from(OWNERS), count=st.sampled_from((1, 3)))
+    def a_job_ends(self, host: str, owner: str, count: int) -> None:
         for _ in range(count):
-            of = submission(callback_url=f"http://{host}/", callback_events=DEFAULT_EVENTS)
+            job_id = f"job{len(self.model.told)}"
+            of = submission(job_id=job_id, owner=owner, callback_url=f"http://{host}/", callback_events=DEFAULT_EVENTS)
             self.store.ask(self.store.jobs.submit(of))
             self.store.ask(self.store.jobs.cancel(of.job_id, "a"))
-            self.model.queue(of.job_id, host)
+            self.model.queue(of.job_id, owner, host)
 
     @rule(slots=st.sampled_from((1, 2, 9, 9)))
     def claim(self, slots: int) -> None:
@@ -65,23 +67,37 @@ class DeliveryMachine(RuleBasedStateMachine):
         claimed = self.store.ask(self.store.deliveries.claim("d", slots, lease_ms=LEASE_MS))
         self.model.recover()
         claimable = self.model.claimable()
+        for due in claimed.deliveries:
+            self._begin(self.model.told[due.job_id], due)
+        if not self.model.passes:
+            self._all_had_their_turn(claimed, slots, claimable)
+        elif len(claimed.deliveries) < slots:
+            self._only_those_were_left_out_whose_owner_has_its_share()
+        self.model.pass_over(LEASE_MS)
+        return [*claimed.deliveries]
+
+    def _all_had_their_turn(self, claimed: Claimed, slots: int, claimable: Mapping[str, list[Told]]) -> None:
         found = {host: [due for due in claimed.deliveries if due.host == host] for host in HOSTS}
         assert len(claimed.deliveries) == min(slots, sum(map(len, claimable.values())))
         most = max(map(len, found.values()))
         for host, lane in claimable.items():
             first = lane[: len(found[host])]
-            assert [(due.job_id, due.attempt) for due in found[host]] == [
-                (one.job_id, one.attempt + 1) for one in first
-            ]
+            assert [due.job_id for due in found[host]] == [one.job_id for one in first]
             assert len(found[host]) in {most, most - 1, len(lane)}, "each has its turn"
-        for due in claimed.deliveries:
-            self._begin(self.model.told[due.job_id], due)
         if len(claimed.deliveries) < slots:
             assert claimed.next_due_ms == self.model.next_due_ms()
-        return [*claimed.deliveries]
+
+    def _only_those_were_left_out_whose_owner_has_its_share(self) -> None:
+        for host in HOSTS:
+            for one in self.model.lane(host) if self.model.room(host) else ():
+                assert one.passed > self.model.now or self.model.is_full(one.owner)
 
     def _begin(self, one: Told, due: Due) -> None:
-        one.due, one.lease, one.token, one.status = None, self.model.now + LEASE_MS, due.token, "sending"
+        assert (due.owner, due.attempt) == (one.owner, one.attempt + 1)
+        assert not self.model.is_full(one.owner)
+        assert one in self.model.lane(one.host)
+        assert self.model.room(one.host)
+        one.passed, one.due, one.lease, one.token, one.status = 0, None, self.model.now + LEASE_MS, due.token, "sending"
         assert due.claimed_at == self.model.now
         assert due.token not in {other.token for other in self.issued if other.job_id == due.job_id}
         self.issued.append(due)
@@ -130,14 +146,14 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @property
     def failed(self) -> list[Told]:
-        return [one for one in self.model.told.values() if one.status == "failed"]
+        return [one for one in self.model.told.values() if (one.status, one.owner) == ("failed", OWNER)]
 
     def _again(self, one: Told) -> None:
         if one.token:
             return
         if one.due is None:
             one.attempt, one.status = 0, "pending"
-        one.due = self.model.now
+        one.due, one.passed = self.model.now, 0
         self.model.receivers[one.host].until = 0
 
     @rule(ms=one_of(lambda self: [1, 500, *list(self.model.turns_ms())[:6]]))
@@ -201,6 +217,8 @@ def test_receivers_are_sent_what_they_may_be(machines: Machines) -> None:
         Forgotten("HINCRBY", "tidings:webhooks:host:"),
         Forgotten("HSET", "tidings:webhooks:host:"),
         Forgotten("HDEL", "tidings:webhooks:host:"),
+        Forgotten("ZADD", "tidings:webhooks:owner:"),
+        Forgotten("ZREM", "tidings:webhooks:owner:"),
     ],
     ids=" ".join,
 )

@@ -143,7 +143,7 @@ async def test_of_progress_only_the_latest_is_kept_and_shown(jobs: JobStore) -> 
     assert shown.seq == 6
 
 
-async def test_the_log_is_trimmed_from_its_oldest_end_but_never_of_lifecycle(redis: Redis) -> None:
+async def test_the_log_is_trimmed_from_its_oldest_end_but_not_of_lifecycle(redis: Redis) -> None:
     jobs = JobStore(redis, max_log_events=10)
     run = await running(jobs)
     await jobs.apply(run.job_id, [progress(1), *(log(str(n)) for n in range(30))], token=run.token)
@@ -157,13 +157,35 @@ async def test_the_log_is_trimmed_from_its_oldest_end_but_never_of_lifecycle(red
     assert found.job.trimmed_seq == first_log.seq - 1
 
 
-async def test_a_log_longer_than_its_bound_of_what_is_never_trimmed_is_still_whole(redis: Redis) -> None:
+async def test_of_a_file_that_is_saved_again_and_again_the_log_keeps_the_latest(redis: Redis) -> None:
     jobs = JobStore(redis, max_log_events=4)
     run = await running(jobs)
     entry = {"name": "a", "size": 1, "content_type": "text/plain", "sha256": "0", "key": "a"}
     saved = Change("artifact", json_text(entry), json_text(entry))
-    await jobs.apply(run.job_id, [saved, saved, saved, retry(0)], token=run.token)
-    assert (await job(jobs, run.job_id)).trimmed_seq == 0
+    await jobs.apply(run.job_id, [saved, saved, saved, log("x")], token=run.token)
+    assert await types(jobs, run.job_id) == ["pending", "processing", "artifact", "log"]
+    shown = await job(jobs, run.job_id)
+    assert ([file.name for file in shown.artifacts], shown.trimmed_seq) == (["a"], 4)
+
+
+async def test_a_job_that_is_held_again_and_again_has_a_bounded_log(redis: Redis) -> None:
+    jobs = JobStore(redis, max_log_events=8)
+    held = await accepted(jobs)
+    for _ in range(10):
+        await jobs.suspend(held, OWNER, 60_000)
+        await jobs.resume(held, OWNER)
+    assert await types(jobs, held) == ["pending", *["resumed", "suspended"] * 3, "resumed"]
+    assert (await job(jobs, held)).trimmed_seq == 14
+
+
+async def test_where_lifecycle_alone_is_too_long_its_oldest_quarter_goes(redis: Redis) -> None:
+    jobs = JobStore(redis, max_log_events=8)
+    stopped = await accepted(jobs)
+    for _ in range(4):
+        await jobs.cancel(stopped, OWNER)
+        await jobs.retry(stopped, OWNER)
+    assert await types(jobs, stopped) == ["cancelled", "pending"] * 3
+    assert (await job(jobs, stopped)).trimmed_seq == 3
 
 
 @pytest.mark.parametrize(

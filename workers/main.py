@@ -75,7 +75,8 @@ async def work(settings: Settings) -> None:
     worker = JobWorker(
         redis=redis, store=store, kinds=KindStore(redis), registry=registry, runner=runner, settings=settings
     )
-    deliveries = DeliveryStore(redis, public_url=settings.public_url, per_host=settings.webhook_per_host)
+    bounds = {"per_host": settings.webhook_per_host, "per_owner": settings.webhook_per_owner}
+    deliveries = DeliveryStore(redis, public_url=settings.public_url, **bounds)
     retention = Retention(redis)
     sweepers = (
         Overdue(store).watch,

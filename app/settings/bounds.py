@@ -49,7 +49,7 @@ class Bounds(BaseSettings):
     max_result_bytes: PositiveInt = Field(256 << 10, description="Largest result as JSON; more belongs in an artifact.")
     max_event_bytes: PositiveInt = Field(16 << 10, description="Largest data of one event, as JSON.")
     max_log_line_bytes: PositiveInt = Field(8 << 10, description="A longer log line is cut and marked.")
-    max_log_events: PositiveInt = Field(10_000, description="Events kept per job; lifecycle events always stay.")
+    max_log_events: PositiveInt = Field(10_000, description="Events kept per job; those of lifecycle go last.")
     max_timeout_seconds: PositiveInt = Field(7 * 86_400, le=YEAR, description="Longest timeout to ask for.")
     max_attempts: PositiveInt = Field(100, description="Most attempts to ask for.")
     max_delay_seconds: PositiveInt = Field(YEAR, le=YEAR, description="Longest delay or suspension.")

@@ -35,6 +35,7 @@ class Webhooks(BaseSettings):
     webhook_ports: Ports = Field((), description="Ports that webhooks may be sent to; comma-separated; empty: any.")
     webhook_concurrency: NonNegativeInt = Field(200, description="Webhooks a worker sends at once; 0: none.")
     webhook_per_host: PositiveInt = Field(10, description="Webhooks sent to one receiver at once.")
+    webhook_per_owner: PositiveInt = Field(50, description="Webhooks of one owner sent at once, by all workers.")
 
     @field_validator("webhook_secret")
     @classmethod

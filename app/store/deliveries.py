@@ -71,17 +71,19 @@ class Outcome:
 class DeliveryStore:
     """Raises Unavailable when Redis cannot be reached; what was not answered may have happened."""
 
-    def __init__(self, redis: Redis, *, public_url: str = "", per_host: int = 10) -> None:
+    def __init__(self, redis: Redis, *, public_url: str = "", per_host: int = 10, per_owner: int = 50) -> None:
         self._scripts = Scripts(redis)
         self._nudges = Nudges(redis)
         self._public_url = public_url
         self._per_host = per_host
+        self._per_owner = per_owner
 
     async def claim(self, worker: str, slots: int, *, lease_ms: int) -> Claimed:
         """Take what is due, up to `slots` and not too many in one call, for `lease_ms`: what is not settled by then is
         due again."""
         most = min(slots, MOST_CLAIMED)
-        wait, now, *found = await self._scripts.run("deliver", (worker, most, lease_ms, self._per_host))
+        arguments = (worker, most, lease_ms, self._per_host, self._per_owner)
+        wait, now, *found = await self._scripts.run("deliver", arguments)
         claimed = [self._due(now, *entry) for entry in found]
         unspeakable = [due for due in claimed if not due.body]
         await self.settle_many([(due, Outcome("failed", now, 0, error=LOST)) for due in unspeakable])
@@ -130,6 +132,7 @@ class DeliveryStore:
             "" if outcome.http_status is None else outcome.http_status,
             max(0, outcome.retry_in_ms or 0),
             max(0, outcome.pause_host_ms or 0),
+            due.owner,
         )
 
 

@@ -175,7 +175,7 @@ class JobStore:
         await self._hold(job_id, "resume", by, 0)
 
     async def _hold(self, job_id: str, move: str, by: str, for_ms: int) -> None:
-        match await self._scripts.run("hold", (job_id, move, by, for_ms)):
+        match await self._scripts.run("hold", (job_id, move, by, for_ms, self._max_log_events)):
             case b"unknown":
                 raise UnknownJob(job_id=job_id)
             case b"illegal":
@@ -186,8 +186,8 @@ class JobStore:
 
         Raises UnknownJob, NotRetryable, ResultExpired, QueueFull or StoreFull.
         """
-        admission = self._admission
-        arguments = (job_id, by, payload(job_id), admission.most_live_per_owner, admission.most_live)
+        full = self._admission.most_live_per_owner, self._admission.most_live
+        arguments = (job_id, by, payload(job_id), *full, self._max_log_events)
         match await self._scripts.run("retry", arguments):
             case b"unknown":
                 raise UnknownJob(job_id=job_id)

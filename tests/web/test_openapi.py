@@ -11,7 +11,7 @@ from openapi_spec_validator import OpenAPIV32SpecValidator
 from starlette.routing import BaseRoute
 
 from app.errors import REFUSALS, BadMessage, MethodNotAllowed, NotFound, TooManySubscriptions
-from app.events import KEPT
+from app.events import OURS
 from app.jobs import Status
 from app.main import assemble
 from app.settings import Settings
@@ -129,7 +129,7 @@ async def test_every_event_of_a_log_is_as_described(
         log = (await web.get(f"/api/jobs/{run.job_id}/events", headers={"Accept": "application/json"})).json()
         fits.validate(log)
         told |= {event["type"] for event in log["events"]}
-    assert told == (KEPT | {"log", "found"}) - {"position"}  # told of a job that is watched for a while
+    assert told == (OURS | {"found"}) - {"position"}  # told of a job that is watched for a while
 
 
 async def test_kinds_and_queues_are_as_described(web: httpx.AsyncClient, document: dict[str, Any]) -> None:

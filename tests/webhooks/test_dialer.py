@@ -236,3 +236,25 @@ async def test_a_name_server_that_does_not_answer_holds_up_nobody_else() -> None
         assert not any(task.done() for task in slow)
         answered.set()
         await until(lambda: all(task.done() for task in slow))
+
+
+async def test_who_finds_no_place_to_look_a_name_up_has_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialer, "LOOKUPS_AT_ONCE", 1)
+    monkeypatch.setattr(dialer, "PLACE_SECONDS", 0.05)
+    answered = Event()
+
+    def lookup(host: str) -> Sequence[str]:
+        if host == "slow.test":
+            answered.wait(20)
+        return ["127.0.0.1"]
+
+    async with receiving() as receiver, client(*EVERYTHING, lookup=lookup) as sender:
+        slow = asyncio.create_task(sender.post(receiver.url.replace("127.0.0.1", "slow.test"), {}, b"{}"))
+        quick = receiver.url.replace("127.0.0.1", "quick.test")
+        await asyncio.sleep(0)
+        with pytest.raises(dialer.Crowded):
+            await sender.post(quick, {}, b"{}")
+        assert not receiver.requests
+        answered.set()
+        await slow
+        assert (await sender.post(quick, {}, b"{}")).status == 200

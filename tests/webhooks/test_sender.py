@@ -12,8 +12,8 @@ from app.store import Due, Outcome
 from tests.faults.house import free_port
 from tests.webhooks.receiver import Receiver, answer, receiving
 from workers.webhooks.addresses import Addresses
-from workers.webhooks.client import NOWHERE, Client
-from workers.webhooks.dialer import connector
+from workers.webhooks.client import NOWHERE, Answer, Client
+from workers.webhooks.dialer import Crowded, connector
 from workers.webhooks.schedule import Schedule
 from workers.webhooks.sender import BROKEN, LONGEST_PAUSE_MS, Sender
 
@@ -128,3 +128,13 @@ async def test_no_answer_is_told_in_words_and_tried_again() -> None:
     assert (outcome.status, outcome.http_status, outcome.response_excerpt) == ("retrying", None, None)
     assert outcome.error == "The connection was refused."
     assert (await attempted(replace(due("http://10.0.0.1/"), attempt=10))).status == "failed"
+
+
+async def test_who_could_not_look_the_name_up_says_nothing_of_the_receiver() -> None:
+    class Busy(Client):
+        async def post(self, *_: object) -> Answer:
+            raise Crowded
+
+    async with Busy(connector(Addresses(()))) as client:
+        with pytest.raises(Crowded):
+            await Sender(client, Secrets(NEW), Schedule()).attempt(due("http://a.test/"))

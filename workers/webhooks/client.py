@@ -102,7 +102,7 @@ class Client:
         await self._session.close()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """What the receiver said. A head is an answer, even when its body is torn. Raises Unanswered."""
+        """What the receiver said. A head is an answer, even when its body is torn. Raises Unanswered, or Crowded."""
         answer = None
         try:
             async with (

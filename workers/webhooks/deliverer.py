@@ -18,6 +18,7 @@ from app.periodic import Periodic
 from app.store import DeliveryStore, Due, Outcome
 from workers.run.awaiting import gone
 from workers.webhooks.client import ATTEMPT_SECONDS
+from workers.webhooks.dialer import Crowded
 from workers.webhooks.sender import Sender
 
 LEASE_SECONDS: Final = ATTEMPT_SECONDS + 5
@@ -123,7 +124,7 @@ class Deliverer:
     async def _attempt(self, due: Due, until: float) -> None:
         try:
             outcome = await self._sender.attempt(due)
-        except Unavailable:  # nothing was sent; it comes again when its lease is over
+        except (Unavailable, Crowded):  # nothing was sent; it comes again when its lease is over
             return
         self._settled.append(Settled(due, outcome, until))
         if outcome.status == "failed":

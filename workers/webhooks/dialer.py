@@ -23,12 +23,18 @@ T = TypeVar("T")
 Lookup: TypeAlias = Callable[[str], Collection[str]]
 """The addresses of a host's name, as text. Raises OSError where there are none. It may take its time."""
 
-LOOKUPS_AT_ONCE: Final = 32
-"""A name server that does not answer holds one for up to half a minute."""
+LOOKUPS_AT_ONCE: Final = 128
+"""A name server that does not answer holds one for up to half a minute: more than one owner's share can come to."""
+PLACE_SECONDS: Final = 5.0
+"""For one of these to be free; what is left of an attempt is for the receiver."""
 NAMES_KEPT_SECONDS: Final = 5
 """Who asks for the same name meanwhile shares the answer; what it says is checked again for each connection."""
 IDLE_SECONDS: Final = 2.0
 """A kept connection serves what follows soon. Kept for longer, its receiver would close it under our hands."""
+
+
+class Crowded(Exception):
+    """Too many names are being looked up. Nothing was sent, and it says nothing of the receiver."""
 
 
 class NotPermitted(OSError):
@@ -70,9 +76,16 @@ class Names(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """All addresses of the host, in the system's order. Raises OSError."""
-        async with self._places:
+        """All addresses of the host, in the system's order. Raises OSError, and Crowded."""
+        try:
+            async with asyncio.timeout(PLACE_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise Crowded from error
+        try:
             found = await _in_daemon(self._lookup, host)
+        finally:
+            self._places.release()
         return [_result(host, address, port) for address in found]
 
     async def close(self) -> None:

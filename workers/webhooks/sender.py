@@ -10,6 +10,7 @@ import structlog
 from app import __version__
 from app.store import Due, Outcome
 from workers.webhooks.client import Answer, Client, Unanswered
+from workers.webhooks.dialer import Crowded
 from workers.webhooks.schedule import Schedule, wished_ms
 from workers.webhooks.signature import signed
 
@@ -42,7 +43,7 @@ class Sender:
     async def attempt(self, due: Due) -> Outcome:
         """What came of it. To be called right after the claim, whose time it is signed with.
 
-        Raises Unavailable when the secrets cannot be read; then nothing was sent.
+        Raises Unavailable when the secrets cannot be read, Crowded when the name cannot be; then nothing was sent.
         """
         secrets = await self._secrets.of(due.owner)
         loop, answer, error = asyncio.get_running_loop(), None, None
@@ -54,6 +55,8 @@ class Sender:
             error = str(why)
             cause = str(why.__cause__) or error  # more than its owner is told
             log.info("webhook not answered", action="webhook.unanswered", job_id=due.job_id, n=due.n, cause=cause)
+        except Crowded:
+            raise
         except Exception:  # a bug of ours must not have it sent for ever
             log.exception("webhook not sent", action="webhook.broken", job_id=due.job_id, n=due.n)
             error = BROKEN

@@ -139,8 +139,5 @@ local function carry_out(type, data, argument)
 end
 
 for i = 1, changes_told do carry_out(ARGV[3 * i + 2], ARGV[3 * i + 3], ARGV[3 * i + 4]) end
-if redis.call('XLEN', job_key(id, 'events')) > tonumber(ARGV[3]) then
-  trim(job, tonumber(ARGV[3]))
-  store(job, {trimmed = job.trimmed or false})
-end
+trim(job, tonumber(ARGV[3]))
 return {'ok', job.seq, job.status}

@@ -1,13 +1,14 @@
 -- deliver: what is due at receivers, up to the free slots, becomes attempts of this worker, each with a fresh token and a
 -- lease. Receivers take turns, one delivery each; who has as many under way as it may, or is to be left alone, is passed
--- over. What was lost with its worker comes again.
--- ARGV: worker, free slots, lease ms, most under way at a receiver.
+-- over, and so is what an owner has waiting that has its share. What was lost with its worker comes again.
+-- ARGV: worker, free slots, lease ms, most under way at a receiver, most of an owner.
 -- Returns {ms until something is due, or -1; now; then one array per delivery}
 
-local MOST_LOST, MOST_HOSTS = 256, 256
+local MOST_LOST, MOST_HOSTS, MOST_PASSED = 256, 256, 256
 
-local worker, slots, lease, per_host = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local now, taken = now_ms(), {}
+local worker, slots, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local per_host, per_owner = tonumber(ARGV[4]), tonumber(ARGV[5])
+local now, taken, passed = now_ms(), {}, 0
 
 local function recover(entry, host)
   local id, n = parts_of(entry)
@@ -20,11 +21,16 @@ local function recover(entry, host)
   line_up(host, now, per_host)
 end
 
--- Nothing of a delivery that is gone with its job, or whose receiver wants no more.
+-- Nothing of a delivery that is gone with its job, whose receiver wants no more, or whose owner has its share.
 local function take(entry, host)
   local id, n = parts_of(entry)
   local known = redis.call('HMGET', deliveries_key(id), 'url', 'owner', 'gone', n, n .. ':told')
   local delivery = decoded(known[4])
+  if delivery and known[2] and has_share(known[2], now, per_owner) then
+    passed = passed + 1
+    return pass_over(entry, host, known[2], delivery.due or now, now, lease)
+  end
+  redis.call('ZREM', host_lane(host), entry)
   if not known[1] or not delivery or not known[5] then return end
   delivery.due = nil
   if known[3] then
@@ -34,20 +40,16 @@ local function take(entry, host)
   delivery.claims = delivery.claims + 1
   delivery.status, delivery.token = 'sending', worker .. '.' .. delivery.claims
   store_delivery(id, n, delivery)
-  begin_attempt(host, now, lease, entry)
+  begin_attempt(host, known[2], now, lease, entry)
   taken[#taken + 1] = {id, tonumber(n), delivery.seq, delivery.at, known[2], known[1], host, delivery.event,
     delivery.attempt + 1, delivery.token, known[5]}
 end
 
 -- Whether the host may have another turn now.
 local function serve(host)
-  local lane = host_lane(host)
-  local first = redis.call('ZRANGEBYSCORE', lane, '-inf', now, 'LIMIT', 0, 1)[1]
+  local first = redis.call('ZRANGEBYSCORE', host_lane(host), '-inf', now, 'LIMIT', 0, 1)[1]
   local begins = first and may_begin(host, now, per_host)
-  if begins then
-    redis.call('ZREM', lane, first)
-    take(first, host)
-  end
+  if begins then take(first, host) end
   line_up(host, now, per_host)
   return begins
 end
@@ -57,10 +59,10 @@ for _, lost in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 
 end
 
 local hosts = redis.call('ZRANGEBYSCORE', HOSTS, '-inf', now, 'LIMIT', 0, MOST_HOSTS)
-while #hosts > 0 and #taken < slots do
+while #hosts > 0 and #taken < slots and passed < MOST_PASSED do
   local again = {}
   for _, host in ipairs(hosts) do
-    if #taken < slots and serve(host) then again[#again + 1] = host end
+    if #taken < slots and passed < MOST_PASSED and serve(host) then again[#again + 1] = host end
   end
   hosts = again
 end

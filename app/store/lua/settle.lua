@@ -1,6 +1,6 @@
 -- settle: what an attempt at a delivery came to. Nothing where its lease was lost, as another has it by then, or had it.
 -- ARGV: id, n, host, token, most under way at a receiver, status, the attempt as JSON, HTTP status or '', ms until the next
--- attempt, ms for which the host asked to be left alone.
+-- attempt, ms for which the host asked to be left alone, owner.
 -- Returns 1, or 0 for a lost lease
 
 local MOST_TRIES = 20
@@ -10,6 +10,7 @@ local now, key, entry = now_ms(), deliveries_key(ARGV[1]), entry_of(ARGV[1], ARG
 local delivery = load_delivery(id, n)
 if delivery and delivery.token ~= token then return 0 end
 if not end_attempt(host, entry) then return 0 end
+redis.call('ZREM', share_key(ARGV[11]), entry)
 
 local function note_try()
   local tries = redis.call('HGET', key, n .. ':tries')
@@ -25,7 +26,7 @@ if delivery then -- else it went with its job meanwhile
   delivery.token, delivery.attempt, delivery.status = nil, delivery.attempt + 1, status
   note_try()
   if status == 'gone' then redis.call('HSET', key, 'gone', now) end
-  if status == 'failed' then note_failed(redis.call('HGET', key, 'owner'), now, entry) end
+  if status == 'failed' then note_failed(ARGV[11], now, entry) end
   if status == 'retrying' then
     await_turn(id, n, delivery, host, now, now + tonumber(ARGV[9]))
   else
@@ -34,4 +35,5 @@ if delivery then -- else it went with its job meanwhile
 end
 note_health(host, now, ARGV[8], tonumber(ARGV[10]))
 line_up(host, now, tonumber(ARGV[5]))
+bring_back(ARGV[11], now, tonumber(ARGV[5]))
 return 1

@@ -13,6 +13,8 @@ local function take(key, now, most, interval_ms, cost)
   local refilled_ms = math.ceil((most - left) * interval_ms)
   if refilled_ms > 0 then
     redis.call('SET', key, string.format('%.17g %d %.17g', left, now, interval_ms), 'PX', refilled_ms)
+  else
+    redis.call('DEL', key) -- given back, all of it
   end
   local next_left = enough and math.max(1, math.floor(left) + 1) or needed
   return enough, math.max(0, math.floor(left)), math.ceil((next_left - left) * interval_ms)

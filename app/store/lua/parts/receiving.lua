@@ -1,4 +1,5 @@
--- The receivers of webhooks: who may be asked, how many attempts are under way at each, and when to leave one alone.
+-- The receivers of webhooks: who may be asked, how many attempts are under way at each, and of each owner, and when to
+-- leave one alone.
 local hooks = webhooks()
 local HOSTS, LEASES, DAY_MS, deliveries_key, host_lane = hooks.HOSTS, hooks.LEASES, hooks.DAY_MS, hooks.key, hooks.lane
 local load_delivery, store_delivery, await_turn = hooks.load, hooks.store, hooks.await_turn
@@ -11,6 +12,8 @@ local MOST_FAILED = 10000 -- deliveries of an owner that are known to have faile
 local FAILED_MS = 31 * DAY_MS
 
 local function host_key(host) return PREFIX .. 'webhooks:host:' .. host end
+local function share_key(owner) return PREFIX .. 'webhooks:owner:' .. owner end
+local function passed_key(owner) return PREFIX .. 'webhooks:passed:' .. owner end
 local function failed_key(owner) return PREFIX .. 'webhooks:failed:' .. owner end
 
 -- Of a host: whether one more attempt may begin now; else from when on, nil where another has to end first.
@@ -33,10 +36,36 @@ local function line_up(host, now, most)
   end
 end
 
-local function begin_attempt(host, now, lease, entry)
+-- Whether an owner has as many under way as it may. What was lost with its worker counts until its lease is over.
+local function has_share(owner, now, most)
+  return redis.call('ZCOUNT', share_key(owner), '(' .. now, '+inf') >= most
+end
+
+-- Out of the way of others' in its lane, until one of its owner's has been settled; or for as long as a lease.
+local function pass_over(entry, host, owner, due, now, lease)
+  redis.call('ZADD', host_lane(host), now + lease, entry)
+  redis.call('ZADD', passed_key(owner), due, entry .. ' ' .. host)
+  redis.call('PEXPIRE', passed_key(owner), lease)
+end
+
+-- The first that was passed over, of those that still are, goes back to where it was in its lane.
+local function bring_back(owner, now, most)
+  local passed = redis.call('ZRANGE', passed_key(owner), 0, 0)[1]
+  if not passed then return end
+  redis.call('ZREM', passed_key(owner), passed)
+  local entry, host = string.match(passed, '^(%S+ %d+) (%S+)$')
+  local delivery = load_delivery(parts_of(entry))
+  local moved = delivery and delivery.due and redis.call('ZADD', host_lane(host), 'XX', 'CH', delivery.due, entry)
+  if moved ~= 1 then return bring_back(owner, now, most) end
+  line_up(host, now, most)
+end
+
+local function begin_attempt(host, owner, now, lease, entry)
   redis.call('ZADD', LEASES, now + lease, entry .. ' ' .. host)
   redis.call('HINCRBY', host_key(host), 'underway', 1)
   redis.call('PEXPIRE', host_key(host), DAY_MS)
+  redis.call('ZADD', share_key(owner), now + lease, entry)
+  redis.call('PEXPIRE', share_key(owner), lease)
 end
 
 -- Whether it was under way.

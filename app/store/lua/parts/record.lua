@@ -1,5 +1,5 @@
 -- What all scripts share: a job's keys, its record, and how an event comes about.
--- Rendered in front by app/store/scripts.py: SUCCESSORS (the transition table) and KEPT (event types never trimmed).
+-- Rendered in front by app/store/scripts.py: SUCCESSORS (the transition table) and KEPT (event types trimmed last).
 
 local PREFIX = 'tidings:'
 local TOMBSTONE_MS = 86400000 -- an expired result is answered 410 for a day, then the job is unknown
@@ -70,22 +70,33 @@ local function store(job, changes, set)
   if #removed > 0 then redis.call('HDEL', job_key(job.id, 'job'), unpack(removed)) end
 end
 
--- Oldest first, lifecycle never; `trimmed` tells readers from where on the log is whole.
-local function trim(job, most)
+-- So many entries go, the oldest behind `seen` first, but none of the types that are spared. How many are still too many.
+local function drop(job, excess, seen, spared)
   local log = job_key(job.id, 'events')
-  local excess, seen = redis.call('XLEN', log) - most, job.trimmed or 0
   while excess > 0 do
     local entries = redis.call('XRANGE', log, '(' .. seen .. '-0', '+', 'COUNT', 128)
-    if #entries == 0 then return end
+    if #entries == 0 then break end
     for _, entry in ipairs(entries) do
       if excess <= 0 then break end
       seen = tonumber(string.match(entry[1], '^%d+'))
-      if not KEPT[entry[2][2]] then
+      if not spared[entry[2][2]] then
         redis.call('XDEL', log, entry[1])
-        job.trimmed, excess = seen, excess - 1
+        job.trimmed, excess = math.max(job.trimmed or 0, seen), excess - 1
       end
     end
   end
+  return excess
+end
+
+-- Down to `most`, lifecycle last, and of that a quarter at once: that nothing else is left takes a walk to find out.
+-- `trimmed` tells readers from where on the log is whole.
+local function trim(job, most)
+  if job.seq <= most then return end
+  local excess = redis.call('XLEN', job_key(job.id, 'events')) - most
+  if excess <= 0 then return end
+  local lifecycle = drop(job, excess, job.trimmed or 0, KEPT)
+  if lifecycle > 0 then drop(job, lifecycle + math.floor(most / 4), 0, {}) end
+  store(job, {trimmed = job.trimmed})
 end
 
 -- One numbered event: into the log (of progress only the latest stays), to the job's watchers, to the owner's feed. What

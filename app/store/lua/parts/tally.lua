@@ -77,7 +77,7 @@ end
 
 local function save(job, now, changes)
   changes.seq, changes.updated = job.seq, now
-  changes.progress, changes.trimmed = job.progress or false, job.trimmed or false
+  changes.progress = job.progress or false
   if job.batch then tally(job, now, changes) end
   store(job, changes)
   if job.untold then webhooks().tell(job, now) end

@@ -9,6 +9,8 @@
 --   webhooks:leases           '<id> <n> <host>' → when its attempt counts as lost
 --   webhooks:host:<host>      hash: underway, failures (in a row), until and pause (of the circuit breaker), quiet (until
 --                             when it asked for peace)
+--   webhooks:owner:<owner>    '<id> <n>' → the same, of an owner's
+--   webhooks:passed:<owner>   '<id> <n> <host>' → when it was due, of those passed over as their owner had its share
 --   webhooks:failed:<owner>   '<id> <n>' → since when
 -- A state is JSON: event, seq, at, status (pending sending retrying delivered failed gone superseded), attempt (those that
 -- were settled), claims, due while it waits, token while it is under way.

@@ -103,7 +103,7 @@ export class Tabs {
       this.#state = news.state;
       for (const group of this.#followers.values()) for (const follower of group) follower.show(news.state);
     } else if ("event" in news) {
-      for (const follower of this.#followers.get(news.topic) ?? []) follower.hear(news.event);
+      for (const follower of this.#followers.get(news.topic) ?? []) follower.hear(news.event, news.before);
     } else {
       for (const follower of this.#followers.get(news.over) ?? []) this.#end(follower, news);
     }

@@ -91,3 +91,23 @@ def test_who_knows_nothing_is_told_how_the_job_stands_where_the_others_only_know
     late.has_all()
     early.ends()
     assert early.lines == service.lines(job_id)
+
+
+LATE_WORD = """() => {
+    const post = BroadcastChannel.prototype.postMessage;
+    BroadcastChannel.prototype.postMessage = function (message) { setTimeout(() => post.call(this, message), 500); };
+}"""
+
+
+def test_what_is_live_is_not_taken_before_the_log_that_was_asked_for(shop: Shop, service: Service) -> None:
+    job_id = service.submit("ticks", count=1000)
+    early = Follower(shop.page(), service, job_id, service.key)
+    early.hears(3)
+    page = shop.page()
+    page.evaluate(LATE_WORD)
+    late = Follower(page, service, job_id, service.key, after=0)
+    late.hears(5)
+    late.cancel()
+    late.ends()
+    assert late.lines == service.lines(job_id)
+    early.has_all()

@@ -65,6 +65,13 @@ export class Connection {
     this.changed();
   }
 
+  /** Carry nothing any more, and tell nothing. */
+  close() {
+    this.tell = () => {};
+    this.#tabs.clear();
+    this.#settle();
+  }
+
   /** @param {State} state */
   show(state) {
     if (state !== this.#state) this.tell({ state });

@@ -112,6 +112,12 @@ export class Tidings {
 
   /** Send a file, in pieces; what breaks off is gone on with. @param {Blob} file @param {UploadOptions} [options] */
   upload = (file, options) => uploaded(this.service, file, options);
+
+  /** End all that is followed, by a Refusal (`closed`), and let go of what it holds. It may be used again. */
+  close = () => {
+    this.jobs.close();
+    this.all.close();
+  };
 }
 
 /** The service this file came from, with the key that was entered on its page, if any. */

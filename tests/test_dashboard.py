@@ -124,6 +124,7 @@ def test_everything_is_reached_by_keys(page: Page) -> None:
     expect(page.locator(".title").nth(2)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_contain_text("countdown")
+    expect(page.locator("#view")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator(".rows")).to_be_visible()
     page.keyboard.press("q")
@@ -214,6 +215,34 @@ def test_a_queue_and_a_kind_are_paused_and_resumed(page: Page) -> None:
         expect(row.get_by_role("button", name="Pause")).to_be_visible()
 
 
+def test_who_is_about_to_press_something_is_not_disturbed_by_news(page: Page, service: PageService) -> None:
+    job_id = service.submit("countdown", {"seconds": 60})
+    page.goto(f"/#/jobs/{job_id}")
+    job = page.locator(".job.page")
+    expect(job.locator(".status")).to_have_text("processing", timeout=END_MS)
+    job.get_by_role("link", name="countdown").focus()
+    facts = job.locator("dl").inner_text()
+    eventually(lambda: job.locator("dl").inner_text() != facts)
+    expect(job.get_by_role("link", name="countdown")).to_be_focused()
+    page.goto("/#/queues")
+    row = page.locator("tr", has=page.get_by_role("rowheader", name="default", exact=True))
+    row.get_by_role("button", name="Pause").focus()
+    queues = page.request.get("/api/queues").json()["queues"]
+    more = {"queues": [queues[0] | {"queue": "another"}, *queues]}
+    page.route("**/api/queues", lambda route: route.fulfill(json=more))
+    expect(page.get_by_role("rowheader", name="another")).to_be_visible()
+    expect(row.get_by_role("button", name="Pause")).to_be_focused()
+    run = page.locator(f"a[href='#/jobs/{job_id}']")
+    run.hover()
+    page.mouse.down()
+    told = run.inner_text()
+    eventually(lambda: run.inner_text() != told)
+    page.mouse.up()
+    expect(page.locator("h1")).to_contain_text("countdown")
+    job.get_by_role("button", name="Cancel").click()
+    expect(job.locator(".status")).to_have_text("cancelled")
+
+
 def test_it_goes_on_when_the_server_comes_back(page: Page, service: PageService) -> None:
     job_id = service.submit("countdown", {"seconds": 6})
     row = _row(page, job_id)
@@ -275,6 +304,19 @@ def test_what_is_older_than_what_is_known_changes_nothing(page: Page) -> None:
         return steps;
     }"""
     assert page.evaluate(fold) == [[["pending", 3]], [["processing", 4]]]
+
+
+def test_what_is_missed_while_the_list_is_asked_for_is_asked_for_as_well(page: Page) -> None:
+    miss = """async () => {
+        const { Jobs } = await import("/static/page/jobs.js");
+        const jobs = new Jobs();
+        const read = (window.read = []);
+        jobs.catchUp = async () => read.length || jobs.miss("later");
+        jobs.read = async (id) => read.push(id);
+        jobs.miss("early");
+    }"""
+    page.evaluate(miss)
+    eventually(lambda: page.evaluate("read") == ["early", "later"])
 
 
 def _row(page: Page, job_id: str) -> Locator:

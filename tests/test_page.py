@@ -1,13 +1,14 @@
 """The page in a real browser, before a real web process and a real worker."""
 
 import contextlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 from playwright.sync_api import Error as PlaywrightError
 from pydantic_core import from_json, to_json
 
@@ -56,7 +57,7 @@ def test_the_form_is_made_of_the_schema_of_the_kind(page: Page) -> None:
     page.select_option("[name=size]", "small")
     page.fill("[name=options]", '{"a": 1}')
     card = start(page)
-    expect(card.locator(".message")).to_have_text('word hello · size small · count null · loud true · options {"a":1}')
+    expect(card.locator(".message")).to_have_text('word hello · size small · loud true')
 
 
 def test_params_that_are_refused_are_told_at_their_field(page: Page) -> None:
@@ -67,6 +68,24 @@ def test_params_that_are_refused_are_told_at_their_field(page: Page) -> None:
     options = page.locator(".field", has=page.locator("[name=options]"))
     expect(options.locator(".complaint")).to_contain_text("not valid")
     expect(page.locator("button[type=submit]")).to_be_enabled()
+
+
+def test_what_is_being_filled_in_stays_while_its_kind_is_paused(page: Page) -> None:
+    fill = """async () => {
+        const { JobForm } = await import("/static/page/parts/form.js");
+        const form = document.querySelector("form").cloneNode(true);
+        form.querySelector("select").replaceChildren();
+        const made = new JobForm(form, {});
+        const offer = (type, about, paused) => {
+            const schema = { properties: { word: { type } } };
+            made.showKinds([{ kind: "say", description: about, params_schema: schema, paused }]);
+            return [form.elements.word.value, form.querySelector(".about").textContent];
+        };
+        offer("string", "One.", false);
+        form.elements.word.value = "half a sen";
+        return [offer("string", "Two.", true), offer("integer", "Two.", true)];
+    }"""
+    assert page.evaluate(fill) == [["half a sen", "Two."], ["", "Two."]]
 
 
 def test_a_countdown_rises_to_its_end_and_survives_a_reload(page: Page) -> None:
@@ -88,12 +107,20 @@ def test_a_job_is_asked_for_where_everything_else_is_blocked(page: Page) -> None
     job = _start_countdown(page, seconds=8)
     eventually(lambda: 0 < _value(job) < 100)
     look_into(job)
-    expect(job.locator(".status")).to_have_text("completed", timeout=END_MS)
-    expect(job.locator(".events")).to_contain_text("completed", timeout=END_MS)
+    job.get_by_role("button", name="Cancel").click()
+    expect(job.locator(".events")).to_contain_text("cancelled", timeout=END_MS)
+    job.get_by_role("button", name="Retry").click()
+    expect(job.locator(".spans li")).to_have_count(4, timeout=END_MS)
 
 
-def test_events_stream_where_only_the_websocket_is_blocked(page: Page) -> None:
-    page.route_web_socket("**/api/ws", lambda socket: socket.close())
+def _refuse(socket: WebSocketRoute) -> None:
+    refusal = {"op": "error", "code": "too_many_subscriptions", "detail": "At most 0."}
+    socket.on_message(lambda text: socket.send(json.dumps(refusal | {"ref": json.loads(text).get("ref")})))
+
+
+@pytest.mark.parametrize("block", [WebSocketRoute.close, _refuse], ids=["closed", "refused"])
+def test_events_stream_where_only_the_websocket_is_blocked(page: Page, block: Callable[[WebSocketRoute], None]) -> None:
+    page.route_web_socket("**/api/ws", block)
     with page.expect_response(lambda response: response.url.endswith("/api/events")):
         page.reload()
     expect(page.locator("#line")).to_have_text("live", timeout=END_MS)

@@ -51,8 +51,8 @@ export class Connection {
   /** @param {string} name @param {JobEvent} event */
   hear(name, event) {
     const topic = this.topics.get(name);
-    const turn = topic?.turn;
-    if (topic && (name === FEED || topic.take(event))) this.tell({ topic: name, event });
+    const { turn, seq: before } = topic ?? {};
+    if (topic && (name === FEED || topic.take(event))) this.tell({ topic: name, event, before });
     else if (topic?.turn !== turn) this.changed();
   }
 
@@ -63,6 +63,13 @@ export class Connection {
     this.topics.delete(name);
     this.tell({ over: name, seq: topic.seq, why: why && { status: why.status, code: why.code, detail: why.message } });
     this.changed();
+  }
+
+  /** Carry nothing any more, and tell nothing. */
+  close() {
+    this.tell = () => {};
+    this.#tabs.clear();
+    this.#settle();
   }
 
   /** @param {State} state */

@@ -49,9 +49,9 @@ export class Follower {
     this.show = show;
   }
 
-  /** @param {JobEvent} event */
-  hear(event) {
-    if (this.lagging || !this.#isNews(event)) return;
+  /** @param {JobEvent} event @param {?number} [before] the seq of the one it follows on */
+  hear(event, before) {
+    if (this.lagging || !this.#isNews(event, before ?? -1)) return;
     this.lagging = this.queue.length >= MOST_QUEUED;
     if (this.lagging) return;
     this.seq = event.seq;
@@ -87,10 +87,11 @@ export class Follower {
     return new Promise((resolve) => (this.wake = resolve));
   }
 
-  /** @param {JobEvent} event */
-  #isNews({ type, seq, job_id: id, reset }) {
+  /** What does not follow on what is known comes again, after what lies between.
+   * @param {JobEvent} event @param {number} before */
+  #isNews({ type, seq, job_id: id, reset }, before) {
     if (!this.topic) return seq > (this.#seen.get(id) ?? 0);
     if (type === "snapshot") return this.seq === null || (reset === true && seq !== this.seq);
-    return this.seq !== null && seq > this.seq;
+    return this.seq !== null && before <= this.seq && seq > this.seq;
   }
 }

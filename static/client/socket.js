@@ -92,6 +92,7 @@ class Line {
       if (topic?.turn === Number(turn)) topic.ready = true;
       connection.show("live");
     } else if (op === "unsubscribed" && frame.reason) {
+      if (!connection.topics.get(id)?.ready) return; // of the turn before
       this.#subscribed.delete(id);
       connection.end(id, frame.reason === "ended" ? undefined : new Refusal(403, { code: "forbidden" }));
     } else if (op === "authenticated" && frame.expires_at) {

@@ -27,7 +27,7 @@ export async function stream(connection) {
 /** @type {Way} */
 async function listen(connection) {
   const [topic] = connection.topics.values();
-  if (!topic) return 0;
+  if (!topic || connection.topics.size > 1) return 0; // others came while the slot did
   const { name, seq, turn } = topic;
   const quit = new AbortController();
   const isStill = () => connection.topics.size === 1 && connection.topics.get(name) === topic && topic.turn === turn;

@@ -113,9 +113,9 @@ interface Want {
   fresh: boolean;
 }
 
-/** What all tabs are told. */
+/** What all tabs are told. `before` is the seq that a job's event follows on. */
 type News =
-  | { topic: string; event: JobEvent }
+  | { topic: string; event: JobEvent; before?: number | null }
   | { over: string; seq: number | null; why?: { status: number; code: string; detail: string } }
   | { state: State };
 

@@ -3,6 +3,7 @@
  * It tells `tidings-event` and `tidings-error`.
  */
 
+import { pauseAfter } from "../client/service.js";
 import { changed } from "../tidings.js";
 import { Bar } from "./bar.js";
 import { TidingsElement } from "./element.js";
@@ -22,6 +23,8 @@ class TidingsFeed extends TidingsElement {
   note = part("p", "note");
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #listing;
+  /** How often in a row the list was not to be had. */
+  #failures = 0;
 
   constructor() {
     super();
@@ -58,10 +61,15 @@ class TidingsFeed extends TidingsElement {
 
   /** Once for all that comes together. @param {AbortSignal} signal */
   #listSoon(signal) {
-    this.#listing ??= setTimeout(() => {
+    this.#listing ??= this.#listIn(TOGETHER_MS, signal);
+  }
+
+  /** @param {number} milliseconds @param {AbortSignal} signal */
+  #listIn(milliseconds, signal) {
+    return setTimeout(() => {
       this.#listing = undefined;
       if (!signal.aborted) this.#fill(signal);
-    }, TOGETHER_MS);
+    }, milliseconds);
   }
 
   /** @param {AbortSignal} signal */
@@ -73,8 +81,12 @@ class TidingsFeed extends TidingsElement {
       for (const job of jobs) this.#show(job);
       this.#order(jobs);
       this.#say(jobs.length ? "filled" : "empty", jobs.length ? "" : "No jobs yet.");
+      this.#failures = 0;
     } catch (error) {
-      if (!(/** @type {any} */ (error).passing)) this.#fail(error, signal);
+      if (signal.aborted) return;
+      if (!(/** @type {any} */ (error).passing)) return this.#fail(error, signal);
+      clearTimeout(this.#listing);
+      this.#listing = this.#listIn(pauseAfter(error, (this.#failures += 1)), signal);
     }
   }
 

@@ -113,6 +113,7 @@ async function route() {
   document.body.dataset.room = Object.hasOwn(VIEWS, room) ? room : "";
   if (room === "new" && query.kind) form.choose(query.kind, query);
   if (place !== `${View.name} ${id}`) {
+    const first = !place;
     scrolled.set(place, scrollY);
     view.leave?.();
     place = `${View.name} ${id}`;
@@ -120,6 +121,7 @@ async function route() {
     find("#view").replaceChildren(view.element);
     view.shown?.();
     scrollTo(0, scrolled.get(place) ?? 0);
+    if (!first) find("#view").focus({ preventScroll: true }); // else who is there by keys would be nowhere
   } else if (room !== "new") view.set?.(query);
   showPlace(query.status === "failed" && !room ? "#/?status=failed" : `#/${room}`);
   if (room === "new") find("#kind").focus();

@@ -121,20 +121,21 @@ function socket(connection) {
         timer = setTimeout(finish, FIRST_WORD_MS);
       }, SILENCE_MS);
     };
-    const answered = ({ op, feed }) => {
-      if (op !== "subscribed" || !feed) return;
+    const answered = ({ op, ref }) => {
+      if (ref !== "feed") return;
+      if (op === "error") return finish();
       heard = true;
       connection.live("live");
     };
     line.onopen = () => {
       const token = authorization().Authorization?.slice("Bearer ".length);
       if (token) send({ op: "auth", token });
-      send({ op: "subscribe", feed: true, filter: connection.whose });
+      send({ op: "subscribe", ref: "feed", feed: true, filter: connection.whose });
       if (connection.job) connection.subscribe(connection.job, true);
     };
     line.onmessage = ({ data }) => {
-      alive();
       for (const told of data.split("\n").map(JSON.parse)) told.type ? connection.to.hear(told) : answered(told);
+      if (heard) alive();
     };
     line.onclose = finish;
     connection.subscribe = (id, on) => send({ op: on ? "subscribe" : "unsubscribe", job_id: id, ...(on && { after: 0 }) });

@@ -66,6 +66,29 @@ export function say(text) {
   say.forget = setTimeout(() => showText(said, ""), 2 * SURE_MS);
 }
 
+/**
+ * Have a node's children be as those of another, made anew. What is the same stays where it is, so that nobody loses the
+ * focus, or a press that has begun.
+ */
+export function settle(shown, made) {
+  const known = [...shown.childNodes];
+  const children = [...made.childNodes].map((child) => {
+    const n = known.findIndex((one) => isSame(one, child));
+    if (n < 0) return child;
+    const [kept] = known.splice(n, 1);
+    settle(kept, child);
+    return kept;
+  });
+  for (const gone of known) gone.remove();
+  children.forEach((child, n) => child === shown.childNodes[n] || shown.insertBefore(child, shown.childNodes[n] ?? null));
+}
+
+/** Told by its attributes, or a text by its words; rows and buttons, which have none of their own, by theirs. */
+const isSame = (one, other) =>
+  one.cloneNode().isEqualNode(other.cloneNode()) && wordsOf(one) === wordsOf(other);
+
+const wordsOf = (node) => (node.nodeName === "BUTTON" ? node : node.cells?.[0])?.textContent;
+
 /** A part of a page under its heading. */
 export function part(title, ...children) {
   return element("section", {}, element("h2", {}, title), ...children);

@@ -59,7 +59,7 @@ export class Jobs {
   /** An event says no kind, so the job is asked for; a little later, with all others. */
   miss(id) {
     this.missing.add(id);
-    this.late ||= setTimeout(() => this.fill().finally(() => (this.late = 0)), LATE_MS);
+    this.late ||= setTimeout(() => this.fill(), LATE_MS);
   }
 
   /** New ones are in the list; of older ones a few are read. */
@@ -69,6 +69,8 @@ export class Jobs {
     await this.catchUp(false).catch(() => {});
     const rest = missing.filter((id) => !this.known.has(id)).slice(0, MOST_READ);
     await Promise.all(rest.map((id) => this.read(id).catch(() => {})));
+    this.late = 0;
+    for (const id of this.missing) this.miss(id); // meanwhile
   }
 
   forget(id) {

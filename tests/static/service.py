@@ -64,6 +64,9 @@ class Service:
         token: dict[str, str] = self.ask("POST", "/api/tokens", json={"scope": "read"} | wanted)
         return token
 
+    def cancel(self, job_id: str) -> None:
+        self.ask("POST", f"/api/jobs/{job_id}/cancel")
+
     def lines(self, job_id: str, key: str = "") -> list[int]:
         """The seqs of what the job logged."""
         log = self.ask("GET", f"/api/jobs/{job_id}/events", key, headers={"Accept": "application/json"})

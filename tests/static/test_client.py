@@ -8,6 +8,7 @@ from playwright.sync_api import BrowserContext, Route, WebSocketRoute
 from tests.conftest import eventually
 from tests.static.follower import Follower
 from tests.static.service import Service
+from tests.static.several import Several
 from tests.static.shop import Shop
 
 Block = Callable[[BrowserContext], None]
@@ -212,6 +213,47 @@ def test_one_may_have_the_whole_log_while_another_listens(shop: Shop, service: S
     follower.cancel()
     follower.has_all()
     assert follower.page.evaluate("replayed") == service.lines(job_id)
+
+
+def test_two_followed_at_once_are_both_told(shop: Shop, service: Service) -> None:
+    job_ids = [service.submit("ticks", count=1000) for _ in range(2)]
+    several = Several(shop.page(), service)
+    several.follow(*job_ids)
+    eventually(lambda: several.lines(1))
+    for n in (1, 0):
+        service.cancel(job_ids[n])
+        assert several.ends(n) == "cancelled"
+
+
+def test_the_end_of_a_subscription_is_not_taken_for_that_of_the_one_begun_anew(shop: Shop, service: Service) -> None:
+    held: list[str | bytes] = []
+    heard: list[str] = []
+
+    def delay_replay(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def relay(message: str | bytes) -> None:
+            heard.append(str(message))
+            socket.send(message)
+            if "unsubscribed" in str(message):
+                while held:
+                    server.send(held.pop())
+
+        socket.on_message(lambda message: held.append(message) if '"after":0' in str(message) else server.send(message))
+        server.on_message(relay)
+
+    shop.context.route_web_socket("**/api/ws", delay_replay)
+    job_id, other = (service.submit("ticks", count=1000) for _ in range(2))
+    several = Several(shop.page(), service)
+    several.follow(job_id, other)
+    eventually(lambda: several.lines(0))
+    several.follow(job_id, after=0)
+    eventually(lambda: held and several.lines(0))
+    service.cancel(job_id)
+    assert [several.ends(0), several.ends(2)] == ["cancelled", "cancelled"]
+    assert several.lines(2) == service.lines(job_id)
+    assert any('"reason":"ended"' in message for message in heard)
+    service.cancel(other)
 
 
 FEED = """async ([module, token]) => {

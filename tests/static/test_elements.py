@@ -126,6 +126,14 @@ def test_the_feed_shows_the_newest_first_live_and_no_more_than_it_may(shop: Shop
         expect(row.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
 
 
+def test_the_feed_asks_again_where_the_list_was_not_to_be_had(shop: Shop, service: Service) -> None:
+    key = service.new_key("later")
+    job_id = service.submit("ticks", key, count=1)
+    shop.context.route("**/api/jobs?limit=7", lambda route: route.abort(), times=1)
+    page = shop.page(f'<tidings-feed limit="7" token="{key}"></tidings-feed>')
+    expect(page.locator("tidings-feed")).to_contain_text(job_id[:6], timeout=END_MS)
+
+
 def _add(page: Page, **attributes: str) -> None:
     page.evaluate("document.body.append(document.createElement('tidings-progress'))")
     _set(page, **attributes)

@@ -2,6 +2,7 @@
 
 from playwright.sync_api import Page, Request
 
+from tests.conftest import eventually
 from tests.static.follower import Follower
 from tests.static.service import Service
 from tests.static.shop import Shop
@@ -91,3 +92,71 @@ def test_who_knows_nothing_is_told_how_the_job_stands_where_the_others_only_know
     late.has_all()
     early.ends()
     assert early.lines == service.lines(job_id)
+
+
+LATE_WORD = """() => {
+    const post = BroadcastChannel.prototype.postMessage;
+    BroadcastChannel.prototype.postMessage = function (message) { setTimeout(() => post.call(this, message), 500); };
+}"""
+
+
+def test_what_is_live_is_not_taken_before_the_log_that_was_asked_for(shop: Shop, service: Service) -> None:
+    job_id = service.submit("ticks", count=1000)
+    early = Follower(shop.page(), service, job_id, service.key)
+    early.hears(3)
+    page = shop.page()
+    page.evaluate(LATE_WORD)
+    late = Follower(page, service, job_id, service.key, after=0)
+    late.hears(5)
+    late.cancel()
+    late.ends()
+    assert late.lines == service.lines(job_id)
+    early.has_all()
+
+
+HELD = """async () => {
+    const { held, pending } = await navigator.locks.query();
+    return [...held, ...pending].map(({ name }) => name).filter((name) => !name.includes("stream")).length;
+}"""
+
+MUTE = """() => {
+    const post = BroadcastChannel.prototype.postMessage;
+    BroadcastChannel.prototype.postMessage = function (message) { if (message.tab) post.call(this, message); };
+}"""
+
+
+def test_a_tab_that_leads_but_stands_still_is_relieved(shop: Shop, service: Service) -> None:
+    job_id = service.submit("ticks", count=1000)
+    still = Follower(shop.page(), service, job_id, service.key)
+    still.hears(2)
+    page = shop.page()
+    page.clock.install()
+    other = Follower(page, service, job_id, service.key)
+    other.hears(2)
+    still.page.evaluate(MUTE)
+    page.clock.run_for("02:01")
+    eventually(lambda: other.states[-2:] == ["reconnecting", "live"])
+    for tab in (other, still):
+        tab.hears(len(tab.lines) + 2)
+    assert page.evaluate(HELD) == 2
+    other.cancel()
+    for tab in (other, still):
+        tab.has_all()
+
+
+def test_nothing_is_held_for_nobody(shop: Shop, service: Service) -> None:
+    page = shop.page()
+    page.clock.install()
+    Follower(page, service, service.submit("ticks", count=1), service.key).ends()
+    assert page.evaluate(HELD) == 1
+    page.clock.run_for("00:31")
+    eventually(lambda: page.evaluate(HELD) == 0)
+    job_id = service.submit("ticks", count=1000)
+    again = Follower(page, service, job_id, service.key)
+    again.hears(2)
+    assert page.evaluate(HELD) == 1
+    page.evaluate("tidings.close()")
+    again.ends()
+    assert again.error == "closed"
+    eventually(lambda: page.evaluate(HELD) == 0)
+    service.cancel(job_id)

@@ -36,12 +36,14 @@ export class JobForm {
     if (this.offered === JSON.stringify(kinds)) return;
     this.offered = JSON.stringify(kinds);
     const { value } = this.select;
-    const schema = (all) => JSON.stringify(all.find(({ kind }) => kind === value));
+    const schema = (all) => JSON.stringify(all.find(({ kind }) => kind === value)?.params_schema);
     const same = value && schema(kinds) === schema(this.kinds);
     this.kinds = kinds;
     this.select.replaceChildren(...kinds.map(({ kind }) => element("option", { value: kind }, kind)));
-    if (same) this.select.value = value;
-    else this.showKind();
+    if (same) {
+      this.select.value = value;
+      this.describe();
+    } else this.showKind();
     this.marks.state = kinds.length ? "ready" : "empty";
     if (this.wanted) this.choose(...this.wanted);
   }
@@ -55,19 +57,27 @@ export class JobForm {
     for (const made of this.fields) if (Object.hasOwn(params, made.param.name)) made.fill(params[made.param.name]);
   }
 
+  get chosen() {
+    return this.kinds[this.select.selectedIndex];
+  }
+
+  describe() {
+    showText(this.about, firstParagraph(this.chosen?.description));
+  }
+
   /** Build the fields of the chosen kind. */
   showKind() {
+    const { chosen } = this;
     for (const gone of this.fields) gone.leave();
-    const chosen = this.kinds[this.select.selectedIndex];
     this.fields = chosen ? paramsOf(chosen.params_schema).map((param) => field(param, this.upload)) : [];
-    showText(this.about, firstParagraph(chosen?.description));
+    this.describe();
     this.params.replaceChildren(...this.fields.map((made) => made.element));
     this.complain([]);
   }
 
   /** Give a file to the chosen kind, or to the first that takes one, transcode before others. @returns {boolean} */
   takeFile(file) {
-    const chosen = this.kinds[this.select.selectedIndex];
+    const { chosen } = this;
     const ranked = [chosen, ...this.kinds.filter(({ kind }) => kind === "transcode"), ...this.kinds];
     const taker = ranked.find((kind) => kind && paramsOf(kind.params_schema).some(({ control }) => control === "file"));
     if (!taker) return false;

@@ -1,6 +1,6 @@
 /** One job: where it stands, what happened to it, what it says, what it was given and what it left. */
 
-import { action, element, part, say, showText, table } from "../dom.js";
+import { action, element, part, say, settle, showText, table } from "../dom.js";
 import { artifact } from "../parts/artifact.js";
 import { Curves } from "../parts/curve.js";
 import { Log } from "../parts/log.js";
@@ -133,10 +133,10 @@ export class JobView {
     this.parts.webhooks.hidden = !body.deliveries.length;
   }
 
-  /** Where no stream brings the log, it is asked for, to the job's end. */
+  /** Where no stream brings the log, it is asked for, to the job's end, unless it runs again. */
   async poll() {
     const { type, seq } = this.events.at(-1) ?? { seq: 0 };
-    if (ended({ status: type })) return;
+    if (ended({ status: type }) && (!this.job || ended(this.job))) return;
     for (const event of await readLog(this.id, seq)) {
       this.page.jobs.hear(event);
       this.hear(event);
@@ -228,7 +228,8 @@ export class JobView {
     const running = job.status === "processing" && typeof job.eta_seconds === "number";
     showText(this.aside, running ? left(job.eta_seconds) : took(job));
     const facts = factsOf(job, this.worker).filter(([, value]) => value);
-    this.facts.replaceChildren(...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+    const pair = ([name, value]) => [element("dt", {}, name), element("dd", { "data-name": name }, value)];
+    settle(this.facts, element("dl", {}, ...facts.flatMap(pair)));
     this.timeline.show();
   }
 }

@@ -1,6 +1,6 @@
 /** Queues, workers, kinds and who asks too often: who runs what, and holding it back. Asked for while it is looked at. */
 
-import { action, element, part, table } from "../dom.js";
+import { action, element, part, settle, table } from "../dom.js";
 import { request } from "../../tidings.js";
 import { ago, between, duration } from "../words.js";
 
@@ -37,16 +37,16 @@ export class QueuesView {
     }
   }
 
-  /** Made anew, unless somebody is about to press something there. Who is there by keys stays there. */
+  /** As it is now, unless somebody is asked there whether he is sure. Who is in a row by keys stays in it. */
   show(name, all) {
     const room = this.rooms[name];
-    const { columns, row, nothing } = ROOMS[name];
+    const { title, columns, row, nothing } = ROOMS[name];
     if (room.querySelector("[data-armed], :disabled")) return;
-    const reached = () => [...room.querySelectorAll("a, button")];
-    const at = reached().indexOf(document.activeElement);
+    const at = document.activeElement;
+    const line = room.contains(at) && at.closest("tr");
     const rows = all.map((one) => row(one, (kept) => this.hold(name, kept, one.paused)));
-    room.lastChild.replaceWith(rows.length ? table(columns, rows) : element("p", { class: "help" }, nothing));
-    reached()[at]?.focus({ preventScroll: true });
+    settle(room, part(title, rows.length ? table(columns, rows) : element("p", { class: "help" }, nothing)));
+    if (line && document.activeElement !== at) line.querySelector(at.nodeName)?.focus({ preventScroll: true });
   }
 
   /** The button that pauses or resumes. */

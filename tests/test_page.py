@@ -57,7 +57,7 @@ def test_the_form_is_made_of_the_schema_of_the_kind(page: Page) -> None:
     page.select_option("[name=size]", "small")
     page.fill("[name=options]", '{"a": 1}')
     card = start(page)
-    expect(card.locator(".message")).to_have_text('word hello · size small · count null · loud true · options {"a":1}')
+    expect(card.locator(".message")).to_have_text("word hello · size small · loud true")
 
 
 def test_params_that_are_refused_are_told_at_their_field(page: Page) -> None:

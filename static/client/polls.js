@@ -17,7 +17,7 @@ export async function polls(connection) {
     if (topic.due <= Date.now()) topic.due = Date.now() + (await ask(connection, topic));
     if (!connection.reachable) return topic.due - Date.now();
   }
-  const due = Math.min(...topics.map((topic) => topic.due));
+  const due = Math.min(...[...connection.topics.values()].map((topic) => topic.due)); // of those that came meanwhile, too
   return lost ? 0 : Math.max(due - Date.now(), 1); // once it is found again there are better ways
 }
 

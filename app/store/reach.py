@@ -27,4 +27,4 @@ def reaching(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
 
 def is_misplaced(error: Unavailable) -> bool:
     """Whether Redis did answer: what lies under the key is of another type, and will be whenever one asks."""
-    return isinstance(error.__cause__, ResponseError) and "WRONGTYPE" in str(error.__cause__)
+    return isinstance(error.__cause__, ResponseError) and "WRONGTYPE Operation" in str(error.__cause__)

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -186,11 +187,12 @@ def _narrowed(maker: Principal, wanted: TokenRequest, seconds: float) -> Princip
     if missing := GRANTED[wanted.scope] - maker.scopes:
         raise Forbidden(f"This needs the scope `{min(missing)}`.", scope=min(missing))
     reach = wanted.reach()
-    if reach.everybody and not maker.oversees:
+    if reach.everybody and Scope.ADMIN not in maker.scopes:
         raise Forbidden("Other owners' jobs need the scope `admin`.", scope=Scope.ADMIN)
     expires_at = round((time.time() + seconds) * 1000)
     if maker.expires_at is not None:
         expires_at = min(expires_at, maker.expires_at)
+    reach = replace(reach, everybody=maker.sight == EVERYBODY and reach.everybody)  # in an open service its own are all
     return Principal(maker.owner, GRANTED[wanted.scope], maker.credential, expires_at, reach)
 
 

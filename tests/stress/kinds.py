@@ -55,7 +55,7 @@ def program(ctx: Context, seconds: float) -> int:
 async def answered(ctx: AsyncContext, outside: str, answer: int) -> int:
     """Order something outside, and wait until that calls back."""
     if ctx.callback is None:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # no megabyte of certificates each time
             await client.post(f"{outside}/orders", json={"url": ctx.callback_url, "answer": answer})
         raise Wait(120)
     given: int = ctx.callback["answer"]

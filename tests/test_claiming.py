@@ -75,7 +75,7 @@ async def test_what_cannot_be_given_back_is_held_until_it_can(
 async def test_what_the_last_claim_brought_goes_back_though_its_answer_got_lost(
     store: Unheard, leases: Leases, claiming: Claiming
 ) -> None:
-    job_id, later = await accepted(store, kind="chore"), await accepted(store, kind="chore")
+    job_id, later = await accepted(store, kind="chore", priority=1), await accepted(store, kind="chore")
     store.deaf = True
     with pytest.raises(Unavailable):
         await claiming.claim(1)

@@ -50,7 +50,8 @@ class Wire(asyncio.Protocol):
         self._before = self._transport.get_protocol()
         self._transport.set_protocol(self)
         self._replies = hiredis.Reader(replyError=BaseParser.parse_error, notEnoughData=MORE_TO_COME)
-        self._room = asyncio.Semaphore(MOST_UNDER_WAY)
+        self._turn = asyncio.Lock()  # of those who wait for room; a semaphore would cost each call more than this
+        self._room: Future[None] | None = None
         self._calls: deque[Call] = deque()
         self._to_send: list[bytes] = []
         self._deadline: asyncio.TimerHandle | None = None
@@ -62,11 +63,8 @@ class Wire(asyncio.Protocol):
 
     async def send(self, packed: bytes) -> Future[Any]:
         """Have it leave at the end of this turn. Raises ConnectionLost or TimeoutError."""
-        if self._room.locked():
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self._room.acquire()
-        else:
-            await self._room.acquire()
+        if len(self._calls) >= MOST_UNDER_WAY or self._turn.locked():
+            await self._wait_for_room()
         if self.lost:
             raise ConnectionLost("The connection to Redis was lost.")
         if not self._to_send:
@@ -77,6 +75,16 @@ class Wire(asyncio.Protocol):
         if self._deadline is None:
             self._expect_by(call.sent_at + ANSWER_SECONDS)
         return call.answer
+
+    async def _wait_for_room(self) -> None:
+        async with asyncio.timeout(ANSWER_SECONDS), self._turn:
+            while len(self._calls) >= MOST_UNDER_WAY:
+                self._room = self._loop.create_future()
+                await self._room
+
+    def _make_room(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
 
     def _flush(self) -> None:
         packed, self._to_send = self._to_send, []
@@ -102,7 +110,7 @@ class Wire(asyncio.Protocol):
         try:
             while (reply := self._replies.gets()) is not MORE_TO_COME:
                 _settle(self._calls.popleft().answer, reply)
-                self._room.release()
+            self._make_room()
         except (hiredis.HiredisError, IndexError) as error:
             self._end(ConnectionLost(f"Redis answers what nobody has asked: {error}."))
 
@@ -115,7 +123,7 @@ class Wire(asyncio.Protocol):
         self._transport.abort()
         while self._calls:
             _settle(self._calls.popleft().answer, error)
-            self._room.release()
+        self._make_room()
         if self._deadline is not None:
             self._deadline.cancel()
 
@@ -132,7 +140,7 @@ class Line:
     async def call(self, *command: Word) -> Any:
         """What Redis answers. Raises what it answers, a RedisError or an OSError."""
         packed = _packed(command)
-        wire = await self._ready()
+        wire = self._wire if self._wire is not None and not self._wire.lost else await self._ready()
         return await (await wire.send(packed))
 
     async def call_all(self, commands: Iterable[Sequence[Word]]) -> list[Any]:

@@ -1,5 +1,6 @@
-"""The Lua scripts, each with the transition table and the shared parts in front. Called by the stores here."""
+"""The Lua scripts, each with what it uses of the shared parts in front. Called by the stores here."""
 
+import re
 from asyncio import AbstractEventLoop, Task, create_task, get_running_loop, shield
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
@@ -18,38 +19,22 @@ from app.store.reach import reaching
 Arguments: TypeAlias = Sequence[str | bytes | int | float]
 
 
-TELLING: Final = ("record", "nudge", "webhooks")
-LINE: Final = (*TELLING, "tally", "lanes", "slots", "pace", "placing")
-LIFE: Final = (*LINE, "throughput", "life", "waiting")
+SCRIPTS: Final = (
+    *("submit", "apply", "claim", "renew", "sweep", "hold", "callback", "retry", "purge", "prune", "place", "read"),
+    *("poll", "commit", "survey", "command", "begin", "announce", "list", "queue", "arrive", "chore"),
+    *("deliver", "settle", "redeliver"),
+)
 
-PARTS: Final = {
-    "submit": (*TELLING, "lanes", "slots", "pace", "placing", "allowance", "accept", "recall"),
-    "apply": LIFE,
-    "claim": (*LIFE, "overdue"),
-    "renew": ("record",),
-    "sweep": (*LIFE, "overdue"),
-    "hold": LIFE,
-    "callback": LIFE,
-    "retry": (*LIFE, "accept", "again"),
-    "purge": LIFE,
-    "prune": ("record", "nudge", "lanes", "slots"),
-    "place": LINE,
-    "read": (*LINE, "view"),
-    "poll": (*LINE, "view", "allowance", "refusals"),
-    "commit": (*LIFE, "allowance", "accept", "recall"),
-    "survey": (*LINE, "view", "allowance", "refusals"),
-    "command": (*LIFE, "accept"),
-    "begin": ("record",),
-    "announce": ("record",),
-    "list": ("record",),
-    "queue": ("record", "nudge", "lanes", "slots", "throughput"),
-    "arrive": ("record", "allowance"),
-    "chore": (*LIFE, "overdue", "accept", "again"),
-    "deliver": (*TELLING, "receiving"),
-    "settle": (*TELLING, "receiving"),
-    "redeliver": (*TELLING, "receiving"),
-}
-"""The scripts, and what each has in front."""
+PARTS: Final = (
+    *("record", "nudge", "webhooks", "tally", "lanes", "slots", "pace", "placing", "throughput", "life", "waiting"),
+    *("overdue", "allowance", "refusals", "view", "accept", "again", "recall", "receiving"),
+)
+"""Each uses those before it."""
+
+_COMMENT = re.compile(r"(?:^| +)--.*", re.MULTILINE)
+_STATEMENT = re.compile(r"^(?=(?!end\b)\w)", re.MULTILINE)
+_DEFINED = re.compile(r"local (?:function )?([\w, ]+)")
+_NAME = re.compile(r"(?<![.'\w])[A-Za-z_]\w*")
 
 
 def _table(keys: Iterable[str]) -> str:
@@ -64,9 +49,29 @@ def _tables() -> str:
 @cache
 def source(name: str) -> str:
     """The whole text of one script."""
-    room = files("app.store") / "lua"
-    parts = [room / "parts" / f"{part}.lua" for part in PARTS[name]]
-    return "\n".join((_tables(), *(file.read_text() for file in (*parts, room / f"{name}.lua"))))
+    script = _lua(name)
+    return used(_parts(), script) + script
+
+
+@cache
+def _parts() -> str:
+    return "\n".join((_tables(), *(_lua(f"parts/{part}") for part in PARTS)))
+
+
+def _lua(name: str) -> str:
+    return _COMMENT.sub("", (files("app.store") / "lua" / f"{name}.lua").read_text())
+
+
+def used(parts: str, script: str) -> str:
+    """Of the parts what a script uses. Redis makes every function anew at each call, used or not, and to make those of
+    all parts costs as much as most scripts do."""
+    names, statements = set(_NAME.findall(script)), []
+    for statement in reversed(_STATEMENT.split(parts)):
+        defined = _DEFINED.match(statement)
+        if defined is None or not names.isdisjoint(_NAME.findall(defined[1])):
+            statements.append(statement)
+            names.update(_NAME.findall(statement))
+    return "".join(reversed(statements))
 
 
 @cache
@@ -82,7 +87,7 @@ class Scripts:
         self._redis = redis
         self._used: tuple[AbstractEventLoop, Line] | None = None
         self._on_their_way: dict[str, Task[Any]] = {}
-        self._texts = {name: source(name) for name in PARTS}
+        self._texts = {name: source(name) for name in SCRIPTS}
         self._digests = {name: digest(text) for name, text in self._texts.items()}
 
     @property

@@ -6,7 +6,7 @@
 
 local WORKERS = PREFIX .. 'workers'
 local TOLD = WORKERS .. ':told'
-local MOST_FORGOTTEN, DAY_MS = 100, 86400000
+local MOST_FORGOTTEN, KEPT_MS = 100, 86400000
 
 local worker, holds, now = ARGV[1], tonumber(ARGV[3]), now_ms()
 local since = tonumber(ARGV[4]) or now
@@ -17,6 +17,6 @@ if #gone > 0 then
   redis.call('ZREM', WORKERS, unpack(gone))
   redis.call('HDEL', TOLD, unpack(gone))
 end
-redis.call('PEXPIRE', WORKERS, DAY_MS)
-redis.call('PEXPIRE', TOLD, DAY_MS)
+redis.call('PEXPIRE', WORKERS, KEPT_MS)
+redis.call('PEXPIRE', TOLD, KEPT_MS)
 return since

@@ -29,8 +29,8 @@ local function spans_of(text)
 end
 
 local function has_text(object, member)
-  local decoded, value = pcall(cjson.decode, object)
-  return decoded and type(value) == 'table' and type(value[member]) == 'string'
+  local parsed, value = pcall(cjson.decode, object)
+  return parsed and type(value) == 'table' and type(value[member]) == 'string'
 end
 
 -- What a change needs to be carried out; without it nothing is written, of the others neither.

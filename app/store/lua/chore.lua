@@ -50,7 +50,7 @@ end
 local function visit(field, from, step)
   local found = redis.call('ZRANGEBYSCORE', batch_key(id, 'jobs'), '(' .. from, '+inf', 'WITHSCORES', 'LIMIT', 0, most)
   for i = 1, #found, 2 do
-    if redis.call('EXISTS', job_key(found[i], 'job')) == 1 then attempt(step, found[i]) end
+    if redis.call('EXISTS', job_key(found[i], 'job')) == 1 then safely(step, found[i]) end
   end
   if #found == 2 * most then return redis.call('HSET', key, field, found[#found]) end
   redis.call('HDEL', key, field)

@@ -127,7 +127,7 @@ end
 
 local function bring_in(queue)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', later_key(queue), '-inf', now, 'LIMIT', 0, MOST_EXAMINED)) do
-    if not attempt(mature, id, now) then redis.call('ZREM', later_key(queue), id) end
+    if not safely(mature, id, now) then redis.call('ZREM', later_key(queue), id) end
   end
   for _, owner in ipairs(redis.call('ZRANGEBYSCORE', parked_key(queue), '-inf', now, 'LIMIT', 0, MOST_EXAMINED)) do
     local till = barred(queue, owner)
@@ -167,7 +167,7 @@ for q = 6, #ARGV do
     local first = next_of(queue)
     while first and #runs < slots and examined < MOST_EXAMINED do
       examined = examined + 1
-      attempt(look_at, first[5])
+      safely(look_at, first[5])
       pull(queue, first[3], first[4], first[5]) -- also where it was no job, or one of another lane
       first = next_of(queue)
     end

@@ -38,7 +38,7 @@ local function join(queue, owner)
 end
 
 -- An owner whose last job waits no more. Where nobody waits, turns mean nothing.
-local function part(queue, owner)
+local function depart(queue, owner)
   local turn = tonumber(redis.call('ZSCORE', turns_key(queue), owner) or 0)
   redis.call('ZREM', turns_key(queue), owner)
   if redis.call('EXISTS', turns_key(queue)) == 0 then
@@ -66,7 +66,7 @@ local function pull(queue, kind, owner, id)
   local lane = lane_key(queue, kind, owner)
   if redis.call('ZREM', lane, id) == 0 then return end
   less_one(queue_key(queue), kind)
-  if less_one(waiting_key(queue), owner) then part(queue, owner) end
+  if less_one(waiting_key(queue), owner) then depart(queue, owner) end
   if redis.call('EXISTS', lane) == 0 then redis.call('ZREM', turns_key(queue, kind), owner) end
 end
 

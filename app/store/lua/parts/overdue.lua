@@ -63,7 +63,7 @@ end
 -- A step of one job; whether it could be taken. What has no record, or cannot be told what it comes to, is given up: it
 -- must not stop the others. It leaves the indexes, and in a day Redis. (A server that takes no writes is another matter:
 -- there `patient` has raised before.)
-local function attempt(step, id, ...)
+local function safely(step, id, ...)
   local job = load_job(id)
   local taken, why = job ~= nil, 'it has no record'
   if job then taken, why = pcall(step, job, ...) end
@@ -82,6 +82,6 @@ end
 local function settle_overdue(now, most)
   if patient(now) then return 0 end
   local overdue = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, most)
-  for _, id in ipairs(overdue) do attempt(settle, id, now) end
+  for _, id in ipairs(overdue) do safely(settle, id, now) end
   return #overdue
 end

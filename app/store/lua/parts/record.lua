@@ -41,9 +41,11 @@ local function rfc3339(ms)
     math.floor(rest / 3600000), math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
 end
 
-local NUMBERS = {'seq', 'attempt', 'max_attempts', 'progress', 'trimmed', 'ttl', 'timeout', 'start_by', 'part',
-  'priority', 'due', 'started', 'begun', 'expires', 'percent', 'answers',
-  'wait_until', 'beat', 'beat_by', 'look', 'look_at'}
+local NUMBERS = {
+  seq = true, attempt = true, max_attempts = true, progress = true, trimmed = true, ttl = true, timeout = true,
+  start_by = true, part = true, priority = true, due = true, started = true, begun = true, expires = true,
+  percent = true, answers = true, wait_until = true, beat = true, beat_by = true, look = true, look_at = true,
+}
 
 local NEEDED = {'kind', 'owner', 'queue', 'seq', 'attempt', 'max_attempts', 'timeout', 'ttl', 'created', 'updated'}
 
@@ -53,9 +55,12 @@ local function load_job(id)
   local flat, log = redis.pcall('HGETALL', job_key(id, 'job')), redis.call('TYPE', job_key(id, 'events')).ok
   if #flat == 0 or (log ~= 'stream' and log ~= 'none') then return nil end
   local job = {id = id}
-  for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
-  for _, name in ipairs(NUMBERS) do job[name] = tonumber(job[name]) end
-  for _, name in ipairs(NEEDED) do if not job[name] then return nil end end
+  for i = 1, #flat, 2 do
+    local name, value = flat[i], flat[i + 1]
+    if NUMBERS[name] then value = tonumber(value) end
+    job[name] = value
+  end
+  for i = 1, #NEEDED do if not job[NEEDED[i]] then return nil end end
   return SUCCESSORS[job.status] and job
 end
 

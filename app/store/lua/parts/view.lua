@@ -9,7 +9,8 @@ end
 
 -- What the latest progress estimates, as `estimate` takes it.
 local function told_of(progress)
-  local parsed, data = pcall(cjson.decode, progress[6] or '')
+  if not progress[6] then return nil end
+  local parsed, data = pcall(cjson.decode, progress[6])
   local eta = parsed and type(data) == 'table' and tonumber(data.eta_seconds)
   return eta and {eta_seconds = eta, at = tonumber(progress[4])} or nil
 end

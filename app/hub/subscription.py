@@ -22,6 +22,8 @@ _STATUS: Final = {status: status for status in STATUSES} | dict.fromkeys(
 class Subscription:
     """`on_end` is called when nothing more will come of the job: it has ended, or is gone."""
 
+    __slots__ = ("_held", "on_end", "seq", "writer")
+
     def __init__(self, writer: Writer, on_end: Callable[[], None]) -> None:
         self.writer = writer
         self.on_end = on_end

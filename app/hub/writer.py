@@ -7,7 +7,6 @@ conflated, and a client that stays too slow is hung up on. It resumes by its las
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from itertools import count
 from typing import Final
 
 import structlog
@@ -28,6 +27,11 @@ class Writer:
 
     Nothing here raises for what one client does, since one call serves many.
     """
+
+    __slots__ = (
+        *("_backlog", "_farewell", "_hang_up", "_opened", "_over", "_quiet_since", "_said_farewell", "_send", "_task"),
+        *("_waited_for", "stirred", "wire"),
+    )
 
     def __init__(
         self, wire: Wire, send: Callable[[Message], Awaitable[None]], hang_up: Callable[[Close], None]
@@ -174,8 +178,10 @@ class Writer:
 class Backlog:
     """Events waiting for a slow client: of a job's progress only the latest, of all else everything, up to a bound."""
 
+    __slots__ = ("_added", "_bytes", "_events")
+
     def __init__(self) -> None:
-        self._keys = count()
+        self._added = 0
         self._events: dict[str | int, Sendable] = {}
         self._bytes = 0
 
@@ -185,7 +191,8 @@ class Backlog:
     def add(self, events: Iterable[Sendable]) -> bool:
         """False when the bound is passed."""
         for event in events:
-            key = event.job_id if event.conflatable else next(self._keys)
+            self._added += 1
+            key = event.job_id if event.conflatable else self._added
             replaced = self._events.pop(key, None)
             self._bytes += len(event.line) - (len(replaced.line) if replaced else 0)
             self._events[key] = event

@@ -18,6 +18,7 @@ def rfc3339(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@lru_cache(maxsize=1_024)
 def rfc3339_or_none(ms: int | None) -> str | None:
     """The same, for what may not have happened yet."""
     return None if ms is None else rfc3339(ms)

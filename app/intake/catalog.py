@@ -26,7 +26,7 @@ class Catalog:
 
     async def find(self, name: str) -> Kind:
         """The kind of that name; one that a worker announced this very moment is found too. Raises UnknownKind."""
-        known = await self.all()
+        known = self._known if self._read_at > time.monotonic() - FRESH_SECONDS else await self.all()
         if name not in known:
             known = await self._newer_than(time.monotonic())
         if name not in known:

@@ -30,8 +30,11 @@ class ParamsSchema:
     def check(self, params: dict[str, Any]) -> dict[str, str]:
         """The inputs the params name, each with a pointer. Raises InvalidParams with every misfit, up to a bound."""
         self._inputs.clear()
-        if errors := list(_shown(self._validator.iter_errors(params))):
+        if not self._validator.is_valid(params):
+            errors = list(_shown(self._validator.iter_errors(params)))
             raise InvalidParams(errors[0]["message"], errors=errors)
+        if not self._inputs:
+            return {}
         return dict.fromkeys(self._inputs, pointer("params")) | _places(params, set(self._inputs))
 
     def _note_input(self, text: str) -> bool:
@@ -57,7 +60,7 @@ def pointer(*path: str | int) -> str:
 def _places(params: dict[str, Any], texts: AbstractSet[str]) -> dict[str, str]:
     """Where these strings stand, as far as they are values."""
     places: dict[str, str] = {}
-    level: list[tuple[tuple[str | int, ...], Any]] = [(("params",), params)] if texts else []
+    level: list[tuple[tuple[str | int, ...], Any]] = [(("params",), params)]
     while level:
         places = {node: pointer(*path) for path, node in level if isinstance(node, str) and node in texts} | places
         level = [((*path, step), child) for path, node in level for step, child in _steps(node)]

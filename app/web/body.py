@@ -1,14 +1,14 @@
 """Reading a request's body: bounded in size, in depth and in time. Called by the doors that take one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Iterable
 from json import JSONDecoder
 from sys import float_info
+from types import CoroutineType
 from typing import Any, Final
 
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Message
 
 from app.begun import Begun
 from app.errors import BadRequest, BodyTooLarge, InvalidJson, Refusal, RequestTimeout, Unavailable, UnsupportedMediaType
@@ -126,31 +126,31 @@ class Bodies:
     async def _next(self, request: Request, pace: Pace) -> tuple[bytes, bool]:
         """The next chunk, and whether more come; to Starlette's `stream` the end would be one more wait."""
         receiving = request.receive()
-        assert isinstance(receiving, Coroutine)
+        assert isinstance(receiving, CoroutineType)
         try:
             suspended_at = receiving.send(None)
         except StopIteration as received:  # it was there already, as small bodies are
             message = received.value
         else:
             message = await pace.wait_for(Begun(receiving, suspended_at))
-        chunk, more = _chunk(message)
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
         pace.came(len(chunk))
-        return chunk, more
-
-
-def _chunk(message: Message) -> tuple[bytes, bool]:
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnect
-    return message.get("body", b""), message.get("more_body", False)
+        return chunk, message.get("more_body", False)
 
 
 def _check_head(request: Request, most_bytes: int, too_large: type[Refusal]) -> None:
-    codings = request.headers.getlist("content-encoding")
-    if codings and any(coding.strip().lower() != "identity" for coding in codings):
+    headers = request.headers
+    if "content-encoding" in headers and not _is_plain(headers.getlist("content-encoding")):
         detail = "Send the body as it is, without a Content-Encoding."
         raise UnsupportedMediaType(detail, headers={"Accept-Encoding": "identity"}, header="Content-Encoding")
     if declared_length(request) > most_bytes:
         raise _too_large(most_bytes, too_large)
+
+
+def _is_plain(codings: Iterable[str]) -> bool:
+    return all(coding.strip().lower() == "identity" for coding in codings)
 
 
 def _too_large(most_bytes: int, too_large: type[Refusal]) -> Refusal:

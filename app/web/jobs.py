@@ -28,7 +28,6 @@ from app.errors import (
     UnknownKind,
 )
 from app.intake.submissions import JobRequest, Submissions
-from app.jobs import job_url
 from app.settings import Settings
 from app.shapes.job import JobObject, JobPage
 from app.store import Listing
@@ -121,13 +120,14 @@ class JobDoors:
             key = _single(principal.reach, body)
         accepted = await self._submissions.accept(body, principal.owner, key, principal.submit_rate, principal.single)
         job, waited = await self._waits.for_end(request, accepted.job, prefer.wait)
-        headers = {"Location": job_url(job.job_id, self._base_url)} | asking_again(job) | accepted.allowance.headers
+        shown = job.shown(self._base_url)
+        headers = {"Location": shown["links"]["self"]} | asking_again(job) | accepted.allowance.headers
         headers |= applied(respond_async=prefer.respond_async, wait=waited)
         if accepted.replayed:
             headers["Idempotency-Replayed"] = "true"
         if accepted.key_expires_at is not None:
             headers["Idempotency-Expires"] = rfc3339(accepted.key_expires_at)
-        return JsonAnswer(job.shown(self._base_url), 200 if waited and job.ended else 202, headers)
+        return JsonAnswer(shown, 200 if waited and job.ended else 202, headers)
 
     @describes(
         "show_job",

@@ -39,13 +39,13 @@ class Openness:
         """Raises Misdirected."""
         server = connection.scope.get("server")
         address = server[0] if server and server[1] is not None else ""  # a Unix socket has no port
-        if why_not := self._why_not(address, dict(connection.scope["headers"]).get(b"host", b"")):
+        if why_not := self._why_not(address, connection.headers.get("host", "")):
             raise Misdirected(why_not)
 
-    def _look(self, address: str, host: bytes) -> str:
+    def _look(self, address: str, host: str) -> str:
         if address and not (self._everywhere or is_loopback(address)):
             return "Without authentication this machine alone is served; TIDINGS_AUTH turns that on."
-        if not self._is_own(host.decode("latin-1")):
+        if not self._is_own(host):
             return "It is asked by a name that is none of its own; TIDINGS_ALLOWED_HOSTS adds one."
         return ""
 

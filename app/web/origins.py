@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import ForeignOrigin
 from app.web.cors import TOLD, VARY, permission
+from app.web.fields import Fields
 from app.web.problems import problem_response
 from app.web.security import secured
 
@@ -30,7 +31,7 @@ class Origins:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            headers = Headers(scope=scope)
+            headers = Fields.of(scope)
             permitted = self._permissions.get(headers.get("origin", ""))
             if self._permissions:
                 scope[TOLD] = permitted or (VARY,)

@@ -6,7 +6,7 @@ What is unknown or malformed is ignored, never an error: a preference is no dema
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 from starlette.requests import Request
 
@@ -38,15 +38,18 @@ class Preferences:
     wait: int = 0
 
     @classmethod
-    def of(cls, request: Request) -> Self:
+    def of(cls, request: Request) -> "Preferences":
         """Those of a request; of a name that comes twice the first counts."""
         lines = request.headers.getlist("prefer")
         if not lines:
-            return cls()
+            return NONE
         wanted: dict[str, str] = {}
         for name, value in _listed(",".join(lines)):
             wanted.setdefault(name, value)
         return cls(wanted.get("respond-async") == "", _seconds(wanted.get("wait", "")))
+
+
+NONE: Final = Preferences()
 
 
 def applied(*, respond_async: bool = False, wait: int = 0) -> dict[str, str]:

@@ -12,6 +12,7 @@ from starlette.websockets import WebSocketClose
 from app.errors import MethodNotAllowed, NotFound
 from app.web.contract import PUBLIC, Access, Described
 from app.web.cors import preflight
+from app.web.fields import FieldsRequest
 from app.web.gate import admit
 from app.web.problems import problem_of, problem_response
 from app.web.security import secured
@@ -64,7 +65,7 @@ class Resource:
         self._allow = allow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
+        request = FieldsRequest(scope, receive, send)
         try:
             door, access = self._by_method.get(scope["method"], (self._refuse, PUBLIC))
             await admit(request, access)

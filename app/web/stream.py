@@ -16,6 +16,7 @@ from app.hub import Full, Writer
 from app.web.connection import expect_reader
 from app.web.contract import Contract
 from app.web.cors import preflight, told_to_origin
+from app.web.fields import FieldsRequest
 from app.web.gate import admit
 from app.web.negotiation import accept_of, preferred
 from app.web.problems import problem_response
@@ -37,7 +38,7 @@ class StreamDoor:
         self._forms = tuple(contract.answers[0].by_media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        request = FieldsRequest(scope, receive)
         try:
             if request.method == "OPTIONS":
                 told = Response(status_code=204, headers=ALLOW | preflight(scope, ALLOW["Allow"]))

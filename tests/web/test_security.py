@@ -37,6 +37,13 @@ async def test_every_answer_of_every_route_is_secured(
                 assert_secured(response)
 
 
+async def test_a_304_leaves_the_answer_its_headers_that_the_client_has(web: httpx.AsyncClient, store: Store) -> None:
+    path = f"/api/jobs/{(await store.submitted()).job_id}"
+    response = await web.get(path, headers={"If-None-Match": '"1"'})
+    assert (response.status_code, response.headers["etag"]) == (304, '"1"')
+    assert {"x-content-type-options", "content-security-policy"}.isdisjoint(response.headers)
+
+
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json", "text/plain"])
 async def test_streams_are_secured_in_every_form(web: httpx.AsyncClient, store: Store, accept: str) -> None:
     for job_id in ((await store.submitted()).job_id, (await store.completed()).job_id):

@@ -2,12 +2,12 @@
 answer, and Starlette's own walk through all fields at each look. Used by what stands before the doors.
 """
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Final, Self, TypeVar, overload
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.types import Scope
+from starlette.requests import Request, empty_receive, empty_send
+from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
 
@@ -56,6 +56,9 @@ def _raw(name: str) -> bytes:
 class FieldsRequest(Request):
     """Starlette's, with these fields."""
 
-    @cached_property
-    def headers(self) -> Headers:
-        return Fields.of(self.scope)
+    __slots__ = ("headers",)
+    headers: Headers
+
+    def __init__(self, scope: Scope, receive: Receive = empty_receive, send: Send = empty_send) -> None:
+        super().__init__(scope, receive, send)
+        self.headers = Fields.of(scope)

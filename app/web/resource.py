@@ -67,7 +67,7 @@ class Resource:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = FieldsRequest(scope, receive, send)
         try:
-            door, access = self._by_method.get(scope["method"], (self._refuse, PUBLIC))
+            door, access = self._by_method.get(scope["method"]) or (self._refuse, PUBLIC)
             await admit(request, access)
             response = await door(request)
         except Exception as error:

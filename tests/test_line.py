@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,32 @@ async def test_calls_beyond_the_bound_wait_until_others_are_answered(
     texts = [str(n) for n in range(50)]
     assert await asyncio.gather(*(echo(narrow, text) for text in texts)) == texts
     assert await narrow.call_all([("ECHO", text) for text in texts]) == [text.encode() for text in texts]
+
+
+async def test_who_gives_up_waiting_leaves_the_room_to_others(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "MOST_UNDER_WAY", 2)
+    narrow = Line(redis.connection_pool)
+    await echo(narrow, "x")
+    held = [asyncio.create_task(narrow.call("BLPOP", "held", 0)) for _ in range(2)]
+    await until(lambda: under_way(narrow) == 2)
+    given_up, patient = ([asyncio.create_task(echo(narrow, str(n))) for n in range(9)] for _ in range(2))
+    await asyncio.sleep(0)
+    monkeypatch.setattr(Wire, "_call_in", _then_cancel(given_up, Wire._call_in))
+    await redis.rpush("held", "a", "b")  # type: ignore[misc]  # redis-py
+    assert await asyncio.gather(*patient) == [str(n) for n in range(9)]
+    assert await asyncio.gather(*held) == [[b"held", b"a"], [b"held", b"b"]]
+    assert all(task.cancelled() for task in given_up)
+
+
+def _then_cancel(tasks: list[asyncio.Task[str]], call_in: Callable[[Wire, int], None]) -> Callable[[Wire, int], None]:
+    """Those who have just been called in give up before they know, and all who wait with them."""
+
+    def call_in_and_cancel(wire: Wire, room: int) -> None:
+        call_in(wire, room)
+        for task in tasks:
+            task.cancel()
+
+    return call_in_and_cancel
 
 
 async def test_a_command_that_cannot_be_written_costs_nobody_anything(

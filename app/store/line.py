@@ -50,8 +50,7 @@ class Wire(asyncio.Protocol):
         self._before = self._transport.get_protocol()
         self._transport.set_protocol(self)
         self._replies = hiredis.Reader(replyError=BaseParser.parse_error, notEnoughData=MORE_TO_COME)
-        self._turn = asyncio.Lock()  # of those who wait for room; a semaphore would cost each call more than this
-        self._room: Future[None] | None = None
+        self._waiting: deque[Future[None]] = deque()  # for room; a semaphore would cost each call more than this
         self._calls: deque[Call] = deque()
         self._to_send: list[bytes] = []
         self._deadline: asyncio.TimerHandle | None = None
@@ -63,8 +62,9 @@ class Wire(asyncio.Protocol):
 
     async def send(self, packed: bytes) -> Future[Any]:
         """Have it leave at the end of this turn. Raises ConnectionLost or TimeoutError."""
-        if len(self._calls) >= MOST_UNDER_WAY or self._turn.locked():
-            await self._wait_for_room()
+        if self._waiting or len(self._calls) >= MOST_UNDER_WAY:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._wait_for_room()
         if self.lost:
             raise ConnectionLost("The connection to Redis was lost.")
         if not self._to_send:
@@ -77,14 +77,24 @@ class Wire(asyncio.Protocol):
         return call.answer
 
     async def _wait_for_room(self) -> None:
-        async with asyncio.timeout(ANSWER_SECONDS), self._turn:
-            while len(self._calls) >= MOST_UNDER_WAY:
-                self._room = self._loop.create_future()
-                await self._room
+        """Behind those who wait already. Whoever is called in and finds the room taken waits again."""
+        while True:
+            waiting = self._loop.create_future()
+            self._waiting.append(waiting)
+            try:
+                await waiting
+            except asyncio.CancelledError:
+                self._call_in(MOST_UNDER_WAY - len(self._calls))  # it may have been called in for another's good
+                raise
+            if len(self._calls) < MOST_UNDER_WAY:
+                return
 
-    def _make_room(self) -> None:
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+    def _call_in(self, room: int) -> None:
+        while room > 0 and self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                room -= 1
 
     def _flush(self) -> None:
         packed, self._to_send = self._to_send, []
@@ -110,7 +120,7 @@ class Wire(asyncio.Protocol):
         try:
             while (reply := self._replies.gets()) is not MORE_TO_COME:
                 _settle(self._calls.popleft().answer, reply)
-            self._make_room()
+            self._call_in(MOST_UNDER_WAY - len(self._calls))
         except (hiredis.HiredisError, IndexError) as error:
             self._end(ConnectionLost(f"Redis answers what nobody has asked: {error}."))
 
@@ -123,7 +133,7 @@ class Wire(asyncio.Protocol):
         self._transport.abort()
         while self._calls:
             _settle(self._calls.popleft().answer, error)
-        self._make_room()
+        self._call_in(len(self._waiting))
         if self._deadline is not None:
             self._deadline.cancel()
 

@@ -1,10 +1,9 @@
 """Reading a request's body: bounded in size, in depth and in time. Called by the doors that take one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from json import JSONDecoder
 from sys import float_info
-from types import CoroutineType
 from typing import Any, Final
 
 from pydantic_core import from_json
@@ -126,7 +125,7 @@ class Bodies:
     async def _next(self, request: Request, pace: Pace) -> tuple[bytes, bool]:
         """The next chunk, and whether more come; to Starlette's `stream` the end would be one more wait."""
         receiving = request.receive()
-        assert isinstance(receiving, CoroutineType)
+        assert isinstance(receiving, Coroutine)
         try:
             suspended_at = receiving.send(None)
         except StopIteration as received:  # it was there already, as small bodies are

@@ -19,7 +19,7 @@ class Fields(Headers):
     """Of a field that came twice, the first is found, as Starlette has it."""
 
     def __init__(self, scope: Scope) -> None:
-        super().__init__(raw=list(scope["headers"]))
+        super().__init__(scope=scope)
         self._first: dict[bytes, bytes] = dict(reversed(self._list))
 
     @classmethod

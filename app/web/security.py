@@ -1,4 +1,4 @@
-"""Headers that keep a browser from being used against its user, on every answer that has something to show."""
+"""Headers that keep a browser from being used against its user, on every answer but a 304."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ HEADERS: Final = (
 
 def secured(response: Response, scope: Scope) -> Response:
     """The same answer with these headers; a door that has set one of them itself has its way. To a 304 belong those of
-    the answer that the client has (RFC 9111 section 4.3.4), and each would cost a poll a hundredth of its time."""
+    the answer that the client has (RFC 9111 section 4.3.4), and they would be a tenth of what a poll costs."""
     if response.status_code != NOT_MODIFIED:
         set_by_door = dict(response.raw_headers)
         response.raw_headers += [header for header in HEADERS if header[0] not in set_by_door]

@@ -10,7 +10,7 @@ local worker, slots, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local per_host, per_owner = tonumber(ARGV[4]), tonumber(ARGV[5])
 local now, taken, passed = now_ms(), {}, 0
 
-local function recover(entry, host)
+local function take_back(entry, host)
   local id, n = parts_of(entry)
   end_attempt(host, entry)
   local delivery = load_delivery(id, n)
@@ -22,7 +22,7 @@ local function recover(entry, host)
 end
 
 -- Nothing of a delivery that is gone with its job, whose receiver wants no more, or whose owner has its share.
-local function take(entry, host)
+local function hand_out(entry, host)
   local id, n = parts_of(entry)
   local known = redis.call('HMGET', deliveries_key(id), 'url', 'owner', 'gone', n, n .. ':told')
   local delivery = decoded(known[4])
@@ -49,22 +49,22 @@ end
 local function serve(host)
   local first = redis.call('ZRANGEBYSCORE', host_lane(host), '-inf', now, 'LIMIT', 0, 1)[1]
   local begins = first and may_begin(host, now, per_host)
-  if begins then take(first, host) end
+  if begins then hand_out(first, host) end
   line_up(host, now, per_host)
   return begins
 end
 
 for _, lost in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, MOST_LOST)) do
-  recover(string.match(lost, '^(%S+ %d+) (.*)$'))
+  take_back(string.match(lost, '^(%S+ %d+) (.*)$'))
 end
 
 local hosts = redis.call('ZRANGEBYSCORE', HOSTS, '-inf', now, 'LIMIT', 0, MOST_HOSTS)
 while #hosts > 0 and #taken < slots and passed < MOST_PASSED do
-  local again = {}
+  local in_turn = {}
   for _, host in ipairs(hosts) do
-    if #taken < slots and passed < MOST_PASSED and serve(host) then again[#again + 1] = host end
+    if #taken < slots and passed < MOST_PASSED and serve(host) then in_turn[#in_turn + 1] = host end
   end
-  hosts = again
+  hosts = in_turn
 end
 
 local wait = -1

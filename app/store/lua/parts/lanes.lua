@@ -145,10 +145,13 @@ end
 local function position(job)
   local queue, owner = job.queue, job.owner
   local lane = lane_key(queue, job.kind, owner)
-  local mine, rank = redis.call('ZRANK', lane, job.id), redis.call('ZSCORE', lane, job.id)
-  if not rank then return nil end
+  local mine, rank = redis.call('ZRANK', lane, job.id), nil
+  if not mine then return nil end
   for _, kind in ipairs(redis.call('HKEYS', queue_key(queue))) do
-    if kind ~= job.kind then mine = mine + redis.call('ZCOUNT', lane_key(queue, kind, owner), '-inf', '(' .. rank) end
+    if kind ~= job.kind then
+      rank = rank or redis.call('ZSCORE', lane, job.id)
+      mine = mine + redis.call('ZCOUNT', lane_key(queue, kind, owner), '-inf', '(' .. rank)
+    end
   end
   return mine + of_others(queue, owner, mine)
 end

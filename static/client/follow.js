@@ -39,7 +39,8 @@ export class Follower {
   /** @type {Refusal | undefined} */
   why;
   wake = () => {};
-  /** Of the feed, by job. @type {Map<string, number>} */
+  /** Of the feed, by job: the latest seq, and whether it was told how the job stands.
+   * @type {Map<string, {seq: number, stands: boolean}>} */
   #seen = new Map();
 
   /** @param {string} topic @param {?number} seq @param {(state: State) => void} show */
@@ -63,9 +64,10 @@ export class Follower {
   }
 
   /** The latest seq of so many jobs; who was silent for longest goes first. @param {JobEvent} event */
-  #note({ job_id: id, seq }) {
+  #note({ job_id: id, type, seq }) {
+    const stands = type === "snapshot" || seq === 1 || this.#seen.get(id)?.stands === true;
     this.#seen.delete(id);
-    this.#seen.set(id, seq);
+    this.#seen.set(id, { seq, stands });
     if (this.#seen.size > MOST_SEEN) this.#seen.delete(this.#seen.keys().next().value ?? "");
   }
 
@@ -89,9 +91,16 @@ export class Follower {
 
   /** What does not follow on what is known comes again, after what lies between.
    * @param {JobEvent} event @param {number} before */
-  #isNews({ type, seq, job_id: id, reset }, before) {
-    if (!this.topic) return seq > (this.#seen.get(id) ?? 0);
+  #isNews(event, before) {
+    const { type, seq, reset } = event;
+    if (!this.topic) return this.#isNewsOfFeed(event);
     if (type === "snapshot") return this.seq === null || (reset === true && seq !== this.seq);
     return this.seq !== null && before <= this.seq && seq > this.seq;
+  }
+
+  /** The latest event may come before the snapshot, to a tab that joins the others. @param {JobEvent} event */
+  #isNewsOfFeed({ type, seq, job_id: id }) {
+    const known = this.#seen.get(id);
+    return seq > (known?.seq ?? 0) || (type === "snapshot" && seq === known?.seq && !known.stands);
   }
 }

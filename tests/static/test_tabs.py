@@ -114,6 +114,38 @@ def test_what_is_live_is_not_taken_before_the_log_that_was_asked_for(shop: Shop,
     early.has_all()
 
 
+HELD_BACK = """() => {
+    const post = BroadcastChannel.prototype.postMessage;
+    const held = [];
+    BroadcastChannel.prototype.postMessage = function (message) { held.push(() => post.call(this, message)); };
+    window.release = () => { while (held.length) held.shift()(); };
+}"""
+
+FEED = """async ([module, token]) => {
+    const { Tidings } = await import(module);
+    const told = window.told = [];
+    (async () => {
+        for await (const { type, seq } of new Tidings({ token }).feed()) told.push([type, seq]);
+    })();
+}"""
+
+
+def test_the_feed_tells_how_a_job_stands_though_its_latest_event_came_first(shop: Shop, service: Service) -> None:
+    key = service.new_key("stands")
+    job_id = service.ask("POST", "/api/jobs", key, json={"kind": "ticks", "delay_seconds": 3600})["job_id"]
+    early, late = shop.page(), shop.page()
+    early.evaluate(FEED, [f"{service.url}/static/tidings.js", key])
+    eventually(lambda: early.evaluate("told") == [["snapshot", 1]])
+    late.evaluate(HELD_BACK)
+    late.evaluate(FEED, [f"{service.url}/static/tidings.js", key])
+    service.ask("POST", f"/api/jobs/{job_id}/suspend", key)
+    eventually(lambda: late.evaluate("told") == [["suspended", 2]])
+    late.evaluate("release()")
+    eventually(lambda: late.evaluate("told") == [["suspended", 2], ["snapshot", 2]])
+    assert early.evaluate("told") == [["snapshot", 1], ["suspended", 2]]
+    service.ask("POST", f"/api/jobs/{job_id}/cancel", key)
+
+
 HELD = """async () => {
     const { held, pending } = await navigator.locks.query();
     return [...held, ...pending].map(({ name }) => name).filter((name) => !name.includes("stream")).length;

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 import uvloop
+from redis import Redis as Blocking
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from app.errors import Unavailable
 from app.processes.embedded import Valkey
 from app.store import JobStore, Listing, line
-from app.store.line import Line, Wire, line_of
+from app.store.line import MOST_TOGETHER, Line, Wire, line_of
+from tests.conftest import eventually
 from tests.faults.house import free_port
 from tests.ground import accepted
 from tests.watching import until
@@ -81,9 +83,24 @@ async def test_calls_of_one_turn_leave_together_and_each_caller_has_its_own_answ
     line = line_of(redis)
     await line.call("PING")
     before = await reads(redis)
-    texts = [str(n) for n in range(100)]
+    texts = [str(n) for n in range(MOST_TOGETHER)]
     assert await asyncio.gather(*(echo(line, text) for text in texts)) == texts
-    assert await reads(redis) - before == 2, "the hundred, and the question"
+    assert await reads(redis) - before == 2, "all of them, and the question"
+
+
+def test_so_many_calls_as_may_leave_together_do_not_wait_for_the_end_of_their_turn(redis_url: str) -> None:
+    async def use() -> None:
+        async with Redis.from_url(redis_url) as redis:
+            line = line_of(redis)
+            await line.call("DEL", "came")
+            assert line._wire
+            answers = [await line._wire.send(b"RPUSH came x\r\n") for _ in range(MOST_TOGETHER + 1)]
+            with Blocking.from_url(redis_url) as other:
+                eventually(lambda: other.llen("came") == MOST_TOGETHER)
+                assert not answers[0].done()
+            assert await asyncio.gather(*answers) == [*range(1, MOST_TOGETHER + 2)]
+
+    uvloop.run(use())
 
 
 async def test_calls_of_many_turns_have_their_own_answers(redis: Redis) -> None:

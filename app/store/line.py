@@ -1,6 +1,6 @@
 """The way to Redis for scripts: one connection that all calls of a client share. Used by `app/store/scripts.py`.
 
-Calls made in one turn of the event loop leave in one write, and answers come in the order of the calls. redis-py makes
+Calls made in one turn of the event loop leave in few writes, and answers come in the order of the calls. redis-py makes
 the connection, with all its settings; then its transport is taken over here, as to go through a pool, a lock or a task
 for each call costs several times as much as the call.
 """
@@ -24,6 +24,10 @@ Word: TypeAlias = str | bytes | int | float
 
 MOST_UNDER_WAY: Final = 1_024
 """Calls beyond these wait until others have been answered."""
+
+MOST_TOGETHER: Final = 32
+"""Calls that leave in one write. Were it all of a turn, Redis would have nothing to do until the turn ends, and this
+process nothing until Redis is through. Of 8, 16, 32 and all, this is the fastest where 256 clients submit or poll."""
 
 ANSWER_SECONDS: Final = 5.0
 """How long a call waits for the connection, then to be let in, and from then on for its answer."""
@@ -49,6 +53,7 @@ class Wire(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, connection._writer.transport)
         self._before = self._transport.get_protocol()
         self._transport.set_protocol(self)
+        self._transport.set_write_buffer_limits(high=0)  # else uvloop would write when the turn ends
         self._replies = hiredis.Reader(replyError=BaseParser.parse_error, notEnoughData=MORE_TO_COME)
         self._waiting: deque[Future[None]] = deque()  # for room; a semaphore would cost each call more than this
         self._calls: deque[Call] = deque()
@@ -61,7 +66,7 @@ class Wire(asyncio.Protocol):
         return len(self._calls)
 
     async def send(self, packed: bytes) -> Future[Any]:
-        """Have it leave at the end of this turn. Raises ConnectionLost or TimeoutError."""
+        """Have it leave by the end of this turn. Raises ConnectionLost or TimeoutError."""
         if self._waiting or len(self._calls) >= MOST_UNDER_WAY:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._wait_for_room()
@@ -72,6 +77,8 @@ class Wire(asyncio.Protocol):
         self._to_send.append(packed)
         call = Call(self._loop.create_future(), self._loop.time())
         self._calls.append(call)
+        if len(self._to_send) == MOST_TOGETHER:
+            self._flush()
         if self._deadline is None:
             self._expect_by(call.sent_at + ANSWER_SECONDS)
         return call.answer
@@ -98,7 +105,7 @@ class Wire(asyncio.Protocol):
 
     def _flush(self) -> None:
         packed, self._to_send = self._to_send, []
-        if not self._transport.is_closing():  # else `connection_lost` will tell who waits
+        if packed and not self._transport.is_closing():  # else `connection_lost` will tell who waits
             self._transport.writelines(packed)
 
     def _expect_by(self, moment: float) -> None:
@@ -150,23 +157,25 @@ class Line:
     async def call(self, *command: Word) -> Any:
         """What Redis answers. Raises what it answers, a RedisError or an OSError."""
         packed = _packed(command)
-        wire = self._wire if self._wire is not None and not self._wire.lost else await self._ready()
+        wire = self._ready or await self._connected()
         return await (await wire.send(packed))
 
     async def call_all(self, commands: Iterable[Sequence[Word]]) -> list[Any]:
         """What Redis answers to each; it carries them out in order. Raises the first error once all are answered."""
         packed = [_packed(command) for command in commands]
-        wire = await self._ready()
+        wire = self._ready or await self._connected()
         answers = [await wire.send(each) for each in packed]
         replies = await asyncio.gather(*answers, return_exceptions=True)
         if error := next((reply for reply in replies if isinstance(reply, BaseException)), None):
             raise error
         return replies
 
-    async def _ready(self) -> Wire:
+    @property
+    def _ready(self) -> Wire | None:
+        return None if self._wire is None or self._wire.lost else self._wire
+
+    async def _connected(self) -> Wire:
         """Whoever comes first sees to the connection, all wait for that."""
-        if self._wire is not None and not self._wire.lost:
-            return self._wire
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.create_task(self._connect())
             self._connecting.add_done_callback(_excuse)

@@ -28,7 +28,7 @@ from app.jobs import is_job_id
 from app.settings import Settings
 from app.shapes.batch import BatchObject
 from app.store import BatchLook, BatchStore
-from app.web.answer import JsonAnswer
+from app.web.answer import JsonAnswer, NotModified
 from app.web.body import Bodies
 from app.web.contract import JSON_BODY, Answer, Tag, describes
 from app.web.headers import CACHE_CONTROL, ETAG, KEY_EXPIRES, LOCATION, QUOTA, REPLAYED, RETRY_AFTER
@@ -126,7 +126,7 @@ class BatchDoors:
         if not look.ended:
             headers["Retry-After"] = str(ceil(look.poll_ms / 1000))
         if look.batch is None or has_current(request, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
+            return NotModified(headers)
         return JsonAnswer(look.batch.shown(self._base_url), headers=headers)
 
     @describes(

@@ -193,13 +193,15 @@ def _check(value: Any, most_depth: int) -> int:
     level, depth, members = [value], 0, 0
     while level:
         below: list[Any] = []
+        if depth == most_depth and any(isinstance(node, (dict, list)) for node in level):
+            detail = f"The body is nested too deeply; the most is {most_depth} levels."
+            raise InvalidJson(detail, max_depth=most_depth)
         for node in level:
-            if isinstance(node, (dict, list)):
-                if depth == most_depth:
-                    detail = f"The body is nested too deeply; the most is {most_depth} levels."
-                    raise InvalidJson(detail, max_depth=most_depth)
-                members += len(node) if isinstance(node, dict) else 0
-                below += node.values() if isinstance(node, dict) else node
+            if isinstance(node, dict):
+                members += len(node)
+                below += node.values()
+            elif isinstance(node, list):
+                below += node
             elif isinstance(node, (int, float)) and not -float_info.max <= node <= float_info.max:
                 raise InvalidJson("A number in the body is out of range; the largest is about 1.8e308.")
         level, depth = below, depth + 1

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from app.artifacts import FileStore, artifact_key
 from app.errors import BadRequest, RangeNotSatisfiable, Unavailable
 from app.jobs import Artifact
+from app.web.answer import NotModified
 from app.web.contract import Parameter
 from app.web.negotiation import has_current
 from app.web.problems import problem_response
@@ -96,7 +97,7 @@ async def download(
     except FileNotFoundError:
         return None
     if has_current(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
+        return NotModified(headers)
     if link:
         return Response(passed, headers=headers, media_type=media_type)
     return Download(path, headers=headers, media_type=media_type, stat_result=stat)

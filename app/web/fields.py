@@ -21,6 +21,7 @@ class Fields(Headers):
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope=scope)
         self._first: dict[bytes, bytes] = dict(reversed(self._list))
+        self._repeated = len(self._first) < len(self._list)
 
     @classmethod
     def of(cls, scope: Scope) -> Self:
@@ -35,21 +36,25 @@ class Fields(Headers):
     @overload
     def get(self, key: str, default: str | T, /) -> str | T: ...
     def get(self, key: str, default: Any = None, /) -> Any:
-        value = self._first.get(_raw(key))
+        value = self._first.get(raw(key))
         return default if value is None else value.decode("latin-1")
 
     def getlist(self, key: str) -> list[str]:
-        return super().getlist(key) if _raw(key) in self._first else []
+        if self._repeated:
+            return super().getlist(key)
+        value = self._first.get(raw(key))
+        return [] if value is None else [value.decode("latin-1")]
 
     def __getitem__(self, key: str) -> str:
-        return self._first[_raw(key)].decode("latin-1")
+        return self._first[raw(key)].decode("latin-1")
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and _raw(key) in self._first
+        return isinstance(key, str) and raw(key) in self._first
 
 
-@lru_cache(maxsize=256)  # of names that doors ask for
-def _raw(name: str) -> bytes:
+@lru_cache(maxsize=256)  # there are but those that doors know
+def raw(name: str) -> bytes:
+    """A name as ASGI has it."""
     return name.lower().encode("latin-1")
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.web.answer import NotModified
 from app.web.negotiation import has_current
 
 
@@ -24,5 +25,5 @@ class Fixed:
         etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
         if has_current(request, etag):
-            return Response(status_code=304, headers=headers)
+            return NotModified(headers)
         return Response(content, media_type=self._media_type, headers=headers)

@@ -32,7 +32,7 @@ from app.settings import Settings
 from app.shapes.job import JobObject, JobPage
 from app.store import Listing
 from app.store.listing import CURSOR
-from app.web.answer import JsonAnswer
+from app.web.answer import JsonAnswer, NotModified
 from app.web.body import Bodies
 from app.web.commands import CommandDoors
 from app.web.contract import JSON_BODY, Answer, Parameter, Tag, describes
@@ -157,7 +157,7 @@ class JobDoors:
         if not look.ended:
             headers["Retry-After"] = str(ceil(look.poll_ms / 1000))
         if look.view is None or has_current(request, etag):
-            return Response(status_code=304, headers=headers)
+            return NotModified(headers)
         if form == "text/plain":
             return Response(f"{bar(look.view.job)}\n", headers=headers, media_type=form)
         return JsonAnswer(look.view.job.shown(self._base_url), headers=headers)

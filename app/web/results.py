@@ -19,7 +19,7 @@ from app.errors import (
 )
 from app.jobs import Artifact, Job, Status
 from app.store import JobStore
-from app.web.answer import JsonAnswer
+from app.web.answer import JsonAnswer, NotModified
 from app.web.contract import Answer, Parameter, Tag, describes
 from app.web.download import ASKED, PRIVATE, Disposition, asked_disposition, download
 from app.web.headers import CACHE_CONTROL, CONTENT_RANGE, DISPOSITION, ETAG, RANGES, SIGNED_LOCATION
@@ -87,7 +87,7 @@ class ResultDoors:
         if asked == "attachment":
             headers["Content-Disposition"] = 'attachment; filename="result.json"'
         if has_current(request, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
+            return NotModified(headers)
         return JsonAnswer(job.result, headers=headers)
 
     @describes(

@@ -53,7 +53,6 @@ class Wire(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, connection._writer.transport)
         self._before = self._transport.get_protocol()
         self._transport.set_protocol(self)
-        self._transport.set_write_buffer_limits(high=0)  # else uvloop would write when the turn ends
         self._replies = hiredis.Reader(replyError=BaseParser.parse_error, notEnoughData=MORE_TO_COME)
         self._waiting: deque[Future[None]] = deque()  # for room; a semaphore would cost each call more than this
         self._calls: deque[Call] = deque()

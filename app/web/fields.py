@@ -52,7 +52,7 @@ class Fields(Headers):
         return isinstance(key, str) and raw(key) in self._first
 
 
-@lru_cache(maxsize=256)  # there are but those that doors know
+@lru_cache(maxsize=256)  # of names that doors ask for, or answer with
 def raw(name: str) -> bytes:
     """A name as ASGI has it."""
     return name.lower().encode("latin-1")

@@ -78,9 +78,10 @@ export class Follower {
     this.wake();
   }
 
-  /** @param {Tabs} tabs */
+  /** Of the feed, what it missed hides behind whatever event comes next, so no job is known. @param {Tabs} tabs */
   catchUp(tabs) {
     this.lagging = this.over = false;
+    this.#seen.clear();
     tabs.watch(this);
   }
 

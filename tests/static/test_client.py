@@ -196,6 +196,29 @@ def test_who_is_slow_to_take_them_misses_none_of_more_than_are_queued(shop: Shop
     assert len(told) == 2_500
 
 
+LAG = """async (module) => {
+    const { Follower } = await import(module);
+    const follower = new Follower("", null, () => {});
+    const hear = (type, seq, job_id = "j") => follower.hear({ type, seq, job_id });
+    hear("snapshot", 1);
+    while (!follower.lagging) hear("log", follower.queue.length, "other");
+    hear("processing", 2);
+    follower.queue.length = 0;
+    follower.catchUp({ watch() {} });
+    hear("progress", 3);
+    hear("snapshot", 3);
+    hear("snapshot", 3);
+    return follower.queue.map(({ type, seq }) => [type, seq]);
+}"""
+
+
+def test_what_was_too_much_for_the_queue_of_a_feed_is_made_up_by_the_next_snapshot(
+    shop: Shop, service: Service
+) -> None:
+    told = shop.page().evaluate(LAG, f"{service.url}/static/client/follow.js")
+    assert told == [["progress", 3], ["snapshot", 3]]
+
+
 def test_one_may_have_the_whole_log_while_another_listens(shop: Shop, service: Service) -> None:
     job_id = service.submit("ticks", count=1000)
     follower = Follower(shop.page(), service, job_id, service.key)

@@ -18,7 +18,9 @@ ARGUMENTS: Final = [
     "--disable-sync",
 ]
 END_MS: Final = 30_000
-"""The longest a job of these tests may take."""
+"""The longest a job of these tests may take, and anything else that is expected of a page."""
+
+expect.set_options(timeout=END_MS)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 real S3 server."""
 
 import os
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,7 +30,7 @@ LONGEST: Final = (
 )
 
 
-def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait until the condition holds; the deadline only ends a test that has failed."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -60,6 +61,12 @@ def _read(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError:  # it has ended
         return b""
+
+
+def pytest_configure() -> None:
+    """A run that a script has begun in the background ignores Ctrl-C, and so would all that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,6 @@
 """
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import httpx
 import redis
 
 from tests.conftest import eventually
+from tests.faults.house import free_port
 
 ROOT = Path(__file__).parents[1]
 STOP_SECONDS = 20
@@ -24,8 +24,7 @@ class PageService:
     """Both processes, by their role."""
 
     def __init__(self, valkey: str, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._environment = os.environ | {
@@ -84,7 +83,7 @@ def page_service(valkey: str, folder: Path) -> Iterator[PageService]:
     for role in ("web", "worker"):
         service.start(role)
     try:
-        eventually(lambda: service.kinds() >= {"countdown", "transcode", "train", "gallery", "hostile"})
+        eventually(lambda: service.kinds() >= {"countdown", "transcode", "train", "gallery", "hostile"}, 60)
         yield service
     finally:
         assert service.stop_all() == [0, 0]

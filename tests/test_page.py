@@ -89,7 +89,7 @@ def test_what_is_being_filled_in_stays_while_its_kind_is_paused(page: Page) -> N
 
 
 def test_a_countdown_rises_to_its_end_and_survives_a_reload(page: Page) -> None:
-    card = _start_countdown(page, seconds=2)
+    card = _start_countdown(page, seconds=12)
     expect(page.locator("#line")).to_have_text("live")
     eventually(lambda: 0 < _value(card) < 100)
     page.reload()
@@ -104,13 +104,14 @@ def test_a_job_is_asked_for_where_everything_else_is_blocked(page: Page) -> None
     page.route("**/events*", _block)
     page.reload()
     expect(page.locator("#line")).to_have_text("asking", timeout=END_MS)
-    job = _start_countdown(page, seconds=8)
+    job = _start_countdown(page, seconds=60)
     eventually(lambda: 0 < _value(job) < 100)
     look_into(job)
     job.get_by_role("button", name="Cancel").click()
     expect(job.locator(".events")).to_contain_text("cancelled", timeout=END_MS)
     job.get_by_role("button", name="Retry").click()
     expect(job.locator(".spans li")).to_have_count(4, timeout=END_MS)
+    job.get_by_role("button", name="Cancel").click()
 
 
 def _refuse(socket: WebSocketRoute) -> None:

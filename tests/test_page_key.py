@@ -1,7 +1,6 @@
 """The page where the service asks who is there, in a real browser."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.chromium import END_MS, choose, chromium, start
 from tests.conftest import eventually
+from tests.faults.house import free_port
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "app.cli"]
@@ -31,8 +31,7 @@ def service(valkey: str, tmp_path: Path) -> Iterator[Service]:
     """A web process that asks for keys, and a worker."""
     with redis.Redis.from_url(valkey) as client:
         client.flushall()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "TIDINGS_REDIS_URL": valkey,
@@ -45,7 +44,7 @@ def service(valkey: str, tmp_path: Path) -> Iterator[Service]:
     key = _key(environment, "ann")
     processes = [subprocess.Popen([*COMMAND, role], cwd=ROOT, env=environment) for role in ("web", "worker")]
     try:
-        eventually(lambda: "gallery" in _kinds(url, key))
+        eventually(lambda: "gallery" in _kinds(url, key), 60)
         yield Service(url, key, _key(environment, "ops", "--scopes", "read,admin"))
     finally:
         for process in processes:

@@ -14,7 +14,7 @@ from app.hub.wire import LinesWire, Sendable
 from app.store import BatchStore, JobStore, Listing
 
 
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait until the condition holds; the deadline only ends a test that has failed."""
     async with asyncio.timeout(seconds):
         while not condition():

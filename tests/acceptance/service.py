@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,12 +12,7 @@ from typing import Any
 import httpx
 
 from tests.conftest import eventually, is_gone
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+from tests.faults.house import free_port
 
 
 class Service:
@@ -72,9 +66,10 @@ class Service:
 
         def look() -> bool:
             for pid in self.family()[1:]:
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if b"worker" in command and b"app.cli" in command:
-                    found.append(pid)
+                with suppress(OSError):  # it has just ended
+                    command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                    if b"worker" in command and b"app.cli" in command:
+                        found.append(pid)
             return bool(found)
 
         eventually(look)

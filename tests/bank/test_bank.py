@@ -28,10 +28,10 @@ def receiver() -> Iterator[SmallServer]:
         yield server
 
 
-def charge(bank: BankProcess, key: str = "", **more: Any) -> httpx.Response:
+def charge(bank: BankProcess, key: str = "", timeout: float = 20, **more: Any) -> httpx.Response:
     order = {"amount": 5, "currency": "EUR", "reference": "mine", "callback_url": "http://127.0.0.1:9/"} | more
     headers = {"Idempotency-Key": key or new_job_id()}
-    return httpx.post(f"{bank.url}/charges", json=order, headers=headers, trust_env=False, timeout=1)
+    return httpx.post(f"{bank.url}/charges", json=order, headers=headers, trust_env=False, timeout=timeout)
 
 
 def find(bank: BankProcess, charge_id: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def test_it_stalls_after_the_deed(bank: BankProcess) -> None:
     bank.behave(stalls=1)
     key = new_job_id()
     with pytest.raises(httpx.ReadTimeout):
-        charge(bank, key)
+        charge(bank, key, timeout=1)
     assert [each.key for each in bank.charges].count(key) == 1
 
 

@@ -44,7 +44,7 @@ async def test_a_kind_that_kills_its_worker_each_time_ends_worker_lost_and_harms
     house: House, short_path: Path, measured: Callable[[str, float], None]
 ) -> None:
     web, gate = await house.web(), short_path / "gate"
-    workers = [await house.worker(lease_seconds=1)]
+    workers = [await house.worker(lease_seconds=2)]
     bystanders = [await web.submit("gated", gate=str(gate)) for _ in range(4)]
     for job_id in bystanders:
         await house.reached(job_id, "processing")
@@ -52,7 +52,7 @@ async def test_a_kind_that_kills_its_worker_each_time_ends_worker_lost_and_harms
     murderer = await web.submit("murder")
     while not (await house.job(murderer)).ended or not workers[-1].alive:
         if not workers[-1].alive:
-            workers.append(await house.worker(lease_seconds=1))
+            workers.append(await house.worker(lease_seconds=2))
         await asyncio.sleep(0.02)
     measured("a kind that kills its worker, three attempts: failed", time.monotonic() - began)
     job = await house.job(murderer)

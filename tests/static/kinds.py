@@ -27,7 +27,7 @@ def hostile(ctx: Context) -> None:
 @job("silent")
 async def silent(ctx: AsyncContext) -> None:
     """Take its time and say nothing of it."""
-    await asyncio.sleep(3)
+    await asyncio.sleep(600)
 
 
 @job("lines")

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import httpx
 
-from tests.acceptance.service import free_port
 from tests.conftest import eventually
+from tests.faults.house import free_port
 
 ROOT: Final = Path(__file__).parents[2]
 

@@ -15,14 +15,14 @@ def _bar(page: Page) -> float:
 
 
 def test_one_line_shows_a_job_to_its_end(shop: Shop, service: Service) -> None:
-    job_id = service.submit("ticks", count=25, every=0.2)
+    job_id = service.submit("ticks", count=60, every=0.2)
     token = service.token(jobs=[job_id])["token"]
     page = shop.page(f'<tidings-progress job="{job_id}" token="{token}" label="Your order"></tidings-progress>')
     element = page.locator("tidings-progress")
     expect(element).to_have_attribute("data-state", "processing")
     expect(element).to_have_attribute("data-connection", "live")
     expect(element).to_contain_text("s left")
-    assert 0 < _bar(page) < 100
+    eventually(lambda: 0 < _bar(page) < 100)
     expect(page.get_by_role("progressbar", name="Your order")).to_have_attribute("aria-valuenow", "100", timeout=END_MS)
     expect(element).to_have_attribute("data-state", "completed")
     expect(element.get_by_role("status")).to_have_text("Your order completed")
@@ -92,6 +92,7 @@ def test_nothing_moves_for_who_wants_it_so(shop: Shop, service: Service, reduced
     moving = "document.querySelector('tidings-progress').shadowRoot.querySelector('.bar').getAnimations().length"
     assert bool(page.evaluate(moving)) is not reduced
     expect(page.get_by_role("progressbar")).not_to_have_attribute("aria-valuenow", "0")
+    service.cancel(job_id)
 
 
 def test_a_fresh_token_revives_an_element_that_was_refused(shop: Shop, service: Service) -> None:

@@ -116,7 +116,7 @@ def test_what_is_live_is_not_taken_before_the_log_that_was_asked_for(shop: Shop,
 
 HELD_BACK = """() => {
     const post = BroadcastChannel.prototype.postMessage;
-    const held = [];
+    const held = window.held = [];
     BroadcastChannel.prototype.postMessage = function (message) { held.push(() => post.call(this, message)); };
     window.release = () => { while (held.length) held.shift()(); };
 }"""
@@ -138,6 +138,7 @@ def test_the_feed_tells_how_a_job_stands_though_its_latest_event_came_first(shop
     eventually(lambda: early.evaluate("told") == [["snapshot", 1]])
     late.evaluate(HELD_BACK)
     late.evaluate(FEED, [f"{service.url}/static/tidings.js", key])
+    eventually(lambda: late.evaluate("held.length"))
     service.ask("POST", f"/api/jobs/{job_id}/suspend", key)
     eventually(lambda: late.evaluate("told") == [["suspended", 2]])
     late.evaluate("release()")

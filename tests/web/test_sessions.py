@@ -42,7 +42,7 @@ async def test_a_stream_ends_at_its_tokens_expiry_and_goes_on_with_a_fresh_one_w
     run = await store.claimed(owner="ann")
     path, seen = f"/api/jobs/{run.job_id}/events", [0]
     for percent in (10, 20):
-        short = await token(web, ann, scope="read", jobs=[run.job_id], ttl_seconds=1)
+        short = await token(web, ann, scope="read", jobs=[run.job_id], ttl_seconds=3)
         await store.apply(run, "log", {"level": "info", "line": str(percent)})
         async with stream(web, f"{path}?access_token={short}&after={seen[-1]}") as response:
             assert response.status_code == 200
@@ -59,7 +59,7 @@ async def test_a_token_that_has_expired_does_not_begin_a_stream(
     web: httpx.AsyncClient, ann: dict[str, str], store: Store
 ) -> None:
     job = await store.submitted(owner="ann")
-    path = f"/api/jobs/{job.job_id}/events?access_token={await token(web, ann, scope='read', feed=True, ttl_seconds=1)}"
+    path = f"/api/jobs/{job.job_id}/events?access_token={await token(web, ann, scope='read', feed=True, ttl_seconds=3)}"
     async with stream(web, path) as response:
         assert [block async for block in blocks(response)]
     deadline = time.monotonic() + 10
@@ -182,7 +182,7 @@ async def test_a_wrong_credential_is_closed_with_4401_and_a_small_one_with_4403(
 async def test_a_socket_is_closed_when_its_token_expires(
     web: httpx.AsyncClient, address: str, ann: dict[str, str]
 ) -> None:
-    text = await token(web, ann, scope="read", feed=True, ttl_seconds=1)
+    text = await token(web, ann, scope="read", feed=True, ttl_seconds=3)
     async with socket(address, f"/api/ws?access_token={text}") as connection:
         assert await asked(connection, op="ping") == {"op": "pong"}
         assert await to_the_end(connection) == ([], 4401)
@@ -192,7 +192,7 @@ async def test_a_socket_goes_on_with_a_fresh_token(
     web: httpx.AsyncClient, address: str, ann: dict[str, str], store: Store
 ) -> None:
     run = await store.claimed(owner="ann")
-    short = await token(web, ann, scope="read", jobs=[run.job_id], ttl_seconds=1)
+    short = await token(web, ann, scope="read", jobs=[run.job_id], ttl_seconds=3)
     async with socket(address, f"/api/ws?access_token={short}") as connection:
         await connection.send(json.dumps({"op": "subscribe", "job_id": run.job_id}))
         await told(connection, 2)

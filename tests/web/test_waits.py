@@ -120,7 +120,7 @@ async def test_without_an_entity_tag_it_waits_for_the_end(web: httpx.AsyncClient
 
 async def test_without_an_end_it_is_the_job_as_it_stands_then(web: httpx.AsyncClient, store: Store, hub: Hub) -> None:
     run = await store.claimed()
-    poll = asking(web, run.job_id, Prefer="wait=1")
+    poll = asking(web, run.job_id, Prefer="wait=3")
     await until(lambda: listening(hub))
     await store.apply(run, "log", LOG)
     response = await poll
@@ -260,12 +260,12 @@ async def test_a_submission_that_waits_is_answered_by_the_end(web: httpx.AsyncCl
 
 async def test_what_takes_longer_goes_on_asynchronously(web: httpx.AsyncClient, store: Store) -> None:
     """RFC 7240 section 4.3."""
-    submission = submitting(web, "respond-async, wait=1")
+    submission = submitting(web, "respond-async, wait=3")
     run = await claimed(store)
     response = await submission
     assert response.status_code == 202
     assert (response.json()["job_id"], response.json()["status"]) == (run.job_id, "processing")
-    assert response.headers["preference-applied"] == "respond-async, wait=1"
+    assert response.headers["preference-applied"] == "respond-async, wait=3"
     assert response.headers["retry-after"] == "3"
 
 

@@ -75,7 +75,7 @@ async def test_clients_that_do_not_read_delay_no_other_are_closed_too_slow_and_m
         codes = {each.close_code for each in slow if each.websocket}
         assert codes - {None} == {Close.TOO_SLOW}, "None: it began to read only when even that was too late"
         gate.touch()
-        await asyncio.gather(*[resume(web, each, patient) for each in slow])
+        await resume(web, patient, *late)
     assert all(reader.whole for reader in readers)
 
 
@@ -97,7 +97,7 @@ async def test_clients_that_take_nothing_for_long_are_closed_too_slow_however_li
         await asyncio.gather(by_socket.read_rest(), by_stream.read_rest())
         assert by_socket.close_code == Close.TOO_SLOW
         gate.touch()
-        await asyncio.gather(resume(web, by_socket, house), resume(web, by_stream, house))
+        await resume(web, house, by_socket, by_stream)
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["websocket", "sse"])
@@ -202,13 +202,16 @@ async def told(house: House, job_id: str, size: int) -> None:
     await until(much)
 
 
-async def resume(web: Web, slow: SlowClient, house: House) -> None:
-    """It goes on from the last event it has read, by SSE, and in the end has them all."""
-    watcher = Watcher(slow.job_id, lambda: [web.port])
-    watcher.events += slow.events[1:]
-    async with asyncio.timeout(60):
-        await watcher.follow()
-    assert_nothing_missed([slow.events[0], *watcher.events], await house.log(slow.job_id))
+async def resume(web: Web, house: House, *clients: SlowClient) -> None:
+    """They go on from the last event they have read, by SSE, and in the end have them all."""
+    watchers = [Watcher(each.job_id, lambda: [web.port]) for each in clients]
+    for each, watcher in zip(clients, watchers, strict=True):
+        watcher.events += each.events[1:]
+    async with asyncio.timeout(90):
+        await asyncio.gather(*[watcher.follow() for watcher in watchers])
+    log = await house.log(clients[0].job_id)
+    for each, watcher in zip(clients, watchers, strict=True):
+        assert_nothing_missed([each.events[0], *watcher.events], log)
 
 
 def assert_nothing_missed(events: Sequence[dict[str, Any]], log: Sequence[Event]) -> None:

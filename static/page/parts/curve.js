@@ -78,11 +78,15 @@ class Plot {
       if (at !== null) for (const end of ["x1", "x2"]) this.hair.setAttribute(end, x(shown[0]));
       label.textContent = `${name} ${short(shown[1])}${at === null ? "" : ` at ${shown[0]}`}`;
     }
-    [low + up, low, left, left + across].forEach((value, n) => (this.axis[n].textContent = short(value)));
+    const bounds = [brief(low + up), brief(low), short(left), short(left + across)];
+    bounds.forEach((text, n) => (this.axis[n].textContent = text));
   }
 }
 
 const short = (value) => String(Number(value.toPrecision(4)));
+
+/** In the little room beside a plot. */
+const brief = (value) => (value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(1) : short(value));
 
 /** The least, and how far it is from there to the most; never 0. */
 function range(values) {

@@ -83,7 +83,7 @@ def page_service(valkey: str, folder: Path) -> Iterator[PageService]:
     for role in ("web", "worker"):
         service.start(role)
     try:
-        eventually(lambda: service.kinds() >= {"countdown", "transcode", "train", "gallery", "hostile"}, 60)
+        eventually(lambda: service.kinds() >= {"countdown", "transcode", "train", "gallery", "hostile"})
         yield service
     finally:
         assert service.stop_all() == [0, 0]

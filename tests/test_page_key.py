@@ -44,7 +44,7 @@ def service(valkey: str, tmp_path: Path) -> Iterator[Service]:
     key = _key(environment, "ann")
     processes = [subprocess.Popen([*COMMAND, role], cwd=ROOT, env=environment) for role in ("web", "worker")]
     try:
-        eventually(lambda: "gallery" in _kinds(url, key), 60)
+        eventually(lambda: "gallery" in _kinds(url, key))
         yield Service(url, key, _key(environment, "ops", "--scopes", "read,admin"))
     finally:
         for process in processes:

@@ -17,7 +17,6 @@ HEADERS: Final = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"content-security-policy", POLICY.encode()),
 )
-NAMES: Final = frozenset(name for name, _ in HEADERS)
 
 
 def secured(response: Response, scope: Scope) -> Response:
@@ -25,9 +24,6 @@ def secured(response: Response, scope: Scope) -> Response:
     the answer that the client has (RFC 9111 section 4.3.4), and they would be a tenth of what a poll costs."""
     if response.status_code != NOT_MODIFIED:
         set_by_door = dict(response.raw_headers)
-        if NAMES.isdisjoint(set_by_door):
-            response.raw_headers += HEADERS
-        else:
-            response.raw_headers += [header for header in HEADERS if header[0] not in set_by_door]
+        response.raw_headers += [header for header in HEADERS if header[0] not in set_by_door]
     response.raw_headers += told_to_origin(scope)
     return response

@@ -35,6 +35,11 @@ class Notes:
         return [what for _, _, what in self._lines]
 
     @property
+    def pids(self) -> list[int]:
+        """Of the processes in which it happened."""
+        return [int(pid) for _, pid, _ in self._lines]
+
+    @property
     def _lines(self) -> list[list[str]]:
         return [line.split() for line in self.file.read_text().splitlines()] if self.file.exists() else []
 
